@@ -1,0 +1,157 @@
+"""Checkpoints: one every epoch, the best by reward rate, and the last to resume from."""
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
+from torch import Tensor
+from typing_extensions import override
+
+from modnav.experience import Experience
+
+from .monitor import phases_of
+
+
+class InterruptedRunError(RuntimeError):
+    """The run was told to stop; a checkpoint to resume from was left."""
+
+
+class TrialCheckpoint(ModelCheckpoint):
+    """Keep the weights after every epoch, and know the best.
+
+    Files are named by the index of the trial they follow, ``00499.ckpt``, ...; those of phase I end
+    in ``_pre``. (With parallel trials a few more may have ended in the same step.) The best has the highest reward rate on the fixed test trials, summed over gains.
+
+    Args:
+        monitor: Logged metric to select by.
+        dirpath: Folder; ``checkpoints`` in the run's folder by default.
+    """
+
+    def __init__(
+        self, monitor: str = "selection/reward_rate", dirpath: str | None = None
+    ) -> None:
+        super().__init__(
+            dirpath=dirpath,
+            monitor=monitor,
+            mode="max",
+            save_top_k=-1,
+            save_weights_only=True,
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+        self._last_global_step_saved = -1  # the first epoch may have had no update yet
+        self._stem = "untrained"
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if self.dirpath is None:
+            self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
+        super().setup(trainer, pl_module, stage)
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "fit":
+            trials = trainer.datamodule.counters.checked  # type: ignore[attr-defined]
+            suffix = "_pre" if phases_of(trainer).phase == 1 else ""
+            self._stem = f"{max(trials - 1, 0):05d}{suffix}"
+        super().on_validation_end(trainer, pl_module)
+
+    @override
+    def format_checkpoint_name(
+        self,
+        metrics: dict[str, Tensor],
+        filename: str | None = None,
+        ver: int | None = None,
+        prefix: str | None = None,
+    ) -> str:
+        return str(Path(self.dirpath or ".") / f"{self._stem}.ckpt")
+
+
+class LastCheckpoint(Checkpoint):
+    """Keep the full state of the run in ``last.ckpt``: after every epoch, and when interrupted.
+
+    Ctrl-C, SIGTERM and SIGUSR1 end the run cleanly after the update under way; a second Ctrl-C
+    ends it at once, and ``last.ckpt`` stays as it was.
+    """
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+    def __init__(self) -> None:
+        self._received: signal.Signals | None = None
+        self._former: dict[signal.Signals, Any] = {}
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        try:
+            self._former = {s: signal.signal(s, self._remember) for s in self.signals}
+        except ValueError:
+            self._former = {}  # not the main thread: signals are somebody else's
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        if self._received is not None:
+            raise KeyboardInterrupt
+        self._received = signal.Signals(number)
+
+    @override
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        if self._received is not None:
+            path = self._save(trainer)
+            raise InterruptedRunError(
+                f"stopped by {self._received.name}; go on with: "
+                f"modnav fit --resume {path.parent}"
+            )
+
+    @override
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._save(trainer)
+
+    @override
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._release()
+
+    @override
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+        self._former = {}
+
+    def _save(self, trainer: Trainer) -> Path:
+        path = Path(trainer.default_root_dir) / "last.ckpt"
+        trainer.save_checkpoint(path)
+        return path
+
+    @override
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        experience: Experience = trainer.datamodule  # type: ignore[attr-defined]
+        checkpoint["experience"] = experience.experience_state()
+        checkpoint["torch_generator"] = torch.get_rng_state()
+
+    @override
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if "experience" not in checkpoint:
+            raise ValueError(
+                "this checkpoint holds weights only; a run is resumed from its last.ckpt"
+            )
+        experience: Experience = trainer.datamodule  # type: ignore[attr-defined]
+        experience.load_experience_state(checkpoint["experience"])
+        torch.set_rng_state(checkpoint["torch_generator"])

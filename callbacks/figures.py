@@ -1,0 +1,102 @@
+"""Pictures of training: trajectories over the arena, and the learning curve."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Wedge
+
+from modnav.evaluation import Conditions
+from modnav.rollout import Rollout
+from modnav.task import UNIT_CM
+
+SHOWN = 20
+"""Trials drawn of each test task."""
+
+
+def trajectories(conditions: Conditions, trials: Rollout) -> Figure:
+    """Draw the first trials of each test task from above.
+
+    The grey sector is where targets may be; a circle is a reward zone, filled where the trial
+    was rewarded; a cross is where the agent ended.
+
+    Args:
+        conditions: What was run.
+        trials: How it went.
+
+    Returns:
+        A figure with a panel for each test task.
+    """
+    count = len(conditions.labels)
+    figure = Figure(figsize=(3.2 * count, 3.4), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, count, sharex=True, sharey=True))
+    for k, (axes, label) in enumerate(zip(panels, conditions.labels, strict=True)):
+        which = (conditions.group == k).nonzero()[:SHOWN, 0].tolist()
+        _arena(axes, conditions)
+        for trial in which:
+            _trial(axes, conditions, trials, trial)
+        chosen = conditions.group == k
+        axes.set_title(f"{label}: {trials.rewarded[chosen].float().mean():.0%} rewarded", size=9)
+        axes.set(aspect="equal", xlim=(-300, 300), ylim=(-60, 460), xlabel="x (cm)")
+    panels[0].set_ylabel("y (cm)")
+    return figure
+
+
+def _arena(axes: Axes, conditions: Conditions) -> None:
+    task = conditions.task
+    near, far = task.target_distance_cm
+    left, right = (90 + angle for angle in task.target_angle_deg)
+    axes.add_patch(Wedge((0, 0), far, left, right, width=far - near, color="0.92", lw=0))
+    axes.plot(0, 0, marker="^", color="0.3", ms=4)
+
+
+def _trial(axes: Axes, conditions: Conditions, trials: Rollout, trial: int) -> None:
+    rewarded = bool(trials.rewarded[trial])
+    colour = "lightseagreen" if rewarded else "salmon"
+    path = UNIT_CM * trials.state[: int(trials.steps[trial]) + 1, trial, :2].cpu().numpy()
+    target = UNIT_CM * trials.trials.target[trial].cpu().numpy()
+    radius = conditions.task.reward_zone_radius_cm
+    zone = Circle((target[0], target[1]), radius, ec=colour, fc=colour, lw=0.6)
+    zone.set(fill=rewarded, alpha=0.25 if rewarded else 0.6)
+    axes.add_patch(zone)
+    axes.plot(path[:, 0], path[:, 1], color=colour, lw=0.8)
+    axes.plot(path[-1, 0], path[-1, 1], marker="x", color="0.2", ms=4, mew=0.8)
+
+
+def learning_curve(table: pd.DataFrame) -> Figure:
+    """Draw rewarded fraction and reward rate of both validations over trials.
+
+    Args:
+        table: A row for each validation and test task, as :class:`Monitor` keeps it.
+
+    Returns:
+        A figure with two panels; dotted lines mark where phases begin.
+    """
+    import seaborn as sns
+
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    panels = figure.subplots(1, 2)
+    labels = {"reward_fraction": "rewarded fraction", "reward_rate": "rewards per second"}
+    for axes, (column, label) in zip(panels, labels.items(), strict=True):
+        sns.lineplot(
+            table, x="total_trials", y=column, hue="task", style="validation", ax=axes,
+            palette="viridis", marker="o", markersize=3, errorbar=None,
+        )
+        axes.set(xlabel="trials since the start", ylabel=label, ylim=(0, None))
+        sns.despine(ax=axes)
+        for phase in (2, 3):
+            first = table.loc[table["phase"] >= phase, "total_trials"].min()
+            if not math.isnan(first):
+                axes.axvline(first, color="0.6", ls=":", lw=0.8)
+    panels[0].get_legend().remove()
+    sns.move_legend(panels[1], "center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG at 150 dpi, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)

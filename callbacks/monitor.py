@@ -1,0 +1,133 @@
+"""Watch training: curves over trials, the table of validations, figures."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
+from typing_extensions import override
+
+from modnav.experience import Block, Experience
+
+from .figures import learning_curve, save_figure, trajectories
+from .phases import TrainingPhases
+
+
+class Monitor(Callback):
+    """Log to the loggers after every block of trials, with trials since the start as x axis.
+
+    At each validation it appends to ``validation.csv`` in the run's folder and, for TensorBoard,
+    draws trajectories over the arena. It draws ``learning_curve.png`` when training ends.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.seconds = 0.0
+        self.latest: Block | None = None
+        self._mark = (0.0, 0, 0)
+        self._trainer: Trainer | None = None
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit":
+            self._trainer = trainer
+            trainer.datamodule.listeners.append(self._log)  # type: ignore[attr-defined]
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        counters = trainer.datamodule.counters  # type: ignore[attr-defined]
+        self._mark = (time.monotonic(), counters.total_trials, pl_module.updates)
+
+    def _log(self, block: Block) -> None:
+        trainer = self._trainer
+        assert trainer is not None
+        module = trainer.lightning_module
+        now, (before, trials, updates) = time.monotonic(), self._mark
+        self._mark = (now, block.total_trials, module.updates)
+        self.seconds += now - before
+        self.latest = block
+        phases = phases_of(trainer)
+        values = {
+            "training/phase": phases.phase,
+            "training/reward_fraction": block.reward_fraction,
+            "training/reward_rate": block.reward_rate,
+            "training/steps_per_trial": block.steps_per_trial,
+            "training/exploration_std": phases.current.exploration_std,
+            "training/learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "throughput/trials_per_s": (block.total_trials - trials) / (now - before),
+            "throughput/updates_per_s": (module.updates - updates) / (now - before),
+            **{f"loss/{name}": x for name, x in module.take_losses().items()},
+        }
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step=block.total_trials)
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            return
+        experience: Experience = trainer.datamodule  # type: ignore[attr-defined]
+        now = time.monotonic()
+        seconds = self.seconds + now - self._mark[0]
+        for name, tasks in pl_module.results.items():
+            for task, row in tasks.items():
+                self.rows.append(
+                    {
+                        "total_trials": experience.counters.total_trials,
+                        "trials": experience.counters.checked,
+                        "phase": phases_of(trainer).phase,
+                        "updates": pl_module.updates,
+                        "seconds": round(seconds, 1),
+                        "validation": name,
+                        "task": task,
+                        **row,
+                    }
+                )
+        self._write(Path(trainer.default_root_dir))
+        self._draw(trainer, pl_module)
+
+    @rank_zero_only
+    def _write(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(self.rows).to_csv(folder / "validation.csv", index=False)
+
+    @rank_zero_only
+    def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        step = trainer.datamodule.counters.total_trials  # type: ignore[attr-defined]
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger) and pl_module.shown is not None:
+                figure = trajectories(*pl_module.shown)
+                logger.experiment.add_figure("trajectories", figure, global_step=step)
+
+    @override
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.rows and trainer.is_global_zero:
+            path = Path(trainer.default_root_dir) / "learning_curve.png"
+            save_figure(learning_curve(self.table()), path)
+
+    def table(self) -> pd.DataFrame:
+        """Return all validations, a row for each test task."""
+        return pd.DataFrame(self.rows)
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "seconds": self.seconds}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows, self.seconds = state_dict["rows"], state_dict["seconds"]
+
+
+def phases_of(trainer: Trainer) -> TrainingPhases:
+    """Return the callback that leads the training.
+
+    Raises:
+        ValueError: If the trainer has none.
+    """
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, TrainingPhases):
+            return callback
+    raise ValueError("the trainer has no TrainingPhases callback; it must have one")

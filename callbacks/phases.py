@@ -1,0 +1,165 @@
+"""The three training phases: when noise, learning rate and replay change."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback
+from typing_extensions import override
+
+from modnav.experience import Block, Experience, Setting
+
+
+class PhaseOneFailedError(RuntimeError):
+    """The agent did not learn to find rewards within phase I."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What holds during a phase.
+
+    Attributes:
+        exploration_std: Standard deviation of the exploration noise, action units.
+        learning_rate: Learning rate of actor and critics.
+        observation_noise: Whether observations are noisy.
+        mirror: Whether each trial is also stored mirrored.
+    """
+
+    exploration_std: float
+    learning_rate: float
+    observation_noise: bool = True
+    mirror: bool = True
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for key in ("exploration_std", "learning_rate"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"phases: {key} is {getattr(self, key)}; it must be 0 or more")
+
+
+class TrainingPhases(Callback):
+    """Lead the training through its phases and end it.
+
+    Phase I ends, and the memory is emptied, when enough of the last block of trials were
+    rewarded. Phase III begins when a validation in phase II was good enough at any gain. Both are
+    checked after every block of trials (100), before the validation of the same trial.
+
+    Args:
+        trials: Trials of training after phase I.
+        give_up: Trials after which phase I is given up; at most ``trials``.
+        learned_fraction: Rewarded fraction of a block above which phase I ends.
+        refine_fraction: Rewarded fraction of a validation above which phase III begins.
+        one: Phase I.
+        two: Phase II.
+        three: Phase III.
+
+    References:
+        Zhang, Pitkow & Angelaki (2024), Methods, "Agent training".
+    """
+
+    def __init__(
+        self,
+        trials: int = 10_000,
+        give_up: int = 50_000,
+        learned_fraction: float = 0.2,
+        refine_fraction: float = 0.8,
+        one: Phase = Phase(0.8, 3e-4, observation_noise=False, mirror=False),
+        two: Phase = Phase(0.5, 3e-4),
+        three: Phase = Phase(0.4, 5e-5),
+    ) -> None:
+        for key, value in {"trials": trials, "give_up": give_up}.items():
+            if value < 1:
+                raise ValueError(f"phases.{key} is {value}; it must be 1 or more")
+        self.trials = trials
+        self.give_up = min(give_up, trials)
+        self.learned_fraction = learned_fraction
+        self.refine_fraction = refine_fraction
+        self.phases = {1: one, 2: two, 3: three}
+        self.phase: Literal[1, 2, 3] = 1
+        self.earned = False
+        self._trainer: Trainer | None = None
+
+    @property
+    def current(self) -> Phase:
+        """The phase that holds now."""
+        return self.phases[self.phase]
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit":
+            self._trainer = trainer
+            self._experience().listeners.append(self._check)
+
+    @override
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._experience().counters.total_env_steps == 0:
+            self._apply()
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._set_learning_rate()
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit" or self.phase != 2:
+            return
+        rows = pl_module.results.get("training", {})
+        best = max((row["reward_fraction"] for row in rows.values()), default=0.0)
+        self.earned = self.earned or best > self.refine_fraction
+
+    def _check(self, block: Block) -> None:
+        """Decide at the end of a block of trials."""
+        experience = self._experience()
+        if self.phase == 1:
+            if block.reward_fraction > self.learned_fraction:
+                self.phase = 2
+                experience.empty()
+                self._apply()
+            elif block.trials >= self.give_up:
+                raise PhaseOneFailedError(
+                    f"phase I was given up after {block.trials} trials: at the end "
+                    f"{block.reward_fraction:.0%} of trials were rewarded, and more than "
+                    f"{self.learned_fraction:.0%} are needed. Try another --seed_everything, or "
+                    "the scripted trials of --data.warmup (not published)"
+                )
+            return
+        if self.phase == 2 and self.earned:
+            self.phase = 3
+            self._apply()
+        if block.trials >= self.trials:
+            assert self._trainer is not None
+            self._trainer.should_stop = True
+            experience.close()
+
+    def _apply(self) -> None:
+        phase = self.current
+        self._experience().begin_phase(
+            Setting(
+                phase.exploration_std,
+                phase.observation_noise,
+                phase.mirror,
+                scripted=self.phase == 1,
+            )
+        )
+        self._set_learning_rate()
+
+    def _set_learning_rate(self) -> None:
+        assert self._trainer is not None
+        for optimizer in self._trainer.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.current.learning_rate
+
+    def _experience(self) -> Experience:
+        assert self._trainer is not None
+        experience = self._trainer.datamodule  # type: ignore[attr-defined]
+        assert isinstance(experience, Experience)
+        return experience
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"phase": self.phase, "earned": self.earned}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.phase = state_dict["phase"]
+        self.earned = state_dict["earned"]

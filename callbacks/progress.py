@@ -1,0 +1,160 @@
+"""What the terminal shows: a progress bar while training, a table at its end."""
+
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, ProgressBar
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from typing_extensions import override
+
+from .monitor import Monitor, phases_of
+
+
+class TrialProgress(ProgressBar):
+    """Show phase, trials, rewarded fraction, reward rate and time left.
+
+    Where the output is no terminal it prints a line after each epoch instead.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._console = Console()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._enabled = True
+
+    @override
+    def disable(self) -> None:
+        self._enabled = False
+
+    @override
+    def enable(self) -> None:
+        self._enabled = True
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self._enabled or not self._console.is_terminal:
+            return
+        self._bar = Progress(
+            TextColumn("phase {task.fields[phase]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} trials"),
+            TextColumn("{task.fields[doing]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("", total=1, phase="I", doing="")
+        self._show(trainer)
+
+    @override
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        self._show(trainer)
+
+    @override
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._enabled and not self._console.is_terminal:
+            phases = phases_of(trainer)
+            trials = trainer.datamodule.counters.trials  # type: ignore[attr-defined]
+            self._console.print(
+                f"phase {'I' * phases.phase}  {trials}/{_total(trainer)} trials  {_doing(trainer)}"
+            )
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._stop()
+
+    @override
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._stop()
+
+    def _show(self, trainer: Trainer) -> None:
+        if self._bar is None or self._task is None:
+            return
+        trials = trainer.datamodule.counters.trials  # type: ignore[attr-defined]
+        phase = "I" * phases_of(trainer).phase
+        if self._bar.tasks[0].fields["phase"] == "I" != phase:
+            self._bar.reset(self._task, phase=phase)  # time left is that of the phases to come
+        self._bar.update(
+            self._task,
+            completed=trials,
+            total=_total(trainer),
+            phase=phase,
+            doing=_doing(trainer),
+        )
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _total(trainer: Trainer) -> int:
+    phases = phases_of(trainer)
+    return phases.give_up if phases.phase == 1 else phases.trials
+
+
+def _doing(trainer: Trainer) -> str:
+    latest = _monitor(trainer).latest
+    if latest is None:
+        return ""
+    return f"{latest.reward_fraction:.0%} rewarded  {latest.reward_rate:.2f}/s"
+
+
+def _monitor(trainer: Trainer) -> Monitor:
+    return next(c for c in trainer.callbacks if isinstance(c, Monitor))  # type: ignore[attr-defined]
+
+
+class Summary(Callback):
+    """End a training with a table of its last validation and where its files are."""
+
+    @override
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero and _monitor(trainer).rows:
+            self._print(trainer, pl_module)
+
+    def _print(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        monitor = _monitor(trainer)
+        table = Table(title=f"{pl_module.agent.architecture} after {pl_module.updates:,} updates")
+        heads = ("test task", "validation", "rewarded", "rewards/s", "error (cm)")
+        for head in heads:
+            table.add_column(head, justify="left" if head in heads[:2] else "right")
+        last = monitor.rows[-1]["total_trials"]
+        for row in monitor.rows:
+            if row["total_trials"] == last:
+                table.add_row(
+                    row["task"],
+                    row["validation"],
+                    f"{row['reward_fraction']:.1%}",
+                    f"{row['reward_rate']:.2f}",
+                    f"{row['error_distance']:.0f}",
+                )
+        console = Console()
+        console.print(table)
+        folder = Path(trainer.default_root_dir)
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and callback.best_model_path:
+                console.print(f"best checkpoint: {callback.best_model_path}", soft_wrap=True)
+        console.print(f"learning curve:  {folder / 'learning_curve.png'}", soft_wrap=True)
+        console.print(f"TensorBoard:     tensorboard --logdir {folder}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Configurations that ship with modnav, as data: ``modnav fit --config modular``."""

@@ -1,0 +1,22 @@
+"""modnav: modular reinforcement-learning agents that navigate under uncertainty."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modnav.agent import Agent
+    from modnav.architectures import build_agent
+
+__version__ = "0.1.0"
+
+_LAZY = {"build_agent": "modnav.architectures", "Agent": "modnav.agent"}
+
+__all__ = ["Agent", "__version__", "build_agent"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first asked for, so that ``import modnav`` is light."""
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'modnav' has no attribute {name!r}")

@@ -1,0 +1,33 @@
+"""Commands beside those of LightningCLI, one module each with ``main(args)``.
+
+A command reports a mistake of its user by raising ``ValueError`` with one clear line.
+"""
+
+import importlib
+from collections.abc import Callable, Sequence
+
+COMMANDS: dict[str, str] = {}
+"""What each command does; ``import-published`` lives in ``import_published.py``."""
+
+LIGHTNING = {
+    "fit": "train an agent, e.g. `modnav fit --config modular`",
+    "validate": "run a checkpoint on the gain task",
+    "test": "run a checkpoint on the perturbation task",
+    "predict": "write a table of trials of a checkpoint",
+}
+"""What the commands of LightningCLI do."""
+
+
+def load(command: str) -> Callable[[Sequence[str]], None]:
+    """Return the function that runs a command, imported only now."""
+    return importlib.import_module(f"modnav.commands.{command.replace('-', '_')}").main
+
+
+def overview() -> str:
+    """Return the help text of ``modnav``."""
+    both = {**LIGHTNING, **COMMANDS}
+    lines = [f"  {name:18}{what}" for name, what in both.items()]
+    return "\n".join(
+        ["usage: modnav COMMAND [options]", "", "commands:", *lines, "",
+         "`modnav COMMAND --help` shows the options of a command."]
+    )

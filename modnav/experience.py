@@ -1,0 +1,403 @@
+"""Lightning data module that streams replay: acts, stores, samples."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Generator
+from typing_extensions import override
+
+from modnav.collector import ROLES, Collector
+from modnav.evaluation import (
+    GAINS,
+    PERTURBATIONS,
+    Conditions,
+    gain_conditions,
+    perturbation_conditions,
+    without_noise,
+)
+from modnav.networks import Actor
+from modnav.replay import AbstractReplay, Sweep, TrialReplay
+from modnav.task import TaskParameters
+from modnav.td3 import Segment
+from modnav.warmup import Warmup, scripted_trials
+
+SELECTION_SEED = 0
+"""Seed of the fixed test trials; as published."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How agents are validated while they learn.
+
+    Attributes:
+        gains: Test gains.
+        trials: Trials at each gain of the published in-training validation: new targets each
+            time, no process noise.
+        selection_trials: Trials at each gain of the validation that selects checkpoints: the same
+            targets each time, both noises on.
+    """
+
+    gains: tuple[float, ...] = GAINS
+    trials: int = 300
+    selection_trials: int = 500
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        if not self.gains or min(self.gains) <= 0:
+            raise ValueError(f"validation.gains is {list(self.gains)}; each must be above 0")
+        for key in ("trials", "selection_trials"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"validation.{key} is {getattr(self, key)}; it must be above 0")
+
+
+class Setting(NamedTuple):
+    """What a training phase decides about experience.
+
+    Attributes:
+        exploration_std: Standard deviation of the exploration noise, action units.
+        observation_noise: Whether observations are noisy.
+        mirror: Whether trials are also stored mirrored.
+        scripted: Whether scripted trials are mixed in, if there is a warm-up.
+    """
+
+    exploration_std: float = 0.5
+    observation_noise: bool = True
+    mirror: bool = True
+    scripted: bool = False
+
+
+class Block(NamedTuple):
+    """How the last trials went.
+
+    Attributes:
+        trials: Trials since the memory was last emptied.
+        total_trials: Trials since the start of training.
+        reward_fraction: Rewarded fraction of the block's trials.
+        reward_rate: Rewarded trials per second, 1/s.
+        steps_per_trial: Mean number of steps.
+    """
+
+    trials: int
+    total_trials: int
+    reward_fraction: float
+    reward_rate: float
+    steps_per_trial: float
+
+
+@dataclass
+class Counters:
+    """Where the stream stands; all of it is saved.
+
+    Attributes:
+        trials: Trials that ended since the memory was last emptied.
+        env_steps: Environment steps since then.
+        total_trials: Trials since the start.
+        total_env_steps: Environment steps since the start.
+        due: Updates that the steps so far still owe.
+        checked: Trials at the last check of the phase.
+        closed: Trials at the end of the last epoch.
+        scripted: Scripted trials that the trials so far still owe.
+        recent: Whether each trial since the last check was rewarded, and its steps.
+    """
+
+    trials: int = 0
+    env_steps: int = 0
+    total_trials: int = 0
+    total_env_steps: int = 0
+    due: int = 0
+    checked: int = 0
+    closed: int = 0
+    scripted: float = 0.0
+    recent: list[list[int]] = field(default_factory=list)
+
+
+class Experience(LightningDataModule):
+    """Act with the current policy, fill replay, yield batches for TD3.
+
+    Acting happens when a batch is asked for, so it is never ahead of learning. There is one batch
+    for every ``steps_per_update`` environment steps, whatever the number of parallel trials.
+
+    Args:
+        task: Constants of the task.
+        replay: Memory; whole trials by default.
+        parallel_trials: Trials that are acted out side by side; 1 is the published interleaving.
+        steps_per_update: Environment steps per batch.
+        learning_starts: Batches' worth of items the memory must exceed before the first batch.
+        epoch_trials: Trials in an epoch, after which validation runs and a checkpoint is kept.
+        check_trials: Trials between two checks of the training phase.
+        warmup: Scripted trials for phase I; none as published.
+        validation: How agents are validated.
+        seed: Seed of all its randomness; that of ``seed_everything`` by default.
+
+    Raises:
+        ValueError: If a number is not allowed; the message names the key, the value and the rule.
+    """
+
+    def __init__(
+        self,
+        task: TaskParameters = TaskParameters(),
+        replay: AbstractReplay | None = None,
+        parallel_trials: int = 16,
+        steps_per_update: int = 4,
+        learning_starts: int = 50,
+        epoch_trials: int = 500,
+        check_trials: int = 100,
+        warmup: Warmup | None = None,
+        validation: Validation = Validation(),
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        given = {
+            "parallel_trials": parallel_trials,
+            "steps_per_update": steps_per_update,
+            "epoch_trials": epoch_trials,
+            "check_trials": check_trials,
+        }
+        for key, value in given.items():
+            if value < 1:
+                raise ValueError(f"{key} is {value}; it must be 1 or more")
+        if learning_starts < 0:
+            raise ValueError(f"learning_starts is {learning_starts}; it must be 0 or more")
+        if epoch_trials % check_trials:
+            raise ValueError(
+                f"epoch_trials is {epoch_trials}; "
+                f"it must be a multiple of check_trials, which is {check_trials}"
+            )
+        self.task = task
+        self.replay = TrialReplay() if replay is None else replay
+        if learning_starts * self.replay.batch_size >= self.replay.capacity:
+            raise ValueError(
+                f"replay.capacity is {self.replay.capacity}; it must be above learning_starts "
+                f"x replay.batch_size, which is {learning_starts * self.replay.batch_size}"
+            )
+        self.parallel_trials = parallel_trials
+        self.steps_per_update = steps_per_update
+        self.learning_starts = learning_starts
+        self.epoch_trials = epoch_trials
+        self.check_trials = check_trials
+        self.warmup = warmup
+        self.validation = validation
+        self.seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if seed is None else seed
+        self.setting = Setting()
+        self.counters = Counters()
+        self.listeners: list[Callable[[Block], None]] = []
+        self._closing = False
+
+    @override
+    def setup(self, stage: str) -> None:
+        self.generators = self._generators()
+        self.rng = np.random.default_rng(self._seed_of("replay"))
+        if stage != "fit":
+            return
+        agent = self._agent()
+        if agent.recurrent and not isinstance(self.replay, TrialReplay):
+            raise ValueError(
+                "data.replay holds single steps, but the agent is recurrent; "
+                "it must be modnav.replay.TrialReplay"
+            )
+        self.sources = agent.sources
+        device = self.generators["trials"].device
+        self.replay.allocate(self.sources, self.task.max_steps, device)
+        self.collector = Collector(
+            self._task(), self.sources, self.parallel_trials, self.generators
+        )
+
+    def begin_phase(self, setting: Setting) -> None:
+        """Go on with another setting; trials under way are dropped."""
+        self.setting = setting
+        self.collector.restart(self._task())
+
+    def empty(self) -> None:
+        """Forget all trials, and count trials and steps from 0 again."""
+        self.replay.clear()
+        kept = ("total_trials", "total_env_steps")
+        self.counters = Counters(**{key: getattr(self.counters, key) for key in kept})
+
+    def close(self) -> None:
+        """End the epoch before the next step."""
+        self._closing = True
+
+    @override
+    def train_dataloader(self) -> "Stream[Segment]":
+        return Stream(self.batches)
+
+    @override
+    def val_dataloader(self) -> "Stream[Conditions]":
+        return Stream(self.validations)
+
+    @override
+    def test_dataloader(self) -> "Stream[Conditions]":
+        return Stream(self.perturbations)
+
+    @override
+    def predict_dataloader(self) -> "Stream[Conditions]":
+        return Stream(lambda: iter([self._selection()]))
+
+    def batches(self) -> Iterator[Segment]:
+        """Yield the batches of one epoch; may be left and taken up at any batch."""
+        while True:
+            while self.counters.due > 0:
+                self.counters.due -= 1
+                yield self.replay.sample(self.rng)
+            self._check()
+            if self._epoch_ends():
+                return
+            self._step()
+
+    def validations(self) -> Iterator[Conditions]:
+        """Yield the published in-training validation, with new targets, and the selection."""
+        task = without_noise(self.task, process=True)
+        count, gains = self.validation.trials, self.validation.gains
+        yield gain_conditions(task, gains, count, self.generators["validation"], "training")
+        yield self._selection()
+
+    def perturbations(self) -> Iterator[Conditions]:
+        """Yield the perturbation task on fixed targets."""
+        yield perturbation_conditions(
+            self.task, PERTURBATIONS, self.validation.selection_trials, _fixed(), "perturbation"
+        )
+
+    def _selection(self) -> Conditions:
+        return gain_conditions(
+            self.task,
+            self.validation.gains,
+            self.validation.selection_trials,
+            _fixed(),
+            "selection",
+        )
+
+    def _step(self) -> None:
+        """Act one step in all trials and store what came of it."""
+        counters, setting = self.counters, self.setting
+        if setting.scripted and self.warmup and counters.total_env_steps == 0:
+            counters.scripted = float(self.warmup.trials)
+        self._add_scripted()
+        with torch.autocast(self.generators["trials"].device.type, enabled=False):
+            sweep = self.collector.sweep(self._actor(), setting.exploration_std)
+        self.replay.add_sweep(sweep, setting.mirror)
+        self._count(sweep)
+
+    def _count(self, sweep: Sweep) -> None:
+        counters, ended = self.counters, len(sweep.rewarded)
+        before, after = counters.env_steps, counters.env_steps + self.parallel_trials
+        if len(self.replay) > self.learning_starts * self.replay.batch_size:
+            counters.due += after // self.steps_per_update - before // self.steps_per_update
+        counters.env_steps = after
+        counters.total_env_steps += self.parallel_trials
+        counters.trials += ended
+        counters.total_trials += ended
+        counters.recent += torch.stack(
+            (sweep.rewarded.long(), sweep.finished.steps), dim=-1
+        ).tolist()
+        if self.setting.scripted and self.warmup:
+            counters.scripted += ended * self.warmup.share / (1 - self.warmup.share)
+
+    def _add_scripted(self) -> None:
+        owed = int(self.counters.scripted)
+        if self.warmup is None or not self.setting.scripted or owed < self.parallel_trials:
+            return
+        trials = scripted_trials(
+            self.warmup, self._task(), self.sources, owed, self.generators["warmup"]
+        )
+        self.replay.add_trials(trials, self.setting.mirror)
+        self.counters.scripted -= owed
+
+    def _check(self) -> None:
+        """Tell the listeners about each full block of trials."""
+        counters = self.counters
+        while counters.trials - counters.checked >= self.check_trials:
+            counters.checked += self.check_trials
+            part = np.array(counters.recent[: self.check_trials])
+            counters.recent = counters.recent[self.check_trials :]
+            rewarded, steps = part[:, 0].sum(), part[:, 1]
+            earlier = counters.trials - counters.checked
+            block = Block(
+                counters.checked,
+                counters.total_trials - earlier,
+                float(rewarded / len(part)),
+                float(rewarded / (self.task.dt * (steps - 1).sum())),
+                float(steps.mean()),
+            )
+            for listener in self.listeners:
+                listener(block)
+            counters = self.counters
+
+    def _epoch_ends(self) -> bool:
+        counters = self.counters
+        if counters.trials - counters.closed >= self.epoch_trials:
+            counters.closed += self.epoch_trials
+            self._closing = True
+        closing, self._closing = self._closing, False
+        return closing
+
+    def _task(self) -> TaskParameters:
+        if self.setting.observation_noise:
+            return self.task
+        return replace(self.task, observation_noise=0.0)
+
+    def _agent(self) -> Any:
+        assert self.trainer is not None
+        return self.trainer.lightning_module.agent
+
+    def _actor(self) -> Actor:
+        return self._agent().actor
+
+    def _seed_of(self, role: str) -> int:
+        number = [*ROLES, "validation", "warmup", "replay"].index(role)
+        rank = 0 if self.trainer is None or role == "validation" else self.trainer.global_rank
+        return int(np.random.SeedSequence([self.seed, rank, number]).generate_state(1)[0])
+
+    def _generators(self) -> dict[str, Generator]:
+        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        made = {
+            role: Generator(device).manual_seed(self._seed_of(role)) for role in (*ROLES, "warmup")
+        }
+        return made | {"validation": Generator().manual_seed(self._seed_of("validation"))}
+
+    def experience_state(self) -> dict[str, Any]:
+        """Return all that a resumed run needs: replay, trials under way, generators, counters."""
+        return {
+            "counters": asdict(self.counters),
+            "setting": tuple(self.setting),
+            "replay": self.replay.state_dict(),
+            "collector": self.collector.state_dict(),
+            "generators": {role: g.get_state() for role, g in self.generators.items()},
+            "rng": self.rng.bit_generator.state,
+        }
+
+    def load_experience_state(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`experience_state` returned."""
+        self.counters = Counters(**state["counters"])
+        self.setting = Setting(*state["setting"])
+        self.replay.load_state_dict(state["replay"])
+        self.collector.load_state_dict(state["collector"])
+        self.collector.task = self._task()
+        for role, generator in self.generators.items():
+            generator.set_state(state["generators"][role])
+        self.rng.bit_generator.state = state["rng"]
+
+
+class Stream(Generic[T]):
+    """An iterable that asks for new items each time it is iterated.
+
+    Args:
+        make: Returns the items.
+    """
+
+    def __init__(self, make: Callable[[], Iterator[T]]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Iterator[T]:
+        """Return new items."""
+        return self.make()
+
+
+def _fixed() -> Generator:
+    return Generator().manual_seed(SELECTION_SEED)

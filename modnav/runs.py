@@ -1,0 +1,134 @@
+"""Folders of runs, and the arguments that name them."""
+
+import os
+import shutil
+from importlib import resources
+from pathlib import Path
+
+
+class RunFolder:
+    """The folder of one run.
+
+    It holds ``config.yaml``, ``last.ckpt``, ``checkpoints/``, ``validation.csv``,
+    ``learning_curve.png`` and the files of TensorBoard.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint to resume from."""
+        return self.path / "last.ckpt"
+
+    @property
+    def config(self) -> Path:
+        """Configuration of the run."""
+        return self.path / "config.yaml"
+
+    def claim(self, *, overwrite: bool, resume: bool) -> None:
+        """Make the folder ready for a run.
+
+        Raises:
+            ValueError: If it holds a run already and neither is wished, or cannot be written.
+        """
+        if self.config.exists() and not resume:
+            if not overwrite:
+                raise ValueError(
+                    f"{self.path} holds a run already; go on with it by "
+                    f"`modnav fit --resume {self.path}`, choose another --name, "
+                    "or start anew with --overwrite true"
+                )
+            for name in ("checkpoints", "lightning_logs"):
+                shutil.rmtree(self.path / name, ignore_errors=True)
+            for file in [self.last, self.config, *self.path.glob("events.out.tfevents*")]:
+                file.unlink(missing_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"{self.path} cannot be made: {error.strerror}") from error
+        if not os.access(self.path, os.W_OK):
+            raise ValueError(f"{self.path} cannot be written; choose another --runs folder")
+
+
+def with_config_paths(args: list[str]) -> list[str]:
+    """Return the arguments with the names of shipped configs replaced by their paths.
+
+    ``--config modular`` finds ``modular.yaml`` among the configs that came with modnav.
+
+    Raises:
+        ValueError: If a config is neither a file nor such a name; the message lists the names.
+    """
+    found: list[str] = []
+    for k, word in enumerate(args):
+        flag, equals, value = word.partition("=")
+        if flag in ("--config", "-c") and equals:
+            found.append(f"{flag}={_config(value)}")
+        elif k and args[k - 1] in ("--config", "-c"):
+            found.append(_config(word))
+        else:
+            found.append(word)
+    return found
+
+
+def _config(name: str) -> str:
+    if Path(name).exists() or name.lstrip().startswith("{"):
+        return name
+    shipped = Path(str(resources.files("modnav.configs")))
+    path = shipped / (name if name.endswith(".yaml") else f"{name}.yaml")
+    if path.exists():
+        return str(path)
+    names = sorted(str(p.relative_to(shipped).with_suffix("")) for p in shipped.rglob("*.yaml"))
+    raise ValueError(f"--config is {name}; it must be a file or one of {', '.join(names)}")
+
+
+def with_run(args: list[str]) -> list[str]:
+    """Return the arguments with ``--resume RUN`` replaced by that run's config and checkpoint.
+
+    ``validate``, ``test`` and ``predict`` with a ``--ckpt_path`` but no config take the config of
+    the checkpoint's run.
+
+    Raises:
+        ValueError: If the folder holds no run that can be resumed.
+    """
+    if not args:
+        return args
+    command, rest = args[0], args[1:]
+    run = _take(rest, "--resume")
+    if run is not None:
+        folder = RunFolder(Path(run))
+        for file in (folder.config, folder.last):
+            if not file.is_file():
+                raise ValueError(f"--resume is {run}; it must hold a run, but has no {file.name}")
+        return [
+            command, "--config", str(folder.config), *rest,
+            "--ckpt_path", str(folder.last),
+            "--runs", str(folder.path.parent.parent), "--name", folder.path.parent.name,
+        ]
+    checkpoint = _value(rest, "--ckpt_path")
+    if checkpoint and command in ("validate", "test", "predict") and not _value(rest, "--config"):
+        for parent in Path(checkpoint).resolve().parents[:2]:
+            if RunFolder(parent).config.is_file():
+                return [command, "--config", str(RunFolder(parent).config), *rest]
+    return args
+
+
+def _value(args: list[str], flag: str) -> str | None:
+    for k, word in enumerate(args):
+        if word == flag and k + 1 < len(args):
+            return args[k + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
+
+
+def _take(args: list[str], flag: str) -> str | None:
+    """Return the value of a flag and remove both from ``args``."""
+    value = _value(args, flag)
+    if value is not None:
+        k = next(k for k, word in enumerate(args) if word.split("=")[0] == flag)
+        del args[k : k + (1 if "=" in args[k] else 2)]
+    return value

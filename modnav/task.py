@@ -1,0 +1,388 @@
+"""The steering task, many trials at a time, as pure functions of tensors.
+
+A trial: steer with a joystick to a target that is shown for 300 ms, and stop there. Lengths are in
+units of 4 m (400 cm), angles in radians, time in steps of ``dt`` seconds; names that end in
+``_cm``, ``_deg``, ``_s`` carry other units. ``B`` is the number of trials.
+
+References:
+    Zhang, Pitkow & Angelaki, "Inductive biases of neural network modularity in spatial
+    navigation", Science Advances 10, eadk1256 (2024), Methods, "Task structure".
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+UNIT_CM = 400.0
+"""Centimetres in one internal unit of length."""
+
+PULSE_STEPS = 11
+"""Steps over which a perturbation lasts."""
+
+NEGLIGIBLE_STD = 1e-8
+"""Standard deviation that stands for "no process noise" in the Kalman filter."""
+
+Range = float | tuple[float, float]
+"""A number, or the bounds of a uniform distribution from which each trial draws one."""
+
+
+@dataclass(frozen=True)
+class TaskParameters:
+    """Constants of the task. Every range is drawn anew, uniformly, for each trial.
+
+    Attributes:
+        name: Kind of task; the ``perturbation`` kinds add a velocity pulse to each trial.
+        gain: Multiple of the default joystick gain.
+        excluded_gain: Interval of gains that is never drawn.
+        process_noise: Standard deviation of the velocity noise, in multiples of the joystick gain.
+        observation_noise: Standard deviation of the noise of the observed velocity, likewise.
+        reward: ``mixed`` is 1 inside the reward zone and falls off outside, ``gauss`` falls off
+            everywhere, ``const`` is 1 inside and 0 outside.
+        reward_scale: Factor on the reward.
+        target_always_visible: Whether the target stays in the input for the whole trial.
+        visible_steps: Number of first inputs that show the target otherwise.
+        linear_gain_cm_s: Default joystick gain, cm/s at full deflection.
+        angular_gain_deg_s: Default joystick gain, deg/s at full deflection.
+        target_distance_cm: Range of target distances, cm; uniform in area.
+        target_angle_deg: Range of target angles from straight ahead, deg, positive to the right.
+        reward_zone_radius_cm: Radius of the reward zone, cm.
+        stop_threshold: The agent stops when both action components are smaller than this.
+        dt: Duration of a step, s.
+        max_steps: Steps after which a trial times out.
+        peak_linear_cm_s: Range of peaks of the perturbation, cm/s.
+        peak_angular_deg_s: Range of peaks of the perturbation, deg/s.
+        excluded_peak_linear_cm_s: Interval of linear peaks that is never drawn, cm/s.
+        excluded_peak_angular_deg_s: Interval of angular peaks that is never drawn, deg/s.
+        onset_steps: First and last step at which a perturbation may start, both included.
+
+    Raises:
+        ValueError: If a value is not allowed; the message names the key, the value and the rule.
+    """
+
+    name: Literal["gain", "gain_control", "perturbation", "perturbation_control"] = "gain"
+    gain: Range = 1.0
+    excluded_gain: tuple[float, float] | None = None
+    process_noise: Range = 0.2
+    observation_noise: Range = 0.1
+    reward: Literal["mixed", "gauss", "const"] = "mixed"
+    reward_scale: float = 10.0
+    target_always_visible: bool = False
+    visible_steps: int = 4
+    linear_gain_cm_s: float = 200.0
+    angular_gain_deg_s: float = 90.0
+    target_distance_cm: tuple[float, float] = (100.0, 400.0)
+    target_angle_deg: tuple[float, float] = (-35.0, 35.0)
+    reward_zone_radius_cm: float = 65.0
+    stop_threshold: float = 0.1
+    dt: float = 0.1
+    max_steps: int = 35
+    peak_linear_cm_s: Range = (-200.0, 200.0)
+    peak_angular_deg_s: Range = (-120.0, 120.0)
+    excluded_peak_linear_cm_s: tuple[float, float] | None = None
+    excluded_peak_angular_deg_s: tuple[float, float] | None = None
+    onset_steps: tuple[int, int] = (0, 10)
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        kinds = ("gain", "gain_control", "perturbation", "perturbation_control")
+        _require(self.name in kinds, "name", self.name, f"one of {', '.join(kinds)}")
+        rewards = ("mixed", "gauss", "const")
+        _require(self.reward in rewards, "reward", self.reward, f"one of {', '.join(rewards)}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, (tuple, list)):
+                lo, hi = value
+                _require(lo <= hi, field.name, value, "a range whose low end is not above its high")
+            numbers = value if isinstance(value, (tuple, list)) else (value,)
+            finite = all(math.isfinite(n) for n in numbers if isinstance(n, (int, float)))
+            _require(finite, field.name, value, "finite")
+        for key in ("gain", "dt", "linear_gain_cm_s", "angular_gain_deg_s", "max_steps",
+                    "reward_zone_radius_cm", "reward_scale", "target_distance_cm"):
+            value = getattr(self, key)
+            _require(bounds(value)[0] > 0, key, value, "above 0")
+        for key in ("process_noise", "observation_noise", "visible_steps", "stop_threshold",
+                    "onset_steps"):
+            value = getattr(self, key)
+            _require(bounds(value)[0] >= 0, key, value, "0 or more")
+        _require(self.stop_threshold < 1, "stop_threshold", self.stop_threshold, "below 1")
+        for key in ("gain", "peak_linear_cm_s", "peak_angular_deg_s"):
+            excluded = getattr(self, f"excluded_{key}")
+            lo, hi = bounds(getattr(self, key))
+            some_left = excluded is None or lo < excluded[0] or hi > excluded[1]
+            _require(some_left, f"excluded_{key}", excluded, f"less than all of [{lo}, {hi}]")
+
+    @property
+    def perturbed(self) -> bool:
+        """Whether trials carry a perturbation."""
+        return self.name.startswith("perturbation")
+
+    @property
+    def reward_zone_radius(self) -> float:
+        """Radius of the reward zone, units."""
+        return self.reward_zone_radius_cm / UNIT_CM
+
+    @property
+    def default_joystick_gain(self) -> tuple[float, float]:
+        """Velocities at full deflection and gain 1, unit/s and rad/s."""
+        return self.linear_gain_cm_s / UNIT_CM, math.radians(self.angular_gain_deg_s)
+
+
+def bounds(value: Range) -> tuple[float, float]:
+    """Return the low and the high end of a range; a number is a range of its own."""
+    if isinstance(value, (tuple, list)):
+        return value[0], value[1]
+    return value, value
+
+
+def _require(condition: bool, key: str, value: object, allowed: str) -> None:
+    if not condition:
+        shown = list(value) if isinstance(value, tuple) else value
+        raise ValueError(f"task.{key} is {shown}; it must be {allowed}")
+
+
+class Trials(NamedTuple):
+    """What is fixed during each of ``B`` trials.
+
+    Attributes:
+        target: Target position relative to the start, unit, ``(B, 2)``.
+        gain: Multiple of the default joystick gain, ``(B,)``.
+        joystick_gain: Velocities at full deflection, unit/s and rad/s, ``(B, 2)``.
+        process_noise_std: Standard deviation, unit/s and rad/s, ``(B, 2)``.
+        observation_noise_std: Standard deviation, unit/s and rad/s, ``(B, 2)``.
+        peak: Peak of the perturbation, unit/s and rad/s, ``(B, 2)``.
+        onset: Step at which the perturbation starts, ``(B,)``.
+    """
+
+    target: Tensor
+    gain: Tensor
+    joystick_gain: Tensor
+    process_noise_std: Tensor
+    observation_noise_std: Tensor
+    peak: Tensor
+    onset: Tensor
+
+
+class World(NamedTuple):
+    """Where each trial stands before an action.
+
+    Attributes:
+        state: x, y, heading, linear and angular velocity; unit, rad and their rates, ``(B, 5)``.
+        step: Steps taken so far, ``(B,)``.
+        started: Whether an earlier noise-free action exceeded the threshold, bool, ``(B,)``.
+    """
+
+    state: Tensor
+    step: Tensor
+    started: Tensor
+
+
+class Sensation(NamedTuple):
+    """What the senses deliver before an action.
+
+    Attributes:
+        velocity: Observed velocities, unit/s and rad/s, ``(B, 2)``.
+        action: The action that was taken, ``(B, 2)``.
+        target: Target position while it is shown, else 0, unit, ``(B, 2)``.
+        perturbation: Velocity added by the world, unit/s and rad/s, ``(B, 2)``; agents do not
+            sense it, but the Kalman filter is told.
+    """
+
+    velocity: Tensor
+    action: Tensor
+    target: Tensor
+    perturbation: Tensor
+
+
+class Outcome(NamedTuple):
+    """What a step brought.
+
+    Attributes:
+        reward: Reward, ``(B,)``; 0 but at a stop after the start.
+        terminated: Whether the trial ended by a stop, bool, ``(B,)``.
+        truncated: Whether it ended by time-out, bool, ``(B,)``.
+        rewarded: Whether the agent stopped inside the reward zone, bool, ``(B,)``.
+        distance: Distance to the target before the motion of this step, unit, ``(B,)``.
+    """
+
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    rewarded: Tensor
+    distance: Tensor
+
+
+def sample_trials(task: TaskParameters, count: int, generator: Generator) -> Trials:
+    """Draw trials.
+
+    Args:
+        task: Constants of the task.
+        count: Number of trials ``B``.
+        generator: Source of randomness; the trials live on its device.
+
+    Returns:
+        The trials.
+    """
+
+    def draw(value: Range, excluded: tuple[float, float] | None = None) -> Tensor:
+        lo, hi = bounds(value)
+        x = lo + (hi - lo) * torch.rand(count, generator=generator, device=generator.device)
+        while excluded and (inside := (x >= excluded[0]) & (x <= excluded[1])).any():
+            fresh = torch.rand(count, generator=generator, device=generator.device)
+            x = torch.where(inside, lo + (hi - lo) * fresh, x)
+        return x
+
+    near, far = task.target_distance_cm
+    radius = draw((near**2, far**2)).sqrt() / UNIT_CM
+    bearing = math.pi / 2 - torch.deg2rad(draw(task.target_angle_deg))
+    target = torch.stack((radius * bearing.cos(), radius * bearing.sin()), dim=-1)
+    gain = draw(task.gain, task.excluded_gain)
+    process = draw(task.process_noise)
+    observation = draw(task.observation_noise)
+    peak, onset = target.new_zeros(count, 2), torch.zeros_like(gain, dtype=torch.long)
+    if task.perturbed:
+        linear = draw(task.peak_linear_cm_s, task.excluded_peak_linear_cm_s) / UNIT_CM
+        angular = draw(task.peak_angular_deg_s, task.excluded_peak_angular_deg_s)
+        peak = torch.stack((linear, torch.deg2rad(angular)), dim=-1)
+        first, last = task.onset_steps
+        onset = torch.randint(
+            first, last + 1, (count,), generator=generator, device=generator.device
+        )
+    return make_trials(task, target, gain, process, observation, peak, onset)
+
+
+def make_trials(
+    task: TaskParameters,
+    target: Tensor,
+    gain: Tensor,
+    process_noise: Tensor,
+    observation_noise: Tensor,
+    peak: Tensor | None = None,
+    onset: Tensor | None = None,
+) -> Trials:
+    """Put given conditions together into trials.
+
+    Args:
+        task: Constants of the task.
+        target: Target positions, unit, ``(B, 2)``.
+        gain: Multiples of the default joystick gain, ``(B,)``.
+        process_noise: Standard deviations in multiples of the joystick gain, ``(B,)``.
+        observation_noise: Likewise.
+        peak: Peaks of the perturbation, unit/s and rad/s, ``(B, 2)``; none if omitted.
+        onset: First steps of the perturbation, ``(B,)``.
+
+    Returns:
+        The trials.
+    """
+    joystick_gain = gain[:, None] * gain.new_tensor(task.default_joystick_gain)
+    return Trials(
+        target,
+        gain,
+        joystick_gain,
+        process_noise[:, None] * joystick_gain,
+        observation_noise[:, None] * joystick_gain,
+        torch.zeros_like(target) if peak is None else peak,
+        torch.zeros_like(gain, dtype=torch.long) if onset is None else onset,
+    )
+
+
+def begin(trials: Trials) -> tuple[World, Sensation]:
+    """Return the world at the start of trials, and the first sensation: the target alone."""
+    count, device = len(trials.target), trials.target.device
+    state = trials.target.new_zeros(count, 5)
+    state[:, 2] = math.pi / 2
+    zero = torch.zeros_like(trials.target)
+    step = torch.zeros(count, dtype=torch.long, device=device)
+    started = torch.zeros(count, dtype=torch.bool, device=device)
+    return World(state, step, started), Sensation(zero, zero, trials.target, zero)
+
+
+def is_stop(action: Tensor, threshold: float) -> Tensor:
+    """Return whether both components of an action ``(..., 2)`` are below the threshold."""
+    return (action.abs() < threshold).all(dim=-1)
+
+
+def is_moving(action: Tensor, threshold: float) -> Tensor:
+    """Return whether any component of an action ``(..., 2)`` is above the threshold."""
+    return (action.abs() > threshold).any(dim=-1)
+
+
+def perturbation_at(trials: Trials, step: Tensor) -> Tensor:
+    """Return the velocity that perturbs each trial at its step, unit/s and rad/s, ``(B, 2)``."""
+    k = step - trials.onset
+    on = (k >= 0) & (k < PULSE_STEPS)
+    pulse = torch.where(on, torch.exp(-(((k - 5) / 2) ** 2) / 2), 0.0)
+    return trials.peak * pulse[:, None]
+
+
+def move(state: Tensor, velocity: Tensor, dt: float) -> Tensor:
+    """Advance a state ``(B, 5)`` by one step.
+
+    Position moves with the old velocity and heading, heading with the old angular velocity; then
+    the velocity is replaced: there is no inertia.
+    """
+    x, y, heading, v, w = state.unbind(-1)
+    pose = (x + v * heading.cos() * dt, y + v * heading.sin() * dt, heading + w * dt)
+    return torch.cat((torch.stack(pose, dim=-1), velocity), dim=-1)
+
+
+def reward_at(distance: Tensor, task: TaskParameters) -> Tensor:
+    """Return the reward for stopping at a distance (unit) from the target, of the same shape."""
+    radius = task.reward_zone_radius
+    if task.reward == "const":
+        reward = (distance < radius).to(distance.dtype)
+    elif task.reward == "gauss":
+        reward = torch.exp(-(distance**2) / (2 * (radius / 2) ** 2))
+    else:
+        outside = torch.exp(-(distance**2) / (2 * (radius / 1.5) ** 2)).clamp(min=0.001)
+        reward = torch.where(distance < radius, 1.0, outside)
+    return task.reward_scale * reward
+
+
+def advance(
+    task: TaskParameters,
+    trials: Trials,
+    world: World,
+    action: Tensor,
+    greedy_action: Tensor,
+    process_noise: Tensor,
+    observation_noise: Tensor,
+) -> tuple[World, Sensation, Outcome]:
+    """Take one step in every trial.
+
+    Args:
+        task: Constants of the task.
+        trials: What is fixed during the trials.
+        world: Where they stand.
+        action: Actions taken, in [-1, 1], ``(B, 2)``.
+        greedy_action: The same before exploration noise, ``(B, 2)``; a trial has started once one
+            of them exceeded the threshold at an earlier step.
+        process_noise: Standard normal draws, ``(B, 2)``.
+        observation_noise: Standard normal draws, ``(B, 2)``.
+
+    Returns:
+        The world and the sensation after the step, and what the step brought. Outcome and reward
+        are those of the state before the motion.
+    """
+    stopped = is_stop(action, task.stop_threshold)
+    terminated = stopped & world.started
+    truncated = ~terminated & (world.step >= task.max_steps - 1)
+    distance = (world.state[:, :2] - trials.target).norm(dim=-1)
+    reward = torch.where(terminated, reward_at(distance, task), 0.0)
+    rewarded = stopped & (distance < task.reward_zone_radius)
+    perturbation = perturbation_at(trials, world.step)
+    velocity = trials.joystick_gain * action + trials.process_noise_std * process_noise
+    state = move(world.state, velocity + perturbation, task.dt)
+    observed = state[:, 3:] + trials.observation_noise_std * observation_noise
+    step = world.step + 1
+    shown = trials.target
+    if not task.target_always_visible:
+        shown = torch.where((step < task.visible_steps)[:, None], shown, 0.0)
+    started = world.started | is_moving(greedy_action, task.stop_threshold)
+    return (
+        World(state, step, started),
+        Sensation(observed, action, shown, perturbation),
+        Outcome(reward, terminated, truncated, rewarded, distance),
+    )

@@ -1,0 +1,118 @@
+"""What the tests share: settings, the agents they run over, and the reference numbers."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from modnav.agent import Agent
+from modnav.architectures import ARCHITECTURES, build_agent
+from modnav.rollout import Noise
+from modnav.streams import STREAMS
+from modnav.td3 import Segment
+
+torch.set_num_threads(1)
+
+AMPLITUDES = {"Actor3": 0.05, "ActorEKF": 0.03}
+"""Amplitude of the reference weights where it is not the stated 0.1, see reference/README.md."""
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Start each test from the same global random state."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(params=list(ARCHITECTURES))
+def architecture(request) -> str:
+    """Name of each of the 21 agents."""
+    return request.param
+
+
+@pytest.fixture
+def agent(architecture) -> Agent:
+    """Each of the 21 agents, with fresh weights."""
+    return build_agent(architecture)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A generator with a fixed seed."""
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def golden() -> dict[str, Any]:
+    """The reference numbers, see reference/README.md."""
+    path = Path(__file__).parent / "reference" / "golden.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def golden_inputs(golden) -> Callable[..., Tensor]:
+    """Function from the name of a reference input to the tensor, of ``shape`` if given."""
+
+    def inputs(name: str, shape: tuple[int, int] | None = None) -> Tensor:
+        entry = golden["inputs"][name]
+        steps, trials = shape or entry["shape"][:2]
+        t, b, d = torch.meshgrid(
+            torch.arange(steps, dtype=torch.float64),
+            torch.arange(trials, dtype=torch.float64),
+            torch.arange(entry["shape"][2], dtype=torch.float64),
+            indexing="ij",
+        )
+        angle = entry["a"] * t + entry["b"] * b + entry["c"] * d + golden["phase"]
+        return (entry["scale"] * angle.sin()).float()
+
+    return inputs
+
+
+@pytest.fixture(scope="session")
+def set_golden_weights(golden) -> Callable[[nn.Module, str], None]:
+    """Function that fills a module with the reference weights of the published network."""
+
+    def fill(module: nn.Module, published: str) -> None:
+        amplitude = AMPLITUDES.get(published, 0.1)
+        with torch.no_grad():
+            for k, parameter in enumerate(module.parameters()):
+                i = torch.arange(parameter.numel(), dtype=torch.float64)
+                values = amplitude * torch.sin(0.7 * k + 0.013 * i + golden["phase"])
+                parameter.copy_(values.view_as(parameter))
+
+    return fill
+
+
+@pytest.fixture(scope="session")
+def formula_noise(golden) -> Callable[[int], Noise]:
+    """Function from a number of steps to the reference noise of one trial."""
+
+    def noise(steps: int) -> Noise:
+        k = torch.arange(1, 2 * steps + 1, dtype=torch.float64)[:, None]
+        d = torch.arange(2, dtype=torch.float64)
+        draws = torch.sin(0.9 * k + 1.7 * d + golden["phase"]).float()[:, None]
+        return Noise(draws[::2], draws[1::2])
+
+    return noise
+
+
+@pytest.fixture
+def make_segment(generator) -> Callable[..., Segment]:
+    """Function that makes up a segment of whole trials of one length."""
+
+    def make(sources: set[str], steps: int, trials: int) -> Segment:
+        def draw(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator)
+
+        inputs = {
+            name: draw(steps + 1, trials, STREAMS[name].features) for name in sorted(sources)
+        }
+        terminal = torch.zeros(steps, trials, 1)
+        terminal[-1] = 1
+        action = draw(steps, trials, 2).clamp(-1, 1)
+        return Segment(inputs, action, 10 * terminal * draw(trials, 1).abs(), terminal)
+
+    return make
