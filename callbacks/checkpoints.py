@@ -11,13 +11,10 @@ from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from torch import Tensor
 from typing_extensions import override
 
+from modnav.errors import InterruptedRunError
 from modnav.experience import Experience
 
 from .monitor import phases_of
-
-
-class InterruptedRunError(RuntimeError):
-    """The run was told to stop; a checkpoint to resume from was left."""
 
 
 class TrialCheckpoint(ModelCheckpoint):
@@ -133,7 +130,7 @@ class LastCheckpoint(Checkpoint):
 
     def _save(self, trainer: Trainer) -> Path:
         path = Path(trainer.default_root_dir) / "last.ckpt"
-        trainer.save_checkpoint(path)
+        trainer.save_checkpoint(path, weights_only=False)
         return path
 
     @override
@@ -148,10 +145,6 @@ class LastCheckpoint(Checkpoint):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        if "experience" not in checkpoint:
-            raise ValueError(
-                "this checkpoint holds weights only; a run is resumed from its last.ckpt"
-            )
         experience: Experience = trainer.datamodule  # type: ignore[attr-defined]
         experience.load_experience_state(checkpoint["experience"])
         torch.set_rng_state(checkpoint["torch_generator"])

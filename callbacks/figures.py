@@ -13,7 +13,7 @@ from modnav.evaluation import Conditions
 from modnav.rollout import Rollout
 from modnav.task import UNIT_CM
 
-SHOWN = 20
+SHOWN = 12
 """Trials drawn of each test task."""
 
 
@@ -56,11 +56,11 @@ def _arena(axes: Axes, conditions: Conditions) -> None:
 def _trial(axes: Axes, conditions: Conditions, trials: Rollout, trial: int) -> None:
     rewarded = bool(trials.rewarded[trial])
     colour = "lightseagreen" if rewarded else "salmon"
-    path = UNIT_CM * trials.state[: int(trials.steps[trial]) + 1, trial, :2].cpu().numpy()
+    path = UNIT_CM * trials.state[: int(trials.steps[trial]), trial, :2].cpu().numpy()
     target = UNIT_CM * trials.trials.target[trial].cpu().numpy()
     radius = conditions.task.reward_zone_radius_cm
     zone = Circle((target[0], target[1]), radius, ec=colour, fc=colour, lw=0.6)
-    zone.set(fill=rewarded, alpha=0.25 if rewarded else 0.6)
+    zone.set(fill=rewarded, alpha=0.2 if rewarded else 0.6)
     axes.add_patch(zone)
     axes.plot(path[:, 0], path[:, 1], color=colour, lw=0.8)
     axes.plot(path[-1, 0], path[-1, 1], marker="x", color="0.2", ms=4, mew=0.8)

@@ -7,11 +7,8 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from typing_extensions import override
 
+from modnav.errors import PhaseOneFailedError
 from modnav.experience import Block, Experience, Setting
-
-
-class PhaseOneFailedError(RuntimeError):
-    """The agent did not learn to find rewards within phase I."""
 
 
 @dataclass(frozen=True)

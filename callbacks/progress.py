@@ -74,7 +74,7 @@ class TrialProgress(ProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._enabled and not self._console.is_terminal:
             phases = phases_of(trainer)
-            trials = trainer.datamodule.counters.trials  # type: ignore[attr-defined]
+            trials = trainer.datamodule.counters.checked  # type: ignore[attr-defined]
             self._console.print(
                 f"phase {'I' * phases.phase}  {trials}/{_total(trainer)} trials  {_doing(trainer)}"
             )

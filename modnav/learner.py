@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from modnav import td3
 from modnav.agent import Agent, describe_agent
+from modnav.errors import DivergedError
 from modnav.evaluation import Conditions, run, score
 from modnav.metrics import trial_statistics
 from modnav.networks import Actor, Critic, TwinCritic
@@ -29,10 +30,6 @@ UPDATES_PER_STEP = 16
 
 FORMAT = 1
 """Version of what a checkpoint says about its agent."""
-
-
-class DivergedError(RuntimeError):
-    """A loss became NaN or infinite."""
 
 
 class TD3(LightningModule):
@@ -134,14 +131,18 @@ class TD3(LightningModule):
     def _descend(self, name: str, optimizer: LightningOptimizer, loss: Tensor) -> None:
         if not math.isfinite(loss.item()):
             raise DivergedError(
-                f"the {name} loss became {loss.item()} at update {self.updates}; "
-                "training stopped before the networks were changed"
+                f"the {name} loss became {loss.item()} at update {self.updates}{self._trial()}; "
+                "training stopped, and the checkpoints are as they were"
             )
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
         torch.clear_autocast_cache()  # else the next loss would see the weights of before
         self.losses[name].append(loss.detach())
+
+    def _trial(self) -> str:
+        experience = getattr(self.trainer, "datamodule", None)
+        return "" if experience is None else f", trial {experience.counters.total_trials}"
 
     def take_losses(self) -> dict[str, float]:
         """Return the mean of each loss since the last call."""

@@ -5,6 +5,8 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
+from modnav.checkpoint_io import read_checkpoint
+
 
 class RunFolder:
     """The folder of one run.
@@ -28,6 +30,10 @@ class RunFolder:
     def config(self) -> Path:
         """Configuration of the run."""
         return self.path / "config.yaml"
+
+    def holds(self, checkpoint: str | None) -> bool:
+        """Return whether a checkpoint is this run's own."""
+        return checkpoint is not None and self.path.resolve() in Path(checkpoint).resolve().parents
 
     def claim(self, *, overwrite: bool, resume: bool) -> None:
         """Make the folder ready for a run.
@@ -109,6 +115,12 @@ def with_run(args: list[str]) -> list[str]:
             "--runs", str(folder.path.parent.parent), "--name", folder.path.parent.name,
         ]
     checkpoint = _value(rest, "--ckpt_path")
+    if checkpoint:
+        whole = "experience" in read_checkpoint(checkpoint)
+        if command == "fit" and not whole:
+            raise ValueError(
+                f"{checkpoint} holds weights only; a run is resumed from its last.ckpt"
+            )
     if checkpoint and command in ("validate", "test", "predict") and not _value(rest, "--config"):
         for parent in Path(checkpoint).resolve().parents[:2]:
             if RunFolder(parent).config.is_file():

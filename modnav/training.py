@@ -1,0 +1,153 @@
+"""``modnav fit|validate|test|predict``: LightningCLI with the parts every run of modnav has."""
+
+import warnings
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.cli import LightningCLI, SaveConfigCallback
+from pytorch_lightning.loggers import TensorBoardLogger
+from typing_extensions import override
+
+from modnav.callbacks import (
+    LastCheckpoint,
+    Monitor,
+    Summary,
+    TrainingPhases,
+    TrialCheckpoint,
+    TrialProgress,
+)
+from modnav.checkpoint_io import AtomicCheckpointIO
+from modnav.experience import Experience
+from modnav.learner import TD3
+from modnav.runs import RunFolder
+from modnav.task import bounds
+
+
+class ModnavCLI(LightningCLI):
+    """LightningCLI with the parts every run of modnav has."""
+
+    @override
+    def add_arguments_to_parser(self, parser: Any) -> None:
+        parser.add_argument("--runs", type=str, default="runs", help="Folder of all runs.")
+        parser.add_argument(
+            "--name",
+            type=str | None,
+            default=None,
+            help="Name of the run; architecture, task and noise by default.",
+        )
+        parser.add_argument(
+            "--overwrite", type=bool, default=False, help="Start anew in a folder with a run."
+        )
+        parser.add_lightning_class_args(TrainingPhases, "phases")
+        parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
+        parser.link_arguments("data.task.stop_threshold", "model.stop_threshold")
+
+    @override
+    def before_instantiate_classes(self) -> None:
+        trainer = self.config[self.subcommand].trainer
+        on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
+        if str(trainer.precision) in ("16-mixed", "16") and on_cpu:
+            raise ValueError(
+                "trainer.precision is 16-mixed; on a CPU it must be 32-true or bf16-mixed"
+            )
+
+    @override
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config_init[self.subcommand]
+        folder = self._folder(config)
+        self.run_folder = folder
+        trainer = config.trainer
+        logger = trainer.logger
+        if self.subcommand == "fit":
+            resume = folder.holds(config.ckpt_path)
+            folder.claim(overwrite=config.overwrite, resume=resume)
+            logger = self._logger(folder) if logger in (None, True) else logger
+        else:
+            logger = False if logger in (None, True) else logger
+        plugins = trainer.plugins or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        return super().instantiate_trainer(
+            default_root_dir=str(folder.path),
+            logger=logger,
+            plugins=[*plugins, AtomicCheckpointIO()],
+            callbacks=self._callbacks(trainer),
+            **kwargs,
+        )
+
+    def after_predict(self) -> None:
+        """Write the table of trials beside the checkpoint."""
+        config = self.config_init[self.subcommand]
+        source = Path(config.ckpt_path or self.run_folder.path / "untrained")
+        path = source.with_suffix(".trials.csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.concat(self.trainer.predict_loop.predictions).to_csv(path, index=False)
+        print(f"trials written to {path}")
+
+    def _folder(self, config: Any) -> RunFolder:
+        task = self.datamodule.task
+        noise = "_".join(f"{bounds(x)[0]:g}" for x in (task.process_noise, task.observation_noise))
+        name = config.name or f"{self.model.agent.architecture}-{task.name}-{noise}"
+        return RunFolder(Path(config.runs) / name / f"seed{self.datamodule.seed}")
+
+    def _logger(self, folder: RunFolder) -> TensorBoardLogger:
+        return TensorBoardLogger(folder.path.parent, name="", version=folder.path.name)
+
+    def _callbacks(self, trainer: Any) -> list[Any]:
+        given = trainer.callbacks or []
+        given = given if isinstance(given, list) else [given]
+        if self.subcommand != "fit":
+            return given
+        bar = [] if trainer.enable_progress_bar is False else [TrialProgress()]
+        return [*given, Monitor(), *bar, Summary(), LastCheckpoint()]
+
+
+def run(args: Sequence[str] | None) -> ModnavCLI:
+    """Run a command of LightningCLI.
+
+    Args:
+        args: Arguments; those of the process if None.
+
+    Raises:
+        ValueError: For a mistake in the arguments or the files.
+        RunEndedError: If the run ended before its time.
+    """
+    _quieten()
+    command = (sys.argv[1:] if args is None else args)[0]
+    return ModnavCLI(
+        TD3,
+        Experience,
+        save_config_callback=SaveConfigCallback if command == "fit" else None,
+        save_config_kwargs={"overwrite": True},
+        trainer_defaults={
+            "max_epochs": -1,
+            "num_sanity_val_steps": 0,
+            "enable_model_summary": False,
+        },
+        seed_everything_default=0,
+        auto_configure_optimizers=False,
+        parser_kwargs={"exit_on_error": False},
+        args=None if args is None else list(args),
+    )
+
+
+def _quieten() -> None:
+    """Silence what Lightning says to every run and no user can act on."""
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning's use of it
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for about in (
+        "You are using the `dataloader_iter` step flavor",  # so that acting waits for learning
+        "Found `dataloader_iter` argument in the `training_step`",
+        "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
+        "The `.*_dataloader` does not have many workers",
+        "Checkpoint directory .* exists and is not empty",  # a resumed run
+    ):
+        warnings.filterwarnings("ignore", about)

@@ -1,0 +1,363 @@
+"""The user's commands: real runs through the command line, in seconds."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from modnav.checkpoint_io import read_checkpoint
+from modnav.cli import main
+from modnav.experience import Experience
+from modnav.learner import TD3
+
+SMALL = """
+model:
+  actor:
+    belief: {class_path: modnav.belief.RecurrentBelief, init_args: {out_features: 8}}
+    action:
+      class_path: modnav.sequence.Feedforward
+      init_args: {in_features: 8, out_features: 2, hidden_features: [8]}
+  critic:
+    belief: {class_path: modnav.belief.RecurrentBelief, init_args: {out_features: 8}}
+    value:
+      class_path: modnav.sequence.Feedforward
+      init_args: {in_features: 10, out_features: 1, hidden_features: [8]}
+data:
+  epoch_trials: 20
+  check_trials: 10
+  learning_starts: 1
+  parallel_trials: 4
+  replay: {class_path: modnav.replay.TrialReplay, init_args: {capacity: 200, batch_size: 4}}
+  validation: {gains: [1.0, 2.0], trials: 5, selection_trials: 5}
+  task: {max_steps: 8}
+phases: {trials: 60, learned_fraction: -1.0, refine_fraction: -1.0}
+name: small
+trainer: {accelerator: cpu}
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of a second, and an empty folder to run it in."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def fit(config: Path, *more: str, seed: int = 0) -> Path:
+    main(["fit", "--config", str(config), "--seed_everything", str(seed), *more])
+    return Path("runs/small") / f"seed{seed}"
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return read_checkpoint(run / "last.ckpt")["state_dict"]
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_run_leaves_what_it_promises(small: Path, capsys: pytest.CaptureFixture[str]):
+    run = fit(small)
+    names = {path.name for path in run.iterdir()}
+    assert {"config.yaml", "last.ckpt", "validation.csv", "learning_curve.png"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    kept = sorted(path.name for path in (run / "checkpoints").iterdir())
+    assert kept == ["00019.ckpt", "00039.ckpt", "00059.ckpt"]
+    out = capsys.readouterr().out
+    assert "best checkpoint: " in out
+    best = Path(out.split("best checkpoint: ")[1].split()[0])
+    assert best.name in kept
+    assert "learning_curve.png" in out
+
+
+def test_best_checkpoint_has_the_highest_reward_rate_on_fixed_trials(small: Path):
+    run = fit(small)
+    state = read_checkpoint(run / "last.ckpt")["callbacks"]
+    (best,) = (v["best_model_path"] for k, v in state.items() if k.startswith("TrialCheckpoint"))
+    table = pd.read_csv(run / "validation.csv").query("validation == 'selection'")
+    rates = table.groupby("trials")["reward_rate"].sum()
+    assert Path(best).name == f"{rates.idxmax() - 1:05d}.ckpt"
+
+
+def test_checkpoints_of_weights_are_small_and_complete(small: Path):
+    run = fit(small)
+    checkpoint = read_checkpoint(run / "checkpoints/00019.ckpt")
+    assert "optimizer_states" not in checkpoint
+    assert "experience" not in checkpoint
+    assert all(key.startswith("agent.") for key in checkpoint["state_dict"])
+    assert checkpoint["modnav"]["agent"]["critic"]["action_enters"] == "value"
+
+
+def test_one_seed_gives_one_run(small: Path):
+    first = weights(fit(small))
+    again = weights(fit(small, "--overwrite", "true"))
+    other = weights(fit(small, seed=1))
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_phases_follow_each_other(small: Path):
+    run = fit(small)
+    table = pd.read_csv(run / "validation.csv")
+    assert table["trials"].tolist() == [20] * 4 + [40] * 4 + [60] * 4
+    # Phase I lasts one block, which is not counted; phase III begins a block after a validation.
+    assert table["phase"].tolist() == [2] * 4 + [3] * 8
+    assert (table["total_trials"] - table["trials"]).between(10, 13).all()
+    last = read_checkpoint(run / "last.ckpt")
+    rates = {group["lr"] for state in last["optimizer_states"] for group in state["param_groups"]}
+    assert rates == {5e-5}
+    setting = last["experience"]["setting"]
+    assert setting == (0.4, True, True, False)
+
+
+def test_phase_one_is_given_up_with_its_own_status(
+    small: Path, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as exit_info:
+        fit(small, "--phases.learned_fraction", "1.0", "--phases.trials", "30")
+    assert exit_info.value.code == 3
+    assert "phase I was given up after 30 trials" in capsys.readouterr().err
+
+
+def test_checkpoints_of_phase_one_are_named_so(small: Path):
+    with pytest.raises(SystemExit):
+        fit(small, "--phases.learned_fraction", "1.0", "--phases.trials", "30")
+    assert Path("runs/small/seed0/checkpoints/00019_pre.ckpt").is_file()
+
+
+@pytest.mark.parametrize("parallel", [1, 4, 16])
+def test_one_update_for_every_four_steps(small: Path, parallel: int, monkeypatch):
+    events = record_events(monkeypatch)
+    with pytest.raises(SystemExit):  # phase I alone: nothing is ever emptied
+        fit(small, "--data.parallel_trials", str(parallel), "--phases.learned_fraction", "1.0",
+            "--phases.trials", "30")
+    idle = events.index("update") - 1
+    acted, learned = idle, 0
+    for event in events[idle:]:
+        if event == "act":
+            assert learned == acted * parallel // 4 - idle * parallel // 4
+            acted += 1
+        else:
+            learned += 1
+    assert learned > 10
+
+
+def record_events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note every step of the parallel trials and every update, in their order."""
+    events: list[str] = []
+    step, update = Experience._step, TD3.update
+
+    def acting(self: Experience) -> None:
+        events.append("act")
+        step(self)
+
+    def learning(self: TD3, segment: object) -> None:
+        events.append("update")
+        update(self, segment)
+
+    monkeypatch.setattr(Experience, "_step", acting)
+    monkeypatch.setattr(TD3, "update", learning)
+    return events
+
+
+def test_acting_is_never_ahead_of_learning(small: Path, monkeypatch: pytest.MonkeyPatch):
+    events = record_events(monkeypatch)
+    with pytest.raises(SystemExit):
+        fit(small, "--phases.learned_fraction", "1.0", "--phases.trials", "30")
+    learning = events[events.index("update") :]
+    # 4 parallel trials and an update for every 4 steps: strictly one of each, an epoch's end or not
+    assert len(learning) > 20
+    assert set(learning[::2]) == {"update"}
+    assert set(learning[1::2]) == {"act"}
+
+
+def test_tensorboard_curves_are_over_trials(small: Path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = fit(small)
+    events = EventAccumulator(str(run))
+    events.Reload()
+    tags = events.Tags()
+    wanted = {"training/phase", "training/reward_fraction", "training/reward_rate"}
+    wanted |= {"training/steps_per_trial", "training/exploration_std", "training/learning_rate"}
+    wanted |= {"throughput/trials_per_s", "throughput/updates_per_s", "loss/critic", "loss/actor"}
+    wanted |= {"training/gain1x/reward_rate", "selection/gain2x/reward_fraction"}
+    assert wanted <= set(tags["scalars"])
+    assert "trajectories" in tags["images"]
+    steps = [event.step for event in events.Scalars("training/reward_fraction")]
+    assert steps == sorted(steps)
+    assert len(set(steps)) == len(steps) == 7
+    validated = [event.step for event in events.Scalars("selection/reward_rate")]
+    assert validated == pd.read_csv(run / "validation.csv")["total_trials"].unique().tolist()
+
+
+def test_padded_batches_train(small: Path):
+    run = fit(small, "--data.replay.init_args.padded", "true", "--phases.trials", "20")
+    assert (run / "checkpoints/00019.ckpt").is_file()
+
+
+def test_scripted_trials_are_mixed_in(small: Path):
+    with pytest.raises(SystemExit):
+        fit(small, "--data.warmup", "{trials: 50, share: 0.5}", "--phases.learned_fraction", "1",
+            "--phases.trials", "20", "--data.epoch_trials", "10")
+    held = read_checkpoint(Path("runs/small/seed0/last.ckpt"))["experience"]
+    own = held["counters"]["total_trials"]
+    stored = len(held["replay"]["items"]["steps"])
+    assert stored - own >= 50 + own // 2
+
+
+def test_bf16_trains_with_losses_in_single_precision(small: Path):
+    run = fit(small, "--trainer.precision", "bf16-mixed", "--phases.trials", "20")
+    assert all(x.dtype == torch.float32 for x in weights(run).values())
+
+
+def test_nan_stops_the_run_and_leaves_the_last_checkpoint(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    update = TD3.update
+
+    def poisoned(self: TD3, segment: object) -> None:
+        if self.trainer.datamodule.counters.trials > 30:
+            segment = segment._replace(reward=segment.reward * float("nan"))
+        update(self, segment)
+
+    monkeypatch.setattr(TD3, "update", poisoned)
+    with pytest.raises(SystemExit) as exit_info:
+        fit(small)
+    assert exit_info.value.code == 4
+    err = capsys.readouterr().err
+    assert "critic loss became nan at update" in err
+    assert "trial" in err
+    run = Path("runs/small/seed0")
+    assert all(x.isfinite().all() for x in weights(run).values())
+    monkeypatch.setattr(TD3, "update", update)
+    main(["fit", "--resume", str(run)])
+    assert (run / "checkpoints/00059.ckpt").is_file()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(small: Path, number: signal.Signals):
+    whole = fit(small, "--phases.trials", "400")
+    command = [sys.executable, "-m", "modnav", "fit", "--config", str(small)]
+    command += ["--phases.trials", "400", "--runs", "other"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    table = Path("other/small/seed0/validation.csv")
+    while not table.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert f"stopped by {number.name}; go on with: modnav fit --resume" in err
+    before = pd.read_csv(table)["trials"].max()
+    assert before < 400
+    main(["fit", "--resume", "other/small/seed0"])
+    assert same(weights(whole), weights(Path("other/small/seed0")))
+    ours, theirs = (
+        pd.read_csv(f"{root}/small/seed0/validation.csv").drop(columns="seconds")
+        for root in ("runs", "other")
+    )
+    pd.testing.assert_frame_equal(ours, theirs)
+
+
+def test_a_second_run_into_one_folder_is_refused(small: Path, capsys):
+    run = fit(small)
+    with pytest.raises(SystemExit) as exit_info:
+        fit(small)
+    assert exit_info.value.code == 2
+    assert f"{run} holds a run already" in capsys.readouterr().err
+
+
+def test_validate_test_and_predict_need_the_checkpoint_only(small: Path, capsys):
+    run = fit(small)
+    checkpoint = str(run / "checkpoints/00059.ckpt")
+    capsys.readouterr()
+    main(["validate", "--ckpt_path", checkpoint])
+    assert "selection/gain2x/reward_fraction" in capsys.readouterr().out
+    main(["test", "--ckpt_path", checkpoint])
+    assert "perturbation1" in capsys.readouterr().out
+    main(["predict", "--ckpt_path", checkpoint])
+    out = capsys.readouterr().out
+    table = pd.read_csv(out.split("trials written to ")[1].split()[0])
+    assert len(table) == 10
+    assert {"task", "target_x_cm", "duration_s", "rewarded", "error_distance"} <= set(table)
+
+
+def test_validate_gives_the_numbers_of_training(small: Path, capsys):
+    run = fit(small)
+    capsys.readouterr()
+    main(["validate", "--ckpt_path", str(run / "checkpoints/00059.ckpt")])
+    out = capsys.readouterr().out
+    row = pd.read_csv(run / "validation.csv").query(
+        "trials == 60 and validation == 'selection' and task == 'gain1x'"
+    )
+    assert f"{row['error_distance'].item():.4f}"[:6] in out
+
+
+BAD = {
+    "unknown class": (["--model.actor.belief", "modnav.belief.Nope"], ["Nope"]),
+    "sizes that do not fit": (
+        ["--model.actor.action.init_args.in_features", "9"],
+        ["actor.action.in_features is 9", "must be 8"],
+    ),
+    "negative noise": (["--data.task.process_noise", "-0.1"], ["process_noise is -0.1", "0 or"]),
+    "gain 0": (["--data.task.gain", "0"], ["task.gain is 0", "above 0"]),
+    "range upside down": (["--data.task.gain", "[2, 1]"], ["task.gain is [2", "low end"]),
+    "batch larger than replay": (
+        ["--data.replay.init_args.batch_size", "300"],
+        ["replay.batch_size is 300", "at most replay.capacity", "200"],
+    ),
+    "no such checkpoint": (["--ckpt_path", "nowhere.ckpt"], ["nowhere.ckpt is not a file"]),
+    "not a checkpoint": (["--ckpt_path", "small.yaml"], ["small.yaml is not a readable"]),
+    "no such key": (["--data.bogus", "3"], ["data.bogus"]),
+    "not a number": (["--data.parallel_trials", "abc"], ["data.parallel_trials", "int", "abc"]),
+    "no such config": (["--config", "nope"], ["--config is nope", "modular"]),
+    "folder that cannot be made": (["--runs", "/proc/runs"], ["/proc/runs", "cannot be"]),
+    "16-mixed on a CPU": (["--trainer.precision", "16-mixed"], ["16-mixed", "bf16-mixed"]),
+    "too much memory": (
+        ["--data.replay.init_args.capacity", "1000000000000"],
+        ["replay.capacity is 1000000000000", "GiB"],
+    ),
+    "negative exploration": (["--phases.one.exploration_std", "-1"], ["exploration_std is -1"]),
+    "steps for a network that remembers": (
+        ["--data.replay", "{class_path: modnav.replay.StepReplay, init_args: {capacity: 2000}}"],
+        ["data.replay", "TrialReplay"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_refused_in_one_line(small: Path, name: str, capsys):
+    arguments, wanted = BAD[name]
+    with pytest.raises(SystemExit) as exit_info:
+        fit(small, *arguments)
+    assert exit_info.value.code == 2
+    (line,) = (x for x in capsys.readouterr().err.splitlines() if x.startswith("modnav: error:"))
+    for words in wanted:
+        assert words in line
+    assert not list(Path("runs").rglob("*.ckpt"))
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(small: Path, capsys):
+    run = fit(small)
+    with pytest.raises(SystemExit) as exit_info:
+        main(["validate", "--config", "modular", "--ckpt_path", str(run / "checkpoints/00059.ckpt")])
+    assert exit_info.value.code == 2
+    err = capsys.readouterr().err
+    assert "architecture custom" in err
+    assert "Actor3Critic5" in err
+
+
+def test_weights_alone_cannot_be_resumed(small: Path, capsys):
+    run = fit(small)
+    with pytest.raises(SystemExit) as exit_info:
+        fit(small, "--overwrite", "true", "--ckpt_path", str(run / "checkpoints/00019.ckpt"))
+    assert exit_info.value.code == 2
+    assert "weights only" in capsys.readouterr().err
