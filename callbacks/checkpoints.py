@@ -12,9 +12,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from modnav.errors import InterruptedRunError
-from modnav.experience import Experience
 
-from .monitor import phases_of
+from .parts import experience_of, phases_of
 
 
 class TrialCheckpoint(ModelCheckpoint):
@@ -28,9 +27,7 @@ class TrialCheckpoint(ModelCheckpoint):
         dirpath: Folder; ``checkpoints`` in the run's folder by default.
     """
 
-    def __init__(
-        self, monitor: str = "selection/reward_rate", dirpath: str | None = None
-    ) -> None:
+    def __init__(self, monitor: str = "selection/reward_rate", dirpath: str | None = None) -> None:
         super().__init__(
             dirpath=dirpath,
             monitor=monitor,
@@ -52,7 +49,7 @@ class TrialCheckpoint(ModelCheckpoint):
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":
-            trials = trainer.datamodule.counters.checked  # type: ignore[attr-defined]
+            trials = experience_of(trainer).counters.checked
             suffix = "_pre" if phases_of(trainer).phase == 1 else ""
             self._stem = f"{max(trials - 1, 0):05d}{suffix}"
         super().on_validation_end(trainer, pl_module)
@@ -105,8 +102,7 @@ class LastCheckpoint(Checkpoint):
         if self._received is not None:
             path = self._save(trainer)
             raise InterruptedRunError(
-                f"stopped by {self._received.name}; go on with: "
-                f"modnav fit --resume {path.parent}"
+                f"stopped by {self._received.name}; go on with: modnav fit --resume {path.parent}"
             )
 
     @override
@@ -137,14 +133,12 @@ class LastCheckpoint(Checkpoint):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        experience: Experience = trainer.datamodule  # type: ignore[attr-defined]
-        checkpoint["experience"] = experience.experience_state()
+        checkpoint["experience"] = experience_of(trainer).experience_state()
         checkpoint["torch_generator"] = torch.get_rng_state()
 
     @override
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        experience: Experience = trainer.datamodule  # type: ignore[attr-defined]
-        experience.load_experience_state(checkpoint["experience"])
+        experience_of(trainer).load_experience_state(checkpoint["experience"])
         torch.set_rng_state(checkpoint["torch_generator"])

@@ -82,8 +82,16 @@ def learning_curve(table: pd.DataFrame) -> Figure:
     labels = {"reward_fraction": "rewarded fraction", "reward_rate": "rewards per second"}
     for axes, (column, label) in zip(panels, labels.items(), strict=True):
         sns.lineplot(
-            table, x="total_trials", y=column, hue="task", style="validation", ax=axes,
-            palette="viridis", marker="o", markersize=3, errorbar=None,
+            table,
+            x="total_trials",
+            y=column,
+            hue="task",
+            style="validation",
+            ax=axes,
+            palette="viridis",
+            marker="o",
+            markersize=3,
+            errorbar=None,
         )
         axes.set(xlabel="trials since the start", ylabel=label, ylim=(0, None))
         sns.despine(ax=axes)

@@ -11,10 +11,10 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
-from modnav.experience import Block, Experience
+from modnav.experience import Block
 
 from .figures import learning_curve, save_figure, trajectories
-from .phases import TrainingPhases
+from .parts import experience_of, learner_of, phases_of
 
 
 class Monitor(Callback):
@@ -35,17 +35,17 @@ class Monitor(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
             self._trainer = trainer
-            trainer.datamodule.listeners.append(self._log)  # type: ignore[attr-defined]
+            experience_of(trainer).listeners.append(self._log)
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        counters = trainer.datamodule.counters  # type: ignore[attr-defined]
-        self._mark = (time.monotonic(), counters.total_trials, pl_module.updates)
+        counters = experience_of(trainer).counters
+        self._mark = (time.monotonic(), counters.total_trials, learner_of(trainer).updates)
 
     def _log(self, block: Block) -> None:
         trainer = self._trainer
         assert trainer is not None
-        module = trainer.lightning_module
+        module = learner_of(trainer)
         now, (before, trials, updates) = time.monotonic(), self._mark
         self._mark = (now, block.total_trials, module.updates)
         self.seconds += now - before
@@ -69,17 +69,17 @@ class Monitor(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":
             return
-        experience: Experience = trainer.datamodule  # type: ignore[attr-defined]
+        experience, learner = experience_of(trainer), learner_of(trainer)
         now = time.monotonic()
         seconds = self.seconds + now - self._mark[0]
-        for name, tasks in pl_module.results.items():
+        for name, tasks in learner.results.items():
             for task, row in tasks.items():
                 self.rows.append(
                     {
                         "total_trials": experience.counters.total_trials,
                         "trials": experience.counters.checked,
                         "phase": phases_of(trainer).phase,
-                        "updates": pl_module.updates,
+                        "updates": learner.updates,
                         "seconds": round(seconds, 1),
                         "validation": name,
                         "task": task,
@@ -87,7 +87,7 @@ class Monitor(Callback):
                     }
                 )
         self._write(Path(trainer.default_root_dir))
-        self._draw(trainer, pl_module)
+        self._draw(trainer)
 
     @rank_zero_only
     def _write(self, folder: Path) -> None:
@@ -95,11 +95,11 @@ class Monitor(Callback):
         pd.DataFrame(self.rows).to_csv(folder / "validation.csv", index=False)
 
     @rank_zero_only
-    def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        step = trainer.datamodule.counters.total_trials  # type: ignore[attr-defined]
+    def _draw(self, trainer: Trainer) -> None:
+        step, shown = experience_of(trainer).counters.total_trials, learner_of(trainer).shown
         for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger) and pl_module.shown is not None:
-                figure = trajectories(*pl_module.shown)
+            if isinstance(logger, TensorBoardLogger) and shown is not None:
+                figure = trajectories(*shown)
                 logger.experiment.add_figure("trajectories", figure, global_step=step)
 
     @override
@@ -119,15 +119,3 @@ class Monitor(Callback):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows, self.seconds = state_dict["rows"], state_dict["seconds"]
-
-
-def phases_of(trainer: Trainer) -> TrainingPhases:
-    """Return the callback that leads the training.
-
-    Raises:
-        ValueError: If the trainer has none.
-    """
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, TrainingPhases):
-            return callback
-    raise ValueError("the trainer has no TrainingPhases callback; it must have one")

@@ -46,6 +46,8 @@ class TrainingPhases(Callback):
         give_up: Trials after which phase I is given up; at most ``trials``.
         learned_fraction: Rewarded fraction of a block above which phase I ends.
         refine_fraction: Rewarded fraction of a validation above which phase III begins.
+        enough_fraction: Rewarded fraction of a validation at the first gain above which training
+            ends after phase I; never as published.
         one: Phase I.
         two: Phase II.
         three: Phase III.
@@ -60,6 +62,7 @@ class TrainingPhases(Callback):
         give_up: int = 50_000,
         learned_fraction: float = 0.2,
         refine_fraction: float = 0.8,
+        enough_fraction: float | None = None,
         one: Phase = Phase(0.8, 3e-4, observation_noise=False, mirror=False),
         two: Phase = Phase(0.5, 3e-4),
         three: Phase = Phase(0.4, 5e-5),
@@ -71,6 +74,7 @@ class TrainingPhases(Callback):
         self.give_up = min(give_up, trials)
         self.learned_fraction = learned_fraction
         self.refine_fraction = refine_fraction
+        self.enough_fraction = enough_fraction
         self.phases = {1: one, 2: two, 3: three}
         self.phase: Literal[1, 2, 3] = 1
         self.earned = False
@@ -98,11 +102,15 @@ class TrainingPhases(Callback):
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit" or self.phase != 2:
+        if trainer.state.fn != "fit" or self.phase == 1:
             return
-        rows = pl_module.results.get("training", {})
+        results: dict[str, dict[str, dict[str, float]]] = pl_module.results  # type: ignore[assignment]
+        rows = results.get("training", {})
         best = max((row["reward_fraction"] for row in rows.values()), default=0.0)
         self.earned = self.earned or best > self.refine_fraction
+        first = next(iter(rows.values()), {"reward_fraction": 0.0})
+        if self.enough_fraction is not None and first["reward_fraction"] > self.enough_fraction:
+            trainer.should_stop = True
 
     def _check(self, block: Block) -> None:
         """Decide at the end of a block of trials."""

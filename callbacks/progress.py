@@ -17,7 +17,8 @@ from rich.progress import (
 from rich.table import Table
 from typing_extensions import override
 
-from .monitor import Monitor, phases_of
+from .monitor import Monitor
+from .parts import experience_of, learner_of, phases_of
 
 
 class TrialProgress(ProgressBar):
@@ -74,7 +75,7 @@ class TrialProgress(ProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._enabled and not self._console.is_terminal:
             phases = phases_of(trainer)
-            trials = trainer.datamodule.counters.checked  # type: ignore[attr-defined]
+            trials = experience_of(trainer).counters.checked
             self._console.print(
                 f"phase {'I' * phases.phase}  {trials}/{_total(trainer)} trials  {_doing(trainer)}"
             )
@@ -92,7 +93,7 @@ class TrialProgress(ProgressBar):
     def _show(self, trainer: Trainer) -> None:
         if self._bar is None or self._task is None:
             return
-        trials = trainer.datamodule.counters.trials  # type: ignore[attr-defined]
+        trials = experience_of(trainer).counters.trials
         phase = "I" * phases_of(trainer).phase
         if self._bar.tasks[0].fields["phase"] == "I" != phase:
             self._bar.reset(self._task, phase=phase)  # time left is that of the phases to come
@@ -132,11 +133,12 @@ class Summary(Callback):
     @override
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero and _monitor(trainer).rows:
-            self._print(trainer, pl_module)
+            self._print(trainer)
 
-    def _print(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def _print(self, trainer: Trainer) -> None:
         monitor = _monitor(trainer)
-        table = Table(title=f"{pl_module.agent.architecture} after {pl_module.updates:,} updates")
+        learner = learner_of(trainer)
+        table = Table(title=f"{learner.agent.architecture} after {learner.updates:,} updates")
         heads = ("test task", "validation", "rewarded", "rewards/s", "error (cm)")
         for head in heads:
             table.add_column(head, justify="left" if head in heads[:2] else "right")

@@ -5,12 +5,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from modnav.agent import Agent
     from modnav.architectures import build_agent
+    from modnav.loading import load_agent
+    from modnav.recording import record, simulate
 
 __version__ = "0.1.0"
 
-_LAZY = {"build_agent": "modnav.architectures", "Agent": "modnav.agent"}
+_LAZY = {
+    "build_agent": "modnav.architectures",
+    "Agent": "modnav.agent",
+    "load_agent": "modnav.loading",
+    "record": "modnav.recording",
+    "simulate": "modnav.recording",
+}
 
-__all__ = ["Agent", "__version__", "build_agent"]
+__all__ = ["Agent", "__version__", "build_agent", "load_agent", "record", "simulate"]
 
 
 def __getattr__(name: str) -> Any:

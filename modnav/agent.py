@@ -13,6 +13,9 @@ from modnav.networks import Actor, Critic, Inputs, TwinCritic
 from modnav.sequence import AbstractSequence, Memory, init_weights
 from modnav.streams import STREAMS
 
+FORMAT = 1
+"""Version of what a checkpoint says about its agent, under the key ``modnav``."""
+
 Description = dict[str, Any]
 """Names and numbers that rebuild a module: ``class_path`` and ``init_args``."""
 
@@ -178,10 +181,14 @@ def rebuild(description: Description) -> nn.Module:
             f"the checkpoint names {path}; import {module_name} first if you trust it"
         )
     kind = getattr(sys.modules[module_name], name, None)
-    if not (isinstance(kind, type) and issubclass(kind, AbstractSequence)):
+    is_sequence = isinstance(kind, type) and issubclass(kind, AbstractSequence)
+    if kind is None or not is_sequence:
         raise ValueError(f"the checkpoint names {path}, which is not a modnav sequence module")
     arguments = {k: _rebuilt(v) for k, v in description["init_args"].items()}
-    return kind(**arguments)
+    try:
+        return kind(**arguments)
+    except TypeError as error:
+        raise ValueError(f"the checkpoint names {path}, which cannot be made: {error}") from error
 
 
 def _rebuilt(value: Any) -> Any:

@@ -65,7 +65,11 @@ CRITICS: dict[str, Description] = {
         "value": _lstm_then_linear(UNITS + 2, 1),
         "action_enters": "value",
     },
-    "critic5": {"belief": _belief(6, UNITS), "value": _mlp(UNITS + 2, 1), "action_enters": "value"},
+    "critic5": {
+        "belief": _belief(6, UNITS),
+        "value": _mlp(UNITS + 2, 1),
+        "action_enters": "value",
+    },
     "critic_kalman": {"belief": _KALMAN, "value": _mlp(15, 1), "action_enters": "value"},
 }
 """Parts of each critic, and where the action enters."""

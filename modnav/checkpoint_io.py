@@ -9,6 +9,8 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
+from modnav.pickles import read_weights
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Write a checkpoint beside its place and move it there when it is whole.
@@ -21,6 +23,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
     ) -> None:
         write_atomically(checkpoint, Path(path))
+
+    @override
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return read_weights(path)
 
 
 def write_atomically(content: Any, path: Path) -> None:
@@ -58,14 +64,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     if not Path(path).is_file():
         raise ValueError(f"{path} is not a file; a checkpoint is expected")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged or foreign file
-        raise ValueError(f"{path} is not a readable checkpoint: {_first_line(error)}") from error
+    checkpoint = read_weights(path)
     if not isinstance(checkpoint, dict) or "modnav" not in checkpoint:
         raise ValueError(f"{path} is not a checkpoint of modnav")
     return checkpoint
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -78,8 +78,13 @@ class Collector:
         noise = exploration_std * self._normal("exploration")
         action = torch.where(moving, greedy + noise, greedy).clamp(-1, 1)
         self.world, sensation, outcome = advance(
-            self.task, self.trials, self.world, action, greedy,
-            self._normal("process_noise"), self._normal("observation_noise"),
+            self.task,
+            self.trials,
+            self.world,
+            action,
+            greedy,
+            self._normal("process_noise"),
+            self._normal("observation_noise"),
         )
         self.now = {}
         for name, stream in self.streams.items():
@@ -122,9 +127,7 @@ class Collector:
 
     def _normal(self, role: str) -> Tensor:
         generator = self.generators[role]
-        return torch.randn(
-            self.parallel_trials, 2, generator=generator, device=generator.device
-        )
+        return torch.randn(self.parallel_trials, 2, generator=generator, device=generator.device)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the trials under way."""
@@ -134,8 +137,8 @@ class Collector:
             "memory": self.memory,
             "now": self.now,
             "states": {k: None if s is None else tuple(s) for k, s in self.states.items()},
-            "action_log": self.action_log,
-            "input_logs": self.input_logs,
+            "action_log": self.action_log.clone(),  # the others are replaced, not written to
+            "input_logs": {name: log.clone() for name, log in self.input_logs.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -151,4 +154,5 @@ class Collector:
             )
         self.trials, self.world = Trials(*state["trials"]), World(*state["world"])
         self.memory, self.now, self.states = state["memory"], state["now"], state["states"]
-        self.action_log, self.input_logs = state["action_log"], state["input_logs"]
+        self.action_log = state["action_log"].clone()
+        self.input_logs = {name: log.clone() for name, log in state["input_logs"].items()}

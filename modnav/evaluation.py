@@ -1,6 +1,12 @@
-"""Test conditions, and how an agent does in them: all trials of all conditions in one rollout."""
+"""Test conditions, and how an agent does in them: all trials of all conditions in one rollout.
+
+Agents are compared on one fixed set of trials, the same for all of them and at every time:
+:func:`fixed_gain_conditions` and :func:`fixed_perturbation_conditions`. The validation that selects
+checkpoints during training and ``modnav evaluate`` both run these, and so give the same numbers.
+"""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -17,10 +23,22 @@ EXTENSIVE_GAINS = (1.0, 2.0, 3.0, 4.0)
 """Test gains of the extensive training."""
 
 PERTURBATIONS = (0, 1)
-"""Test levels of perturbation: none, and as in the task."""
+"""Test levels of perturbation of the default training: none, and as in the task."""
+
+EXTENSIVE_PERTURBATIONS = (0, 1, 2)
+"""Test levels of perturbation of the extensive training: also a large one."""
 
 LARGE_PERTURBATION = {"peak_linear_cm_s": (-200.0, 800.0), "peak_angular_deg_s": (-180.0, 180.0)}
 """Peaks of level 2."""
+
+TRIALS, EXTENSIVE_TRIALS = 500, 300
+"""Trials of each test task of the default and of the extensive training."""
+
+FIXED_SEED = 0
+"""Seed of the fixed test trials; as published."""
+
+PERTURBATION_PROCESS_NOISE = 0.2
+"""Process noise of the fixed perturbation trials, whatever an agent was trained with."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +104,7 @@ def perturbation_conditions(
     Raises:
         ValueError: If a level is none of these.
     """
-    peaks = {
+    peaks: dict[int, dict[str, Any]] = {
         0: {"peak_linear_cm_s": 0.0, "peak_angular_deg_s": 0.0},
         1: {},
         2: LARGE_PERTURBATION,
@@ -104,11 +122,62 @@ def perturbation_conditions(
     return _together(task, labels, each, generator, name)
 
 
+def fixed_gain_conditions(
+    task: TaskParameters,
+    gains: tuple[float, ...] = GAINS,
+    count: int = TRIALS,
+    name: str = "selection",
+) -> Conditions:
+    """Return the fixed test trials at several gains: always the same targets and noise draws.
+
+    Args:
+        task: Constants of the task of the agent's training, of which both noises are kept.
+        gains: Multiples of the default joystick gain.
+        count: Trials at each gain.
+        name: What the conditions are for.
+    """
+    return gain_conditions(replace(task, name="gain"), gains, count, _fixed(), name)
+
+
+def fixed_perturbation_conditions(
+    task: TaskParameters,
+    levels: tuple[int, ...] = PERTURBATIONS,
+    count: int = TRIALS,
+    name: str = "perturbation",
+) -> Conditions:
+    """Return the fixed test trials at several levels of perturbation.
+
+    Targets, perturbations and noise draws are always the same. As published, the process noise is
+    0.2 also for agents that were trained at another; the observation noise is that of the training.
+
+    Args:
+        task: Constants of the task of the agent's training.
+        levels: As in :func:`perturbation_conditions`.
+        count: Trials at each level.
+        name: What the conditions are for.
+
+    Raises:
+        ValueError: If a level is unknown.
+    """
+    task = replace(task, process_noise=PERTURBATION_PROCESS_NOISE)
+    return perturbation_conditions(task, levels, count, _fixed(), name)
+
+
+def _fixed() -> Generator:
+    return Generator().manual_seed(FIXED_SEED)
+
+
 def run(agent: Agent, conditions: Conditions) -> Rollout:
-    """Run all trials of some conditions, without exploration."""
-    return rollout(
-        greedy(agent.actor), agent.sources, conditions.trials, conditions.noise, conditions.task
-    )
+    """Run all trials of some conditions, without exploration and in full precision."""
+    with torch.autocast(conditions.group.device.type, enabled=False):
+        return rollout(
+            greedy(agent.actor),
+            agent.sources,
+            conditions.trials,
+            conditions.noise,
+            conditions.task,
+            drop_ended=True,
+        )
 
 
 def score(
@@ -126,10 +195,11 @@ def score(
         Numbers by label and by column, see :class:`modnav.metrics.TrialMetrics`.
     """
     statistics = trial_statistics(agent, trials, conditions.task, discount)
-    rows = {}
+    statistics = {name: x.cpu() for name, x in statistics.items()}
+    group, rows = conditions.group.cpu(), {}
     for k, label in enumerate(conditions.labels):
-        metrics = TrialMetrics(conditions.task.dt).to(trials.action.device)
-        metrics.add(statistics, conditions.group == k)
+        metrics = TrialMetrics(conditions.task.dt)
+        metrics.add(statistics, group == k)
         rows[label] = {name: float(x) for name, x in metrics.compute().items()}
     return rows
 
@@ -139,9 +209,7 @@ def _at_gain(task: TaskParameters, base: Trials, gain: float) -> Trials:
     process = base.process_noise_std[:, 0] / fraction
     observation = base.observation_noise_std[:, 0] / fraction
     gains = torch.full_like(base.gain, gain)
-    return make_trials(
-        task, base.target, gains, process, observation, base.peak, base.onset
-    )
+    return make_trials(task, base.target, gains, process, observation, base.peak, base.onset)
 
 
 def _together(
@@ -159,9 +227,9 @@ def _together(
     return Conditions(name, labels, group, trials, noise, task)
 
 
-def without_noise(task: TaskParameters, *, process: bool = False, observation: bool = False) -> (
-    TaskParameters
-):
+def without_noise(
+    task: TaskParameters, *, process: bool = False, observation: bool = False
+) -> TaskParameters:
     """Return the task without process noise, without observation noise, or without both."""
     return replace(
         task,

@@ -184,7 +184,7 @@ class Experience(LightningDataModule):
         self.check_trials = check_trials
         self.warmup = warmup
         self.validation = validation
-        self.seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if seed is None else seed
+        self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
         self.setting = Setting()
         self.counters = Counters()
         self.listeners: list[Callable[[Block], None]] = []

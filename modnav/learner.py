@@ -16,7 +16,7 @@ from torch.optim import Adam, Optimizer
 from typing_extensions import override
 
 from modnav import td3
-from modnav.agent import Agent, describe_agent
+from modnav.agent import FORMAT, Agent, describe_agent
 from modnav.errors import DivergedError
 from modnav.evaluation import Conditions, run, score
 from modnav.metrics import trial_statistics
@@ -27,9 +27,6 @@ from modnav.task import UNIT_CM
 
 UPDATES_PER_STEP = 16
 """Updates in one Lightning step, whose fixed cost they share."""
-
-FORMAT = 1
-"""Version of what a checkpoint says about its agent."""
 
 
 class TD3(LightningModule):
@@ -124,7 +121,9 @@ class TD3(LightningModule):
         loss = td3.critic_loss(agent.critic, segment, goal)
         self._descend("critic", critic_optimizer, loss)
         if self.updates % self.policy_delay == 0:
-            self._descend("actor", actor_optimizer, td3.actor_loss(agent.actor, agent.critic, segment))
+            self._descend(
+                "actor", actor_optimizer, td3.actor_loss(agent.actor, agent.critic, segment)
+            )
             td3.polyak_update(target, agent, self.tau)
         self.updates += 1
 
@@ -167,8 +166,9 @@ class TD3(LightningModule):
     @override
     def on_validation_epoch_end(self) -> None:
         """Put the curves over trials, not over Lightning's steps."""
-        if self.trainer.datamodule is not None and self.trainer.state.fn == "fit":
-            self.log("step", float(self.trainer.datamodule.counters.total_trials))
+        experience = getattr(self.trainer, "datamodule", None)
+        if experience is not None and self.trainer.state.fn == "fit":
+            self.log("step", float(experience.counters.total_trials))
 
     @override
     def test_step(self, conditions: Conditions, batch_idx: int) -> None:

@@ -12,6 +12,15 @@ from modnav.agent import Agent
 from modnav.rollout import Rollout
 from modnav.task import UNIT_CM, TaskParameters
 
+TOGETHER = 128
+"""Trials whose values are computed at once; larger groups fall out of a processor's cache."""
+
+STEP_MEANS = ("TD_error_abs", "TD_error", "value_est")
+"""Columns that are means over the steps of a trial, then over trials."""
+
+AVERAGES = ("error_distance", "error_distance_shoot", *STEP_MEANS)
+"""Columns that are means over trials."""
+
 
 def reward_fraction(rewarded: Tensor) -> Tensor:
     """Return the rewarded fraction of trials, ``()``, given whether each was, ``(N,)``."""
@@ -69,13 +78,17 @@ def td_error(agent: Agent, trials: Rollout, discount: float) -> tuple[Tensor, Te
     """Return the TD error of the first critic and its value at each step, both ``(T, B)``.
 
     The error is ``r + discount * Q(next) - Q``, without the next value at a trial's last step.
+    Both are 0 after it. The critic runs once over all steps, and in full precision, also where
+    training is not.
     """
     length = len(trials.action)
     inputs = {name: x[:length] for name, x in trials.inputs.items()}
-    value = agent.critic.first(inputs, trials.action)[..., 0]
+    with torch.autocast(trials.action.device.type, enabled=False):
+        value = agent.critic.first(inputs, trials.action)[..., 0]
+    value = torch.where(trials.mask, value, 0.0)
     following = torch.cat((value[1:], torch.zeros_like(value[:1])))
-    last = torch.arange(length, device=value.device)[:, None] == trials.steps - 1
-    return trials.reward + discount * torch.where(last, 0.0, following) - value, value
+    error = trials.reward + discount * following - value
+    return torch.where(trials.mask, error, 0.0), value
 
 
 def trial_statistics(
@@ -93,25 +106,31 @@ def trial_statistics(
         ``rewarded``, ``steps``, ``error_distance`` and ``error_distance_shoot`` (cm), and the
         means over the trial's steps ``TD_error``, ``TD_error_abs``, ``value_est``.
     """
-    error, value = td_error(agent, trials, discount)
     last = trials.steps - 1 + (~trials.terminated).long()
     which = torch.arange(len(last), device=last.device)
     end = trials.state[last, which, :2]
-    mask = trials.mask.to(error.dtype)
-
-    def mean(x: Tensor) -> Tensor:
-        return (x * mask).sum(dim=0) / mask.sum(dim=0)
-
+    shoot = signed_radial_error(trials.distance, end, trials.trials.target)
     return {
         "rewarded": trials.rewarded,
         "steps": trials.steps,
         "error_distance": UNIT_CM * trials.distance,
-        "error_distance_shoot": UNIT_CM
-        * signed_radial_error(trials.distance, end, trials.trials.target),
-        "TD_error_abs": mean(error.abs()),
-        "TD_error": mean(error),
-        "value_est": mean(value),
+        "error_distance_shoot": UNIT_CM * shoot,
+        **_step_means(agent, trials, discount),
     }
+
+
+def _step_means(agent: Agent, trials: Rollout, discount: float) -> dict[str, Tensor]:
+    """Return the means over each trial's steps of TD error and value, each ``(N,)``.
+
+    The critic runs over trials of like lengths together: over few steps that no trial has.
+    """
+    means = {name: torch.zeros_like(trials.distance) for name in STEP_MEANS}
+    for rows in torch.split(trials.steps.argsort(), TOGETHER):
+        part = trials.choose(rows)
+        error, value = td_error(agent, part, discount)
+        for name, x in zip(STEP_MEANS, (error.abs(), error, value), strict=True):
+            means[name][rows] = x.sum(dim=0) / part.steps
+    return means
 
 
 class RewardFraction(Metric):
@@ -123,12 +142,12 @@ class RewardFraction(Metric):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.add_state("rewarded", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("trials", torch.zeros(()), dist_reduce_fx="sum")
+        for name in ("rewarded", "trials"):
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
     @override
     def update(self, rewarded: Tensor, steps: Tensor) -> None:
-        self.rewarded += rewarded.float().sum()
+        self.rewarded += rewarded.sum()
         self.trials += len(rewarded)
 
     @override
@@ -146,36 +165,28 @@ class RewardRate(Metric):
 
     full_state_update = False
     rewarded: Tensor
-    seconds: Tensor
+    steps: Tensor
 
     def __init__(self, dt: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dt = dt
-        self.add_state("rewarded", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("seconds", torch.zeros(()), dist_reduce_fx="sum")
+        for name in ("rewarded", "steps"):
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
     @override
     def update(self, rewarded: Tensor, steps: Tensor) -> None:
-        self.rewarded += rewarded.float().sum()
-        self.seconds += self.dt * (steps - 1).sum()
+        self.rewarded += rewarded.sum()
+        self.steps += (steps - 1).sum()
 
     @override
     def compute(self) -> Tensor:
-        return self.rewarded / self.seconds
-
-
-AVERAGES = (
-    "error_distance",
-    "error_distance_shoot",
-    "TD_error_abs",
-    "TD_error",
-    "value_est",
-)
-"""Columns that are means over trials."""
+        return self.rewarded / (self.dt * self.steps)
 
 
 class TrialMetrics(MetricCollection):
-    """All columns of an evaluation for one test task.
+    """All columns of an evaluation for one test task, in double precision.
+
+    What is not a number in a trial shows in the mean.
 
     Args:
         dt: Duration of a step, s.
@@ -185,9 +196,10 @@ class TrialMetrics(MetricCollection):
         metrics: dict[str, Metric | MetricCollection] = {
             "reward_fraction": RewardFraction(),
             "reward_rate": RewardRate(dt),
-            **{name: MeanMetric() for name in AVERAGES},
+            **{name: MeanMetric(nan_strategy="disable") for name in AVERAGES},
         }
         super().__init__(metrics, compute_groups=False)
+        self.set_dtype(torch.float64)
 
     def add(self, statistics: Mapping[str, Tensor], chosen: Tensor) -> None:
         """Take in the trials among :func:`trial_statistics` that ``chosen`` ``(N,)`` marks."""

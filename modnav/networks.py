@@ -31,10 +31,18 @@ class Actor(nn.Module):
 
     def __init__(self, belief: AbstractBelief, action: AbstractSequence) -> None:
         super().__init__()
-        _fit("actor.belief.in_features", belief.in_features, STREAMS[belief.source].features,
-             f"the {belief.source} stream gives")
-        _fit("actor.action.in_features", action.in_features, belief.out_features,
-             "actor.belief gives")
+        _fit(
+            "actor.belief.in_features",
+            belief.in_features,
+            STREAMS[belief.source].features,
+            f"the {belief.source} stream gives",
+        )
+        _fit(
+            "actor.action.in_features",
+            action.in_features,
+            belief.out_features,
+            "actor.belief gives",
+        )
         _fit("actor.action.out_features", action.out_features, ACTIONS, "the joystick has")
         self.belief = belief
         self.action = action
@@ -81,12 +89,18 @@ class Critic(nn.Module):
                 f"critic.action_enters is {action_enters!r}; it must be 'belief' or 'value'"
             )
         at_belief = ACTIONS if action_enters == "belief" else 0
-        _fit("critic.belief.in_features", belief.in_features,
-             STREAMS[belief.source].features + at_belief,
-             f"with the action entering at {action_enters}, the {belief.source} stream gives")
-        _fit("critic.value.in_features", value.in_features,
-             belief.out_features + ACTIONS - at_belief,
-             f"with the action entering at {action_enters}, critic.belief gives")
+        _fit(
+            "critic.belief.in_features",
+            belief.in_features,
+            STREAMS[belief.source].features + at_belief,
+            f"with the action entering at {action_enters}, the {belief.source} stream gives",
+        )
+        _fit(
+            "critic.value.in_features",
+            value.in_features,
+            belief.out_features + ACTIONS - at_belief,
+            f"with the action entering at {action_enters}, critic.belief gives",
+        )
         _fit("critic.value.out_features", value.out_features, 1, "an action value has")
         self.belief = belief
         self.value = value

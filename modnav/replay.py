@@ -197,8 +197,12 @@ class TrialReplay(AbstractReplay):
 
     @override
     def add_trials(self, trials: Finished, mirror: bool) -> None:
-        items = {**trials.inputs, "action": trials.action, "reward": trials.reward,
-                 "steps": trials.steps}
+        items = {
+            **trials.inputs,
+            "action": trials.action,
+            "reward": trials.reward,
+            "steps": trials.steps,
+        }
         if mirror:
             items = _with_mirror_images(items)
         for first in range(0, len(items["steps"]), self.capacity):

@@ -7,9 +7,9 @@ import torch
 from torch import Generator, Tensor
 
 from modnav.networks import Actor
-from modnav.sequence import Memory
-from modnav.streams import STREAMS, AbstractStream
-from modnav.task import TaskParameters, Trials, advance, begin
+from modnav.sequence import Memory, map_memory
+from modnav.streams import STREAMS, AbstractStream, StreamState
+from modnav.task import Outcome, Sensation, TaskParameters, Trials, World, advance, begin
 
 
 class Policy(Protocol):
@@ -69,6 +69,18 @@ class Rollout(NamedTuple):
         step = torch.arange(len(self.action), device=self.steps.device)
         return step[:, None] < self.steps
 
+    def choose(self, rows: Tensor) -> "Rollout":
+        """Return some of the trials, given their indices ``(N,)``, up to the longest of them."""
+        length = int(self.steps[rows].max())
+        steps = ("action", "observed", "perturbation", "reward")
+        return self._replace(
+            trials=Trials(*(x[rows] for x in self.trials)),
+            inputs={name: x[: length + 1, rows] for name, x in self.inputs.items()},
+            state=self.state[: length + 1, rows],
+            **{key: getattr(self, key)[:length, rows] for key in steps},
+            **{key: getattr(self, key)[rows] for key in self._fields[-4:]},
+        )
+
 
 def draw_noise(steps: int, count: int, generator: Generator) -> Noise:
     """Draw noise for ``count`` trials of up to ``steps`` steps."""
@@ -86,6 +98,77 @@ def greedy(actor: Actor) -> Policy:
     return act
 
 
+class _Running(NamedTuple):
+    """What a rollout works on: the trials that still run, or all of them.
+
+    Attributes:
+        rows: Which trials these are, ``(R,)``.
+        alive: Whether each still runs, bool, ``(R,)``.
+        trials: What is fixed during them.
+        world: Where they stand.
+        sensation: What was sensed last.
+        streams: Last input and state of each stream.
+        memory: Memory of the policy.
+    """
+
+    rows: Tensor
+    alive: Tensor
+    trials: Trials
+    world: World
+    sensation: Sensation
+    streams: dict[str, tuple[Tensor, StreamState]]
+    memory: Memory
+
+    def without_ended(self) -> "_Running":
+        """Return the same of the trials that still run."""
+        kept = self.alive.nonzero()[:, 0]
+
+        def keep(x: Tensor) -> Tensor:
+            return x.index_select(0, kept)
+
+        return _Running(
+            keep(self.rows),
+            keep(self.alive),
+            Trials(*map(keep, self.trials)),
+            World(*map(keep, self.world)),
+            Sensation(*map(keep, self.sensation)),
+            {name: map_memory(keep, part) for name, part in self.streams.items()},
+            map_memory(lambda x: x.index_select(1, kept), self.memory),
+        )
+
+
+class _Log:
+    """Tables of what happened, ``(T + 1, B, ...)``, and of how trials ended, ``(B,)``.
+
+    Args:
+        steps: Most steps of a trial.
+        trials: The trials.
+    """
+
+    def __init__(self, steps: int, trials: Trials) -> None:
+        count, device = len(trials.target), trials.target.device
+        self.shape = (steps + 1, count)
+        self.tables: dict[str, Tensor] = {}
+        self.steps = torch.zeros(count, dtype=torch.long, device=device)
+        self.terminated, self.rewarded = (torch.zeros_like(self.steps).bool() for _ in range(2))
+        self.distance = torch.zeros_like(trials.gain)
+
+    def write(self, t: int, rows: Tensor, **values: Tensor) -> None:
+        """Write what happened at a step of some trials."""
+        for key, x in values.items():
+            if key not in self.tables:
+                self.tables[key] = x.new_zeros(*self.shape, *x.shape[1:])
+            self.tables[key][t].index_copy_(0, rows, x)
+
+    def end(self, t: int, rows: Tensor, chosen: Tensor, outcome: Outcome) -> None:
+        """Write how those trials among ``rows`` ended that ``chosen`` marks."""
+        rows = rows[chosen]
+        self.steps[rows] = t + 1
+        self.terminated[rows] = outcome.terminated[chosen]
+        self.rewarded[rows] = outcome.rewarded[chosen]
+        self.distance[rows] = outcome.distance[chosen]
+
+
 @torch.no_grad()
 def rollout(
     policy: Policy,
@@ -94,6 +177,8 @@ def rollout(
     noise: Noise,
     task: TaskParameters,
     streams: Mapping[str, AbstractStream] | None = None,
+    *,
+    drop_ended: bool = False,
 ) -> Rollout:
     """Run trials to their end.
 
@@ -104,52 +189,66 @@ def rollout(
         noise: Standard normal draws.
         task: Constants of the task.
         streams: Streams to use in place of the usual ones of that name.
+        drop_ended: Whether the policy is asked about running trials only, which is faster: most
+            trials are much shorter than the longest. It must then keep what it knows of trials in
+            a :data:`~modnav.sequence.Memory`, as actors do, and nowhere else.
 
     Returns:
-        The trials as they went.
+        The trials as they went; entries after the end of a dropped trial are 0.
     """
-    running = {name: (streams or {}).get(name) or STREAMS[name]() for name in sorted(sources)}
-    world, sensation = begin(trials)
-    now = {name: stream.start(trials, sensation) for name, stream in running.items()}
-    log: dict[str, list[Tensor]] = {name: [x] for name, (x, _) in now.items()}
-    keys = ("action", "observed", "perturbation", "reward")
-    log |= {key: [] for key in keys} | {"state": [world.state]}
-    steps = torch.zeros_like(world.step)
-    ended, terminated, rewarded = (torch.zeros_like(world.started) for _ in range(3))
-    distance = torch.zeros_like(trials.gain)
-    memory: Memory = None
+    used = {name: (streams or {}).get(name) or STREAMS[name]() for name in sorted(sources)}
+    now = _begin(used, trials)
+    log = _Log(task.max_steps, trials)
+    log.write(0, now.rows, state=now.world.state, **_inputs(now))
     for t in range(task.max_steps):
-        action, memory = policy({name: x for name, (x, _) in now.items()}, memory)
-        log["observed"].append(sensation.velocity)
+        action, memory = policy(_inputs(now), now.memory)
+        log.write(t, now.rows, action=action, observed=now.sensation.velocity)
+        process, observation = noise.process[t, now.rows], noise.observation[t, now.rows]
         world, sensation, outcome = advance(
-            task, trials, world, action, action, noise.process[t], noise.observation[t]
+            task, now.trials, now.world, action, action, process, observation
         )
-        now = {name: s.step(trials, sensation, now[name][1], task) for name, s in running.items()}
-        for name, (x, _) in now.items():
-            log[name].append(x)
-        taken = (action, sensation.perturbation, outcome.reward)
-        for key, x in zip(("action", "perturbation", "reward"), taken, strict=True):
-            log[key].append(x)
-        log["state"].append(world.state)
-        ending = ~ended & (outcome.terminated | outcome.truncated)
-        steps = torch.where(ended, steps, t + 1)
-        terminated |= ending & outcome.terminated
-        rewarded |= ending & outcome.rewarded
-        distance = torch.where(ending, outcome.distance, distance)
-        ended |= ending
-        if ended.all():
+        after = {
+            name: stream.step(now.trials, sensation, now.streams[name][1], task)
+            for name, stream in used.items()
+        }
+        ending = now.alive & (outcome.terminated | outcome.truncated)
+        now = now._replace(
+            alive=now.alive & ~ending,
+            world=world,
+            sensation=sensation,
+            streams=after,
+            memory=memory,
+        )
+        log.write(t, now.rows, perturbation=sensation.perturbation, reward=outcome.reward)
+        log.write(t + 1, now.rows, state=world.state, **_inputs(now))
+        log.end(t, now.rows, ending, outcome)
+        if not now.alive.any():
             break
-    whole = {key: torch.stack(xs) for key, xs in log.items()}
+        if drop_ended and ending.any():
+            now = now.without_ended()
+    return _finished(log, trials, list(used), t + 1)
+
+
+def _begin(used: Mapping[str, AbstractStream], trials: Trials) -> _Running:
+    world, sensation = begin(trials)
+    rows = torch.arange(len(trials.target), device=trials.target.device)
+    started = {name: stream.start(trials, sensation) for name, stream in used.items()}
+    return _Running(rows, rows >= 0, trials, world, sensation, started, None)
+
+
+def _inputs(now: _Running) -> dict[str, Tensor]:
+    return {name: x for name, (x, _) in now.streams.items()}
+
+
+def _finished(log: _Log, trials: Trials, sources: list[str], length: int) -> Rollout:
+    steps = ("action", "observed", "perturbation", "reward")
     return Rollout(
         trials,
-        {name: whole[name] for name in running},
-        whole["action"],
-        whole["state"],
-        whole["observed"],
-        whole["perturbation"],
-        whole["reward"],
-        steps,
-        terminated,
-        rewarded,
-        distance,
+        {name: log.tables[name][: length + 1] for name in sources},
+        state=log.tables["state"][: length + 1],
+        **{key: log.tables[key][:length] for key in steps},
+        steps=log.steps,
+        terminated=log.terminated,
+        rewarded=log.rewarded,
+        distance=log.distance,
     )

@@ -110,9 +110,16 @@ def with_run(args: list[str]) -> list[str]:
             if not file.is_file():
                 raise ValueError(f"--resume is {run}; it must hold a run, but has no {file.name}")
         return [
-            command, "--config", str(folder.config), *rest,
-            "--ckpt_path", str(folder.last),
-            "--runs", str(folder.path.parent.parent), "--name", folder.path.parent.name,
+            command,
+            "--config",
+            str(folder.config),
+            *rest,
+            "--ckpt_path",
+            str(folder.last),
+            "--runs",
+            str(folder.path.parent.parent),
+            "--name",
+            folder.path.parent.name,
         ]
     checkpoint = _value(rest, "--ckpt_path")
     if checkpoint:

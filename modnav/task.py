@@ -92,19 +92,27 @@ class TaskParameters:
         rewards = ("mixed", "gauss", "const")
         _require(self.reward in rewards, "reward", self.reward, f"one of {', '.join(rewards)}")
         for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, (tuple, list)):
-                lo, hi = value
-                _require(lo <= hi, field.name, value, "a range whose low end is not above its high")
-            numbers = value if isinstance(value, (tuple, list)) else (value,)
-            finite = all(math.isfinite(n) for n in numbers if isinstance(n, (int, float)))
-            _require(finite, field.name, value, "finite")
-        for key in ("gain", "dt", "linear_gain_cm_s", "angular_gain_deg_s", "max_steps",
-                    "reward_zone_radius_cm", "reward_scale", "target_distance_cm"):
+            if field.name not in ("name", "reward", "target_always_visible"):
+                self._check_numbers(field.name, getattr(self, field.name))
+        for key in (
+            "gain",
+            "dt",
+            "linear_gain_cm_s",
+            "angular_gain_deg_s",
+            "max_steps",
+            "reward_zone_radius_cm",
+            "reward_scale",
+            "target_distance_cm",
+        ):
             value = getattr(self, key)
             _require(bounds(value)[0] > 0, key, value, "above 0")
-        for key in ("process_noise", "observation_noise", "visible_steps", "stop_threshold",
-                    "onset_steps"):
+        for key in (
+            "process_noise",
+            "observation_noise",
+            "visible_steps",
+            "stop_threshold",
+            "onset_steps",
+        ):
             value = getattr(self, key)
             _require(bounds(value)[0] >= 0, key, value, "0 or more")
         _require(self.stop_threshold < 1, "stop_threshold", self.stop_threshold, "below 1")
@@ -113,6 +121,24 @@ class TaskParameters:
             lo, hi = bounds(getattr(self, key))
             some_left = excluded is None or lo < excluded[0] or hi > excluded[1]
             _require(some_left, f"excluded_{key}", excluded, f"less than all of [{lo}, {hi}]")
+
+    def _check_numbers(self, key: str, value: object) -> None:
+        """Check that a value is a number or a range, as its default is."""
+        numbers = value if isinstance(value, (tuple, list)) else (value,)
+        if key.startswith("excluded") and value is None:
+            return
+        whole = key in ("max_steps", "visible_steps", "onset_steps")
+        kind = int if whole else (int, float)
+        right = all(isinstance(n, kind) and not isinstance(n, bool) for n in numbers)
+        _require(right, key, value, "whole" if whole else "a number or a range of numbers")
+        _require(all(math.isfinite(n) for n in numbers), key, value, "finite")  # type: ignore[arg-type]  # checked above
+        if key.startswith(("target_d", "target_angle", "onset", "excluded")):
+            _require(len(numbers) == 2, key, value, "a range: its low end and its high end")
+        if isinstance(value, (tuple, list)):
+            _require(len(value) == 2, key, value, "a range: its low end and its high end")
+            _require(
+                value[0] <= value[1], key, value, "a range whose low end is not above its high"
+            )
 
     @property
     def perturbed(self) -> bool:

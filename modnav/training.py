@@ -1,6 +1,5 @@
 """``modnav fit|validate|test|predict``: LightningCLI with the parts every run of modnav has."""
 
-import warnings
 import logging
 import os
 import sys

@@ -20,7 +20,8 @@ from modnav.task import UNIT_CM, TaskParameters, Trials, sample_trials
 class Warmup:
     """Scripted trials in phase I.
 
-    Each drives an arc of random constant action over a random distance, then stops.
+    Each drives an arc of random constant action over a random distance, then stops. Those that
+    aim drive the arc that leads to the target instead, at a random speed.
 
     Attributes:
         trials: Scripted trials in the memory before the first update.
@@ -29,6 +30,7 @@ class Warmup:
         angular: Range of the angular action.
         jitter: Standard deviation of the noise added to both at every step.
         distance_cm: Range of driven distances, cm.
+        aimed: Fraction of scripted trials that aim at the target.
 
     Raises:
         ValueError: If a number is not allowed; the message names the key, the value and the rule.
@@ -40,6 +42,7 @@ class Warmup:
     angular: tuple[float, float] = (-0.6, 0.6)
     jitter: float = 0.1
     distance_cm: tuple[float, float] = (60.0, 420.0)
+    aimed: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -47,6 +50,7 @@ class Warmup:
             "trials": (self.trials >= 0, "0 or more"),
             "share": (0 <= self.share < 1, "in [0, 1)"),
             "jitter": (self.jitter >= 0, "0 or more"),
+            "aimed": (0 <= self.aimed <= 1, "in [0, 1]"),
             "linear": (0 < self.linear[0] <= self.linear[1] <= 1, "a range in (0, 1]"),
             "angular": (-1 <= self.angular[0] <= self.angular[1] <= 1, "a range in [-1, 1]"),
             "distance_cm": (0 < self.distance_cm[0] <= self.distance_cm[1], "a range above 0"),
@@ -77,17 +81,21 @@ def scripted_trials(
     return as_finished(rollout(script, sources, trials, noise, task), task.max_steps)
 
 
-def _arcs(
-    warmup: Warmup, task: TaskParameters, trials: Trials, generator: Generator
-) -> Policy:
+def _arcs(warmup: Warmup, task: TaskParameters, trials: Trials, generator: Generator) -> Policy:
     count, device = len(trials.gain), generator.device
 
     def draw(lo: float, hi: float) -> Tensor:
         return lo + (hi - lo) * torch.rand(count, generator=generator, device=device)
 
     mean = torch.stack((draw(*warmup.linear), draw(*warmup.angular)), dim=-1)
+    distance = draw(*warmup.distance_cm) / UNIT_CM
+    if warmup.aimed:
+        turn, length = _arc_to(trials, mean[:, 0])
+        aims = draw(0.0, 1.0) < warmup.aimed
+        mean[:, 1] = torch.where(aims, turn, mean[:, 1])
+        distance = torch.where(aims, length, distance)
     speed = mean[:, 0] * trials.joystick_gain[:, 0] * task.dt
-    driving = (draw(*warmup.distance_cm) / UNIT_CM / speed).round().clamp(min=1)
+    driving = (distance / speed).round().clamp(min=1)
 
     def act(inputs: Mapping[str, Tensor], memory: Memory) -> tuple[Tensor, Memory]:
         step = torch.zeros(()) if memory is None else memory
@@ -96,6 +104,16 @@ def _arcs(
         return action, step + 1
 
     return act
+
+
+def _arc_to(trials: Trials, linear: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the angular action and the length (unit) of the arc to the target, both ``(B,)``."""
+    x, distance = trials.target[:, 0], trials.target.norm(dim=-1)
+    bearing = torch.asin(-x / distance)  # positive to the left, as the heading turns
+    curvature = 2 * bearing.sin() / distance
+    angular_gain = trials.joystick_gain[:, 1] / trials.joystick_gain[:, 0]
+    length = distance / torch.sinc(bearing / torch.pi)
+    return (curvature * linear / angular_gain).clamp(-1, 1), length
 
 
 def as_finished(trials: Rollout, max_steps: int) -> Finished:
@@ -111,5 +129,3 @@ def as_finished(trials: Rollout, max_steps: int) -> Finished:
         trials.reward.gather(0, trials.steps[None] - 1)[0],
         trials.steps,
     )
-
-

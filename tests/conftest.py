@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from modnav.agent import Agent
 from modnav.architectures import ARCHITECTURES, build_agent
-from modnav.rollout import Noise
+from modnav.networks import Actor
+from modnav.rollout import Noise, Policy, greedy
 from modnav.streams import STREAMS
 from modnav.td3 import Segment
 
@@ -116,3 +117,27 @@ def make_segment(generator) -> Callable[..., Segment]:
         return Segment(inputs, action, 10 * terminal * draw(trials, 1).abs(), terminal)
 
     return make
+
+
+@pytest.fixture
+def stopping() -> Callable[[Actor], Policy]:
+    """Function that makes an actor's policy drive on, then stop, later for farther targets.
+
+    The policy needs the observation stream; trials then end at different times.
+    """
+
+    def policy_of(actor: Actor) -> Policy:
+        policy = greedy(actor)
+
+        def act(inputs, memory):
+            if memory is None:
+                far = inputs["observation"][:, 4:].norm(dim=-1)
+                memory = (4 + (30 * far).floor())[None, :, None], None
+            left, own = memory
+            action, own = policy(inputs, own)
+            action = action * torch.tensor([0.3, 1.0]) + torch.tensor([0.7, 0.0])
+            return torch.where(left[0] > 0, action, 0.0), (left - 1, own)
+
+        return act
+
+    return policy_of

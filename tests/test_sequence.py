@@ -11,7 +11,9 @@ MODULES = {
     **{cell: lambda cell=cell: Recurrent(4, 5, 2, cell) for cell in CELLS},
     "linear": lambda: Feedforward(4, 5, ()),
     "mlp": lambda: Feedforward(4, 5, (7, 6)),
-    "chain": lambda: Chain([Recurrent(4, 6), Feedforward(6, 3, (8,)), Recurrent(3, 5, cell="gru")]),
+    "chain": lambda: Chain(
+        [Recurrent(4, 6), Feedforward(6, 3, (8,)), Recurrent(3, 5, cell="gru")]
+    ),
 }
 
 

@@ -35,7 +35,9 @@ def run(actions, task=TASK, trials=None, greedy=None) -> Iterator:
     world, _ = begin(trials)
     zero = torch.zeros(1, 2)
     for action, raw in zip(actions, greedy or actions, strict=True):
-        step = advance(task, trials, world, torch.tensor([action]), torch.tensor([raw]), zero, zero)
+        step = advance(
+            task, trials, world, torch.tensor([action]), torch.tensor([raw]), zero, zero
+        )
         world = step[0]
         yield step
 
@@ -376,6 +378,11 @@ def test_a_bad_value_is_refused_by_key_value_and_rule(key, value, shown, rule):
     with pytest.raises(ValueError, match="task") as error:
         TaskParameters(**{key: value})
     assert f"task.{key} is {shown}; it must be {rule}" in str(error.value)
+
+
+def test_a_range_of_three_values_is_refused_by_key():
+    with pytest.raises(ValueError, match=r"task\.gain"):
+        TaskParameters(gain=(1.0, 2.0, 3.0))
 
 
 def test_units_of_the_parameters():

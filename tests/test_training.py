@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+
 from modnav.checkpoint_io import read_checkpoint
 from modnav.cli import main
 from modnav.experience import Experience
@@ -136,8 +137,15 @@ def test_checkpoints_of_phase_one_are_named_so(small: Path):
 def test_one_update_for_every_four_steps(small: Path, parallel: int, monkeypatch):
     events = record_events(monkeypatch)
     with pytest.raises(SystemExit):  # phase I alone: nothing is ever emptied
-        fit(small, "--data.parallel_trials", str(parallel), "--phases.learned_fraction", "1.0",
-            "--phases.trials", "30")
+        fit(
+            small,
+            "--data.parallel_trials",
+            str(parallel),
+            "--phases.learned_fraction",
+            "1.0",
+            "--phases.trials",
+            "30",
+        )
     idle = events.index("update") - 1
     acted, learned = idle, 0
     for event in events[idle:]:
@@ -205,8 +213,17 @@ def test_padded_batches_train(small: Path):
 
 def test_scripted_trials_are_mixed_in(small: Path):
     with pytest.raises(SystemExit):
-        fit(small, "--data.warmup", "{trials: 50, share: 0.5}", "--phases.learned_fraction", "1",
-            "--phases.trials", "20", "--data.epoch_trials", "10")
+        fit(
+            small,
+            "--data.warmup",
+            "{trials: 50, share: 0.5}",
+            "--phases.learned_fraction",
+            "1",
+            "--phases.trials",
+            "20",
+            "--data.epoch_trials",
+            "10",
+        )
     held = read_checkpoint(Path("runs/small/seed0/last.ckpt"))["experience"]
     own = held["counters"]["total_trials"]
     stored = len(held["replay"]["items"]["steps"])
@@ -243,7 +260,9 @@ def test_nan_stops_the_run_and_leaves_the_last_checkpoint(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(small: Path, number: signal.Signals):
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
+    small: Path, number: signal.Signals
+):
     whole = fit(small, "--phases.trials", "400")
     command = [sys.executable, "-m", "modnav", "fit", "--config", str(small)]
     command += ["--phases.trials", "400", "--runs", "other"]
@@ -348,7 +367,9 @@ def test_bad_input_is_refused_in_one_line(small: Path, name: str, capsys):
 def test_a_checkpoint_of_another_architecture_is_refused(small: Path, capsys):
     run = fit(small)
     with pytest.raises(SystemExit) as exit_info:
-        main(["validate", "--config", "modular", "--ckpt_path", str(run / "checkpoints/00059.ckpt")])
+        main(
+            ["validate", "--config", "modular", "--ckpt_path", str(run / "checkpoints/00059.ckpt")]
+        )
     assert exit_info.value.code == 2
     err = capsys.readouterr().err
     assert "architecture custom" in err

@@ -6,7 +6,14 @@ A command reports a mistake of its user by raising ``ValueError`` with one clear
 import importlib
 from collections.abc import Callable, Sequence
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "record": "write tables of trials, steps and unit activity of a checkpoint",
+    "watch": "make an animation of a few trials of a checkpoint",
+    "evaluate": "run every checkpoint of runs on the fixed test trials: training curves",
+    "best": "find the best checkpoint of each run and architecture",
+    "import-published": "turn trained agents of the study into checkpoints",
+    "export-published": "write a checkpoint's agent as the study did (.pth.tar)",
+}
 """What each command does; ``import-published`` lives in ``import_published.py``."""
 
 LIGHTNING = {
@@ -28,6 +35,12 @@ def overview() -> str:
     both = {**LIGHTNING, **COMMANDS}
     lines = [f"  {name:18}{what}" for name, what in both.items()]
     return "\n".join(
-        ["usage: modnav COMMAND [options]", "", "commands:", *lines, "",
-         "`modnav COMMAND --help` shows the options of a command."]
+        [
+            "usage: modnav COMMAND [options]",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "`modnav COMMAND --help` shows the options of a command.",
+        ]
     )

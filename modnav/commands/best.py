@@ -1,0 +1,157 @@
+"""``modnav best``: the checkpoint that stands for each seed and each architecture."""
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from modnav.selection import Best, best_of_run, best_seeds
+from modnav.trained_runs import TrainedRun, find_runs
+from modnav.training_curve import Place, read_curve
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command.
+
+    Raises:
+        ValueError: For a mistake in the arguments or the files.
+        OSError: If the JSON file cannot be written.
+    """
+    given = _parser().parse_args(args)
+    groups: dict[Path, list[Best]] = {}
+    for run in find_runs(given.runs):
+        place = Place(given.task, run.task, given.extensive)
+        groups.setdefault(place.folder(given.out), []).append(_best(run, place, given))
+    on = "+".join(given.on) if given.on else "all test tasks"
+    if given.json != "-":
+        console = wide_console()
+        for folder, agents in groups.items():
+            title = f"{folder.relative_to(given.out)}: highest reward rate on {on}"
+            console.print(best_table(title, agents))
+            for agent in best_seeds(agents):
+                text = f"best {agent.architecture}: seed {agent.seed}, {agent.checkpoint}"
+                console.print(text, soft_wrap=True, highlight=False)
+    if given.json:
+        text = json.dumps(
+            [_plain(folder, agents, given) for folder, agents in groups.items()], indent=2
+        )
+        if given.json == "-":
+            print(text)
+        else:
+            Path(given.json).write_text(text + "\n", encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="modnav best",
+        description="Find the checkpoint with the highest reward rate of each run and of each "
+        "architecture, from the training curves that `modnav evaluate` makes.",
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="folder of a run, or of runs"
+    )
+    parser.add_argument(
+        "--task",
+        choices=("gain", "perturbation"),
+        default="gain",
+        help="task of the curves (default: gain)",
+    )
+    parser.add_argument(
+        "--extensive", action="store_true", help="take the curves on the extensive test tasks"
+    )
+    parser.add_argument(
+        "--on",
+        action="append",
+        metavar="TEST",
+        help="test task to select by, e.g. gain1x; may be given more than once; their reward "
+        "rates are summed (default: all in the curve)",
+    )
+    parser.add_argument(
+        "--before", type=int, metavar="N", help="take checkpoints before this trial only"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="folder that training_curve/ is in (default: this one)",
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the result there too; - prints it alone"
+    )
+    return parser
+
+
+def _best(run: TrainedRun, place: Place, given: argparse.Namespace) -> Best:
+    architecture = str(run.about()["architecture"])
+    path = place.file(given.out, architecture, run.seed)
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; make it with `{_command(run, given)}`")
+    try:
+        best = best_of_run(
+            read_curve(path), architecture, run.seed, run.checkpoints, given.on, given.before
+        )
+    except ValueError as error:
+        named = "" if str(path) in str(error) else f"{path}: "
+        raise ValueError(f"{named}{error}") from error
+    if best.checkpoint is None:
+        raise ValueError(
+            f"{path} says trial {best.episode} is best, but {run.folder} has no such checkpoint"
+        )
+    return best
+
+
+def _command(run: TrainedRun, given: argparse.Namespace) -> str:
+    words = ["modnav evaluate", str(run.folder)]
+    words += ["--task perturbation"] * (given.task == "perturbation")
+    words += ["--extensive"] * given.extensive
+    words += [f"--out {given.out}"] * (given.out != Path())
+    return " ".join(words)
+
+
+def _plain(folder: Path, agents: Sequence[Best], given: argparse.Namespace) -> dict[str, Any]:
+    """Return what was found in a folder of curves as JSON holds it."""
+    return {
+        "curves": str(folder),
+        "on": given.on or list(agents[0].reward_rate),
+        "before": given.before,
+        "seeds": [agent.plain() for agent in agents],
+        "architectures": {a.architecture: a.plain() for a in best_seeds(agents)},
+    }
+
+
+def wide_console() -> Console:
+    """Return a console that does not cut tables short where nobody looks at a terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
+def best_table(title: str, agents: Iterable[Best], notes: Sequence[str] = ()) -> Table:
+    """Return a table of the best checkpoints, a row each.
+
+    Args:
+        title: What it shows.
+        agents: The checkpoints.
+        notes: How many checkpoints there are of each; a column of its own.
+    """
+    agents = list(agents)
+    tasks = dict.fromkeys(task for agent in agents for task in agent.reward_rate)
+    caption = "rewards per second, and rewarded fraction, in each test task"
+    table = Table(
+        title=title, caption=caption, title_justify="left", caption_justify="left", box=box.SIMPLE
+    )
+    for head in ("agent", "seed", *(["made"] if notes else []), "best at", "score", *tasks):
+        table.add_column(head, justify="left" if head == "agent" else "right", no_wrap=True)
+    for k, agent in enumerate(agents):
+        cells = [agent.architecture, str(agent.seed), *notes[k : k + 1]]
+        cells += [f"{agent.episode + 1:,}", f"{agent.score:.2f}"]
+        for task in tasks:
+            rate, fraction = agent.reward_rate.get(task), agent.reward_fraction.get(task)
+            cells.append("" if fraction is None else f"{rate:.2f} {fraction:>4.0%}")
+        table.add_row(*cells)
+    return table

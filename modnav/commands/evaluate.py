@@ -1,0 +1,159 @@
+"""``modnav evaluate``: run every checkpoint of trained runs on the fixed test trials."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from modnav.commands.best import best_table, wide_console
+from modnav.errors import InterruptedRunError
+from modnav.evaluating import Suite, Work, plan, results
+from modnav.evaluation import EXTENSIVE_TRIALS, TRIALS
+from modnav.selection import best_of_run
+from modnav.trained_runs import find_runs
+
+SHARE = 20
+"""Checkpoints for each process; for fewer it takes longer to start than to do them."""
+
+LINE = 20
+"""Checkpoints after which a line is printed where nobody looks at a terminal."""
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command.
+
+    Raises:
+        ValueError: For a mistake in the arguments or the files; of checkpoints that cannot be
+            evaluated only after all others were.
+        OSError: If a curve cannot be written.
+        InterruptedRunError: If it was interrupted; the same command goes on.
+    """
+    given = _parser().parse_args(args)
+    for name, value in (("trials", given.trials), ("jobs", given.jobs)):
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} is {value}; it must be 1 or more")
+    trials = given.trials or (EXTENSIVE_TRIALS if given.extensive else TRIALS)
+    suite = Suite(given.task, given.extensive, trials)
+    runs = find_runs(given.runs, pre=given.pre)
+    works = plan(runs, suite, given.out, overwrite=given.overwrite)
+    failures = _work(works, suite, given.jobs or _processes(works))
+    _report(works, given.out)
+    if failures:
+        raise ValueError(f"{len(failures)} could not be evaluated; the first: {failures[0]}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="modnav evaluate",
+        description="Run every checkpoint of trained runs on one fixed set of trials, with the "
+        "noise of its training, and write training curves. What is there already is kept.",
+    )
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="folder of a run (runs/NAME/seedK), a folder of such, or a checkpoint",
+    )
+    parser.add_argument(
+        "--task",
+        choices=("gain", "perturbation"),
+        default="gain",
+        help="what to test on (default: gain)",
+    )
+    parser.add_argument(
+        "--extensive",
+        action="store_true",
+        help="test on gains 1, 2, 3, 4, or perturbation levels 0, 1, 2",
+    )
+    parser.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help=f"trials of each test task (default: {TRIALS}, extensive {EXTENSIVE_TRIALS})",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="folder to put training_curve/ in (default: this one)",
+    )
+    parser.add_argument(
+        "--pre",
+        action="store_true",
+        help="evaluate the checkpoints of phase I too, into a folder that ends in _pre",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="start anew where there are curves already"
+    )
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="processes (default: more than one where it pays)"
+    )
+    return parser
+
+
+def _processes(works: Sequence[Work]) -> int:
+    """Return how many processes pay."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
+    return max(1, min(cores, sum(len(work.todo) for work in works) // SHARE))
+
+
+def _work(works: Sequence[Work], suite: Suite, processes: int) -> list[str]:
+    """Evaluate what is left to do, and return why checkpoints could not be."""
+    console, failures, done = Console(), [], 0
+    total = sum(len(work.todo) for work in works)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("checkpoints, left"),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    shown = bar.add_task(f"{suite.test}, {suite.trials} trials each", total=total)
+    try:
+        with bar:
+            for work, episode, result in results(works, suite, processes):
+                if isinstance(result, str):
+                    failures.append(result)
+                else:
+                    work.curve.add(episode, *result)
+                done += 1
+                bar.update(shown, advance=1, description=f"{work.architecture} {work.run.seed}")
+                if not console.is_terminal and (done % LINE == 0 or done == total):
+                    print(f"{done} of {total} checkpoints", flush=True)
+    except BrokenProcessPool as error:
+        raise OSError(
+            f"a process died after {done} of {total} checkpoints (was there enough memory?); "
+            f"{_GO_ON}"
+        ) from error
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            f"interrupted after {done} of {total} checkpoints; {_GO_ON}"
+        ) from None
+    return failures
+
+
+_GO_ON = "the same command goes on (without --overwrite)"
+
+
+def _report(works: Sequence[Work], out: Path) -> None:
+    """Print a table of each folder of curves."""
+    console = wide_console()
+    folders = dict.fromkeys(work.curve.path.parent for work in works if work.curve.rows)
+    for folder in folders:
+        there = [w for w in works if w.curve.path.parent == folder and w.curve.rows]
+        agents = [
+            best_of_run(w.curve.table(), w.architecture, w.run.seed, w.run.checkpoints)
+            for w in there
+        ]
+        notes = [f"{len(w.curve.rows)} ({len(w.todo)} new)" for w in there]
+        title = f"{folder.relative_to(out)}: best checkpoints"
+        console.print(best_table(title, agents, notes))
+        console.print(f"training curves: {folder}", soft_wrap=True, highlight=False)

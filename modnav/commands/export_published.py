@@ -1,0 +1,31 @@
+"""``modnav export-published``: an agent becomes a checkpoint as the study wrote them."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from modnav.commands.import_published import check_free
+from modnav.loading import load_agent
+from modnav.published import write_published
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command.
+
+    Raises:
+        ValueError: For a mistake in the arguments or the file.
+        OSError: If the file cannot be written.
+    """
+    parser = argparse.ArgumentParser(
+        prog="modnav export-published",
+        description="Write the agent of a checkpoint as the study did (.pth.tar), "
+        "with the very same weights.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint of modnav")
+    parser.add_argument("--out", type=Path, required=True, help="the .pth.tar file to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+    given = parser.parse_args(args)
+    check_free(given.out, given.overwrite)
+    agent = load_agent(given.checkpoint)
+    write_published(agent, given.out)
+    print(f"{given.out}: {agent.architecture}")

@@ -1,0 +1,267 @@
+"""``modnav import-published``: agents of the study become checkpoints of modnav."""
+
+import argparse
+import os
+import re
+import reprlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from modnav.agent import Agent, describe_agent
+from modnav.architectures import description_of, name_of
+from modnav.loading import save_agent
+from modnav.pickles import read_hyperparameters
+from modnav.published import read_published
+
+DEFAULT_NOISE = (0.2, 0.1)
+"""Process and observation noise of the study's tasks whose name does not end in ``_control``."""
+
+LAYOUT = "ARCHITECTURE/TASK[/PROCESS_OBSERVATION]/seedN/STAMP-TRIAL[_pre].pth.tar"
+
+_PATH = re.compile(
+    r"(?s).*?(?P<root>[^/]*)/(?P<architecture>[^/]+)/"
+    r"(?:(?P<default>gain|perturbation)"
+    r"|(?P<control>(?:gain|perturbation)_control)/(?P<noise>\d+(?:\.\d+)?_\d+(?:\.\d+)?))"
+    r"/seed(?P<seed>\d+)/(?P<stamp>\d{8}-\d{6})-(?P<trial>\d+)(?P<pre>_pre)?\.pth\.tar"
+)
+
+
+class Origin(NamedTuple):
+    """What the path of a published checkpoint says about it.
+
+    Attributes:
+        architecture: Published name.
+        task: Name of the task it was trained on.
+        process_noise: Standard deviation of the noise of that task, in multiples of the gain.
+        observation_noise: Likewise.
+        seed: Seed of the training.
+        stamp: When it began.
+        trial: Index of the last trial before the checkpoint.
+        phase_one: Whether that was in phase I, which counts for itself.
+        extensive: Whether it was trained for 100,000 trials.
+    """
+
+    architecture: str
+    task: str
+    process_noise: float
+    observation_noise: float
+    seed: int
+    stamp: str
+    trial: int
+    phase_one: bool
+    extensive: bool
+
+    @property
+    def run(self) -> Path:
+        """Folder of the run, below the folder of all runs."""
+        noise = f"{self.process_noise:g}_{self.observation_noise:g}"
+        suffix = "-extensive" if self.extensive else ""
+        return Path(f"{self.architecture}-{self.task}-{noise}{suffix}", f"seed{self.seed}")
+
+    @property
+    def checkpoint(self) -> Path:
+        """Path of the checkpoint, below the folder of the run."""
+        return Path("checkpoints", f"{self.trial:05d}{'_pre' * self.phase_one}.ckpt")
+
+    @property
+    def task_parameters(self) -> dict[str, Any]:
+        """Task that the agent was trained on, as fields of ``TaskParameters``."""
+        noise = {"process_noise": self.process_noise, "observation_noise": self.observation_noise}
+        return {"name": self.task, **noise}
+
+
+Member = tuple[Path, Origin]
+"""A published checkpoint of a run."""
+
+
+def origin_of(path: Path) -> Origin:
+    """Return what the path of a published checkpoint says.
+
+    Raises:
+        ValueError: If it is not in the published layout, or the architecture is unknown.
+    """
+    found = _PATH.fullmatch(path.absolute().as_posix())
+    if found is None:
+        raise ValueError(f"{path} is not in the published layout, {LAYOUT}")
+    noise = [float(x) for x in found["noise"].split("_")] if found["noise"] else DEFAULT_NOISE
+    try:
+        architecture = name_of(description_of(found["architecture"]))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return Origin(
+        architecture,
+        found["default"] or found["control"],
+        noise[0],
+        noise[1],
+        int(found["seed"]),
+        found["stamp"],
+        int(found["trial"]),
+        bool(found["pre"]),
+        found["root"] == "agents_all",
+    )
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command.
+
+    Raises:
+        ValueError: For a mistake in the arguments or the files.
+        OSError: If a file cannot be written.
+    """
+    parser = argparse.ArgumentParser(
+        prog="modnav import-published",
+        description="Turn trained agents of the study into checkpoints of modnav.",
+    )
+    parser.add_argument(
+        "source", type=Path, help=f"a .pth.tar file, or a folder with files {LAYOUT}"
+    )
+    parser.add_argument(
+        "--architecture", help="what a file must hold, e.g. Actor3Critic5; found out by default"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="the checkpoint to write; for a folder that of all runs: runs"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    given = parser.parse_args(args)
+    if given.source.is_dir():
+        if given.architecture:
+            raise ValueError("--architecture goes with a file; in a folder the paths tell it")
+        import_folder(given.source, given.out or Path("runs"), overwrite=given.overwrite)
+    elif given.out is None:
+        raise ValueError("--out is missing; it must name the checkpoint to write")
+    else:
+        import_file(given.source, given.out, given.architecture, overwrite=given.overwrite)
+
+
+def import_file(source: Path, out: Path, architecture: str | None, *, overwrite: bool) -> None:
+    """Turn one published checkpoint into one of modnav.
+
+    Raises:
+        ValueError: If it cannot be read, or ``out`` exists.
+    """
+    check_free(out, overwrite)
+    try:
+        origin = origin_of(source)
+    except ValueError:  # it lies elsewhere, and nothing is known but the agent
+        agent = read_published(source, architecture)
+        save_agent(agent, out)
+    else:
+        agent = read_published(source, architecture or origin.architecture)
+        origin = origin._replace(architecture=agent.architecture)
+        save_agent(agent, out, task=origin.task_parameters, origin=origin._asdict())
+    print(f"{out}: {agent.architecture}")
+
+
+def check_free(out: Path, overwrite: bool) -> None:
+    """Check that a file may be written.
+
+    Raises:
+        ValueError: If it is a folder, or exists and must not be replaced.
+    """
+    if out.is_dir():
+        raise ValueError(f"--out is {out}, a folder; it must name a file")
+    if out.exists() and not overwrite:
+        raise ValueError(f"{out} exists; choose another --out, or replace it with --overwrite")
+
+
+def import_folder(source: Path, out: Path, *, overwrite: bool) -> None:
+    """Turn all published checkpoints below a folder into runs of modnav.
+
+    Files that are refused are told about and left out.
+
+    Raises:
+        ValueError: If there is no checkpoint; if a run exists, when nothing is written; or, after
+            all others were written, if files were refused.
+    """
+    files = sorted(f for f in source.rglob("*.pth.tar") if not f.name.startswith("."))
+    if not files:
+        raise ValueError(f"{source} holds no published checkpoints, {LAYOUT}")
+    refused: list[str] = []
+    runs: dict[Path, list[Member]] = {}
+    for file in files:
+        try:
+            origin = origin_of(file)
+        except ValueError as error:
+            _refuse(error, refused)
+        else:
+            runs.setdefault(origin.run, []).append((file, origin))
+    for run, members in runs.items():
+        if (out / run / "last.ckpt").exists():
+            raise ValueError(f"{out / run} holds a run that modnav trained; choose another --out")
+        for path in (Path("config.yaml"), *(origin.checkpoint for _, origin in members)):
+            check_free(out / run / path, overwrite)
+    for k, (run, members) in enumerate(runs.items()):
+        count = _import_run(members, out / run, refused)
+        print(f"{out / run}: {count} checkpoints ({k + 1} of {len(runs)} runs)", flush=True)
+    if refused:
+        raise ValueError(f"{len(refused)} refused; the first: {refused[0]}")
+
+
+def _refuse(reason: object, refused: list[str]) -> None:
+    refused.append(str(reason))
+    print(f"modnav: {reason}", file=sys.stderr)
+
+
+def _import_run(members: list[Member], folder: Path, refused: list[str]) -> int:
+    """Import the checkpoints of one run and return how many could be."""
+    first, origin = members[0]
+    for file, other in members:
+        if (file.parent, other.stamp) != (first.parent, origin.stamp):
+            _refuse(f"{first} and {file} are of two training runs; import them apart", refused)
+            return 0
+    try:
+        _compare_hyperparameters(first.with_name(f"{origin.stamp}_arg.pkl"), origin)
+    except ValueError as error:
+        _refuse(error, refused)
+    agent, count = None, 0
+    for file, origin in members:
+        try:
+            agent = read_published(file, origin.architecture)
+        except ValueError as error:
+            _refuse(error, refused)
+        else:
+            path = folder / origin.checkpoint
+            save_agent(agent, path, task=origin.task_parameters, origin=origin._asdict())
+            count += 1
+    if agent is not None:
+        _write_config(agent, origin, folder / "config.yaml")
+    return count
+
+
+def _compare_hyperparameters(path: Path, origin: Origin) -> None:
+    """Say where the file of hyperparameters disagrees with the folders, which are believed."""
+    if not path.is_file():
+        return
+    said = read_hyperparameters(path)
+    expected = {
+        "task": origin.task,
+        "SEED_NUMBER": origin.seed,
+        "pro_noise_range": [origin.process_noise] * 2,
+        "obs_noise_range": [origin.observation_noise] * 2,
+    }
+    for key, value in expected.items():
+        if said.get(key, value) != value:
+            found = reprlib.repr(said[key])
+            print(f"modnav: {path} says {key} {found}, the folders {value}", file=sys.stderr)
+
+
+def _write_config(agent: Agent, origin: Origin, path: Path) -> None:
+    """Write what ``modnav validate --ckpt_path`` needs to know about the run."""
+    data: dict[str, Any] = {"task": origin.task_parameters}
+    if not agent.recurrent:
+        data["replay"] = {
+            "class_path": "modnav.replay.StepReplay",
+            "init_args": {"capacity": 1_600_000, "batch_size": 256},
+        }
+    config = {"seed_everything": origin.seed, "model": describe_agent(agent), "data": data}
+    new = path.with_name(".config.yaml")
+    new.write_text(
+        "# Agent and task of a published training run, for `modnav validate --ckpt_path`.\n"
+        + yaml.safe_dump(config, sort_keys=False),
+        encoding="utf-8",
+    )
+    os.replace(new, path)

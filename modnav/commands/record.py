@@ -1,0 +1,62 @@
+"""``modnav record``: tables of trials, steps and units of an agent."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from modnav.commands._conditions import (
+    Parser,
+    add_conditions,
+    intervened,
+    notes_of,
+    session_of,
+    shown_progress,
+)
+from modnav.layers import layers_of
+from modnav.loading import load_agent
+from modnav.parquet import claim, read_table, write_tables
+from modnav.recording import recordings
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command.
+
+    Args:
+        args: Its arguments.
+
+    Raises:
+        ValueError: For a mistake in them or in the files they name.
+    """
+    given = _parser().parse_args(args)
+    claim(given.out, overwrite=given.overwrite)
+    session = session_of(given)
+    agent = load_agent(given.checkpoint)
+    layers = [] if given.no_units else given.layers and given.layers.split(",")
+    layers_of(agent, layers)  # complains before any work is done
+    with intervened(agent, given), shown_progress("trials", len(session)) as progress:
+        parts = recordings(agent, session, layers=layers, progress=progress)
+        notes = notes_of(given, agent, session)
+        files = write_tables(given.out, parts, notes=notes, overwrite=given.overwrite)
+    _report(files)
+
+
+def _parser() -> Parser:
+    what = "Write tables of the trials, steps and unit activity of an agent."
+    parser = Parser(prog="modnav record", description=what, allow_abbrev=False)
+    add_conditions(parser, "500, or all of --targets")
+    add = parser.add_argument
+    add("--layers", metavar="NAMES", help="layers to record, e.g. actor.belief,critic.belief; all")
+    add("--no-units", action="store_true", help="record no units, which take most of the space")
+    add("--out", type=Path, required=True, metavar="FOLDER", help="where the tables go")
+    add("--overwrite", action="store_true", help="replace tables that are there")
+    return parser
+
+
+def _report(files: Sequence[Path]) -> None:
+    trials = read_table(files[0], "trials")
+    rate = trials["rewarded"].sum() / trials["duration_s"].sum()
+    print(
+        f"{len(trials)} trials, {trials['rewarded'].mean():.1%} rewarded, "
+        f"{rate:.3f} rewards/s, {trials['steps'].sum()} steps"
+    )
+    for file in files:
+        print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,73 @@
+"""``modnav watch``: an animation of a few trials of an agent, seen from above."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from modnav.animation import HELD_FRAMES, animate, movie_writer
+from modnav.commands._conditions import (
+    Parser,
+    add_conditions,
+    intervened,
+    session_of,
+    shown_progress,
+)
+from modnav.loading import load_agent
+from modnav.read_out import belief_layer, filter_belief, read_out_belief
+from modnav.recording import record
+
+TRIALS = 4
+"""Trials shown unless said otherwise."""
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command.
+
+    Args:
+        args: Its arguments.
+
+    Raises:
+        ValueError: For a mistake in them or in the files they name.
+    """
+    given = _parser().parse_args(args)
+    movie_writer(given.out, 1)  # complains before any work is done
+    if given.out.exists() and not given.overwrite:
+        raise ValueError(f"{given.out} exists; choose another file or --overwrite")
+    session = session_of(given, TRIALS)
+    agent = load_agent(given.checkpoint)
+    with intervened(agent, given):
+        layer = None if given.no_belief else belief_layer(agent)
+        recording = record(agent, session, layers=[layer] if layer else [])
+        trials, steps, _ = recording
+        belief = None
+        if not given.no_belief and "kalman_x_cm" in steps:
+            belief = filter_belief(trials, steps)
+        elif layer:
+            belief = read_out_belief(agent, recording, session.task, given.seed + 1)
+    with shown_progress("frames", int(trials["steps"].max()) + HELD_FRAMES) as progress:
+        animate(
+            trials,
+            steps,
+            given.out,
+            belief=belief,
+            reward_zone_cm=session.task.reward_zone_radius_cm,
+            dpi=given.dpi,
+            progress=progress,
+        )
+    print(f"{given.out}  {given.out.stat().st_size / 1e6:.1f} MB")
+
+
+def _parser() -> Parser:
+    what = "Make an animation of a few trials of an agent, seen from above."
+    parser = Parser(prog="modnav watch", description=what, allow_abbrev=False)
+    add_conditions(parser, str(TRIALS))
+    add = parser.add_argument
+    add(
+        "--no-belief",
+        action="store_true",
+        help="do not show the belief: that of the Kalman filter, or what a linear read-out finds "
+        "in the actor's recurrent units, with an ellipse of 2 standard deviations",
+    )
+    add("--dpi", type=int, default=100, metavar="N", help="pixels in an inch; 100")
+    add("--out", type=Path, required=True, metavar="FILE", help="a .gif or .mp4 file")
+    add("--overwrite", action="store_true", help="replace a file that is there")
+    return parser

@@ -1,0 +1,118 @@
+"""Every file of configs/ is run: parsed, built, trained for seconds, saved, loaded, validated."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from modnav.agent import rebuild_agent
+from modnav.architectures import ARCHITECTURES, NICKNAMES, description_of
+from modnav.checkpoint_io import read_checkpoint
+from modnav.cli import main
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+WHOLE = [
+    "modular",
+    "holistic",
+    "modular_actor_holistic_critic",
+    "holistic_actor_modular_critic",
+    "ekf",
+    "holistic_ekf",
+    "quickstart",
+]
+OVERLAYS = {"debug", "train", "extensive"}
+
+
+def parts(architecture: str) -> list[str]:
+    actor, critic = ARCHITECTURES[architecture]
+    names = ["train", f"actors/{actor}", f"critics/{critic}"]
+    return [word for name in names for word in ("--config", name)]
+
+
+def run(arguments: list[str], folder: Path, name: str) -> Path:
+    main(
+        [
+            "fit",
+            *arguments,
+            "--config",
+            "debug",
+            "--runs",
+            str(folder),
+            "--name",
+            name,
+            "--trainer.accelerator",
+            "cpu",
+        ]
+    )
+    return folder / name / "seed0"
+
+
+def test_every_config_is_tried_here():
+    files = {path.stem for path in CONFIGS.glob("*.yaml")}
+    assert files == {*WHOLE, *OVERLAYS}
+    pairs = {stem for path in ARCHITECTURES.values() for stem in path}
+    assert {path.stem for path in CONFIGS.glob("*/*.yaml")} == pairs
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_agent_trains_saves_loads_and_validates(architecture: str, tmp_path: Path, capsys):
+    folder = run(parts(architecture), tmp_path, architecture)
+    last = read_checkpoint(folder / "last.ckpt")
+    assert last["modnav"]["architecture"] == architecture
+    assert last["modnav"]["updates"] > 0
+    kept = read_checkpoint(folder / "checkpoints" / "00039.ckpt")
+    agents = []
+    for checkpoint in (last, kept):
+        agent = rebuild_agent(checkpoint["modnav"]["agent"])
+        weights = checkpoint["state_dict"].items()
+        agent.load_state_dict({k[6:]: x for k, x in weights if k.startswith("agent.")})
+        agents.append(agent)
+    inputs = {"observation": torch.randn(5, 3, 6), "kalman": torch.randn(5, 3, 13)}
+    first, second = (agent.actions(inputs) for agent in agents)
+    assert torch.equal(first, second)
+    first, second = (agent.values(inputs, first) for agent in agents)
+    assert torch.equal(first, second)
+    capsys.readouterr()
+    main(["validate", "--ckpt_path", str(folder / "checkpoints" / "00039.ckpt")])
+    assert "selection/reward_rate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_whole_config_trains_its_agent(name: str, tmp_path: Path):
+    folder = run(["--config", name], tmp_path, name)
+    about = read_checkpoint(folder / "last.ckpt")["modnav"]
+    assert about["agent"] == description_of(NICKNAMES.get(name, about["architecture"]))
+    assert about["architecture"] != "custom"
+
+
+def test_actor_with_observations_and_kalman_critic_is_refused(tmp_path: Path, capsys):
+    arguments = ["--config", "train", "--config", "actors/actor3"]
+    with pytest.raises(SystemExit) as exit_info:
+        run([*arguments, "--config", "critics/critic_kalman"], tmp_path, "x")
+    assert exit_info.value.code == 2
+    assert "Kalman critic" in capsys.readouterr().err
+
+
+def test_extensive_training_is_ten_times_longer_and_tests_more_gains(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "--config", "modular", "--config", "extensive", "--print_config"])
+    out = capsys.readouterr().out
+    assert "trials: 100000" in out
+    assert "- 4.0" in out
+
+
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_other_cells_and_sizes_by_yaml_alone(cell: str, tmp_path: Path):
+    more = {
+        "actor.init_args.belief.init_args.cell": cell,
+        "actor.init_args.belief.init_args.num_layers": "2",
+        "actor.init_args.action.init_args.hidden_features": "[20, 10, 5]",
+        "critic.init_args.belief.init_args.cell": cell,
+        "critic.init_args.belief.init_args.out_features": "16",
+        "critic.init_args.value.init_args.in_features": "18",
+    }
+    words = [word for key, x in more.items() for word in (f"--model.{key}", x)]
+    folder = run(["--config", "modular", *words], tmp_path, cell)
+    belief = read_checkpoint(folder / "last.ckpt")["modnav"]["agent"]["actor"]["belief"]
+    assert belief["init_args"]["cell"] == cell
+    assert belief["init_args"]["num_layers"] == 2
