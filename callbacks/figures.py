@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Wedge
 
 from modnav.evaluation import Conditions
+from modnav.parameters import UNIT_CM
 from modnav.rollout import Rollout
-from modnav.task import UNIT_CM
 
 SHOWN = 12
 """Trials drawn of each test task."""

@@ -7,8 +7,9 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from typing_extensions import override
 
+from modnav.counting import Block, Setting
 from modnav.errors import PhaseOneFailedError
-from modnav.experience import Block, Experience, Setting
+from modnav.experience import Experience
 
 
 @dataclass(frozen=True)

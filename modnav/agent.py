@@ -178,7 +178,8 @@ def rebuild(description: Description) -> nn.Module:
             raise ValueError(f"the checkpoint names {path}, which does not exist") from error
     elif module_name not in sys.modules:
         raise ValueError(
-            f"the checkpoint names {path}; import {module_name} first if you trust it"
+            f"the checkpoint names {path}; if you trust it, import {module_name} first "
+            f"(on the command line: --import {module_name})"
         )
     kind = getattr(sys.modules[module_name], name, None)
     is_sequence = isinstance(kind, type) and issubclass(kind, AbstractSequence)

@@ -1,6 +1,8 @@
 """Command line of modnav."""
 
 import argparse
+import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,10 +21,14 @@ def main(args: Sequence[str] | None = None) -> None:
             up, 4 if a loss diverged, 130 if the run was interrupted.
     """
     given = list(sys.argv[1:] if args is None else args)
+    if (folder := os.getcwd()) not in sys.path:
+        sys.path.append(folder)  # where users keep modules of their own
     if not given or given[0] in ("-h", "--help"):
         print(overview())
         return
     try:
+        for module in _imports(given):
+            importlib.import_module(module)
         if given[0] in COMMANDS:
             load(given[0])(given[1:])
         elif given[0] in LIGHTNING or given[0].startswith("-"):
@@ -30,10 +36,20 @@ def main(args: Sequence[str] | None = None) -> None:
         else:
             known = ", ".join([*LIGHTNING, *COMMANDS])
             raise ValueError(f"the command is {given[0]!r}; it must be one of {known}")
-    except (argparse.ArgumentError, ValueError, OSError) as error:
+    except (argparse.ArgumentError, ImportError, ValueError, OSError) as error:
         _fail(error, USAGE_STATUS)
     except RunEndedError as error:
         _fail(error, error.exit_status)
+
+
+def _imports(args: list[str]) -> list[str]:
+    """Take ``--import MODULE`` out of the arguments: agents with modules of the user's own."""
+    found = []
+    while "--import" in args[:-1]:
+        k = args.index("--import")
+        found.append(args[k + 1])
+        del args[k : k + 2]
+    return found
 
 
 def _train(args: list[str], from_process: bool) -> None:

@@ -6,10 +6,11 @@ import torch
 from torch import Generator, Tensor
 
 from modnav.networks import Actor
+from modnav.parameters import TaskParameters
 from modnav.replay import Finished, Sweep
 from modnav.sequence import Memory, map_memory
 from modnav.streams import STREAMS, StreamState
-from modnav.task import TaskParameters, Trials, World, advance, begin, is_moving, sample_trials
+from modnav.task import Trials, World, advance, begin, is_moving, sample_trials
 
 ROLES = ("trials", "process_noise", "observation_noise", "exploration")
 """What the collector draws; each has a generator of its own, so that runs can be repeated."""

@@ -15,7 +15,7 @@ import torch
 from modnav import evaluation
 from modnav.agent import describe_agent
 from modnav.loading import load_agent
-from modnav.task import TaskParameters
+from modnav.parameters import TaskParameters
 from modnav.trained_runs import TrainedRun
 from modnav.training_curve import Place, Rows, Settings, TrainingCurve, digest
 

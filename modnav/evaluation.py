@@ -13,8 +13,9 @@ from torch import Generator, Tensor
 
 from modnav.agent import Agent
 from modnav.metrics import TrialMetrics, trial_statistics
+from modnav.parameters import TaskParameters, bounds
 from modnav.rollout import Noise, Rollout, draw_noise, greedy, rollout
-from modnav.task import TaskParameters, Trials, bounds, make_trials, sample_trials
+from modnav.task import Trials, make_trials, sample_trials
 
 GAINS = (1.0, 1.5, 2.0)
 """Test gains of the default training."""

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Generic, NamedTuple, TypeVar
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -12,22 +12,20 @@ from torch import Generator
 from typing_extensions import override
 
 from modnav.collector import ROLES, Collector
+from modnav.counting import Block, Counters, Setting
 from modnav.evaluation import (
     GAINS,
-    PERTURBATIONS,
     Conditions,
+    fixed_gain_conditions,
+    fixed_perturbation_conditions,
     gain_conditions,
-    perturbation_conditions,
     without_noise,
 )
 from modnav.networks import Actor
+from modnav.parameters import TaskParameters
 from modnav.replay import AbstractReplay, Sweep, TrialReplay
-from modnav.task import TaskParameters
 from modnav.td3 import Segment
 from modnav.warmup import Warmup, scripted_trials
-
-SELECTION_SEED = 0
-"""Seed of the fixed test trials; as published."""
 
 T = TypeVar("T")
 
@@ -55,67 +53,6 @@ class Validation:
         for key in ("trials", "selection_trials"):
             if getattr(self, key) < 1:
                 raise ValueError(f"validation.{key} is {getattr(self, key)}; it must be above 0")
-
-
-class Setting(NamedTuple):
-    """What a training phase decides about experience.
-
-    Attributes:
-        exploration_std: Standard deviation of the exploration noise, action units.
-        observation_noise: Whether observations are noisy.
-        mirror: Whether trials are also stored mirrored.
-        scripted: Whether scripted trials are mixed in, if there is a warm-up.
-    """
-
-    exploration_std: float = 0.5
-    observation_noise: bool = True
-    mirror: bool = True
-    scripted: bool = False
-
-
-class Block(NamedTuple):
-    """How the last trials went.
-
-    Attributes:
-        trials: Trials since the memory was last emptied.
-        total_trials: Trials since the start of training.
-        reward_fraction: Rewarded fraction of the block's trials.
-        reward_rate: Rewarded trials per second, 1/s.
-        steps_per_trial: Mean number of steps.
-    """
-
-    trials: int
-    total_trials: int
-    reward_fraction: float
-    reward_rate: float
-    steps_per_trial: float
-
-
-@dataclass
-class Counters:
-    """Where the stream stands; all of it is saved.
-
-    Attributes:
-        trials: Trials that ended since the memory was last emptied.
-        env_steps: Environment steps since then.
-        total_trials: Trials since the start.
-        total_env_steps: Environment steps since the start.
-        due: Updates that the steps so far still owe.
-        checked: Trials at the last check of the phase.
-        closed: Trials at the end of the last epoch.
-        scripted: Scripted trials that the trials so far still owe.
-        recent: Whether each trial since the last check was rewarded, and its steps.
-    """
-
-    trials: int = 0
-    env_steps: int = 0
-    total_trials: int = 0
-    total_env_steps: int = 0
-    due: int = 0
-    checked: int = 0
-    closed: int = 0
-    scripted: float = 0.0
-    recent: list[list[int]] = field(default_factory=list)
 
 
 class Experience(LightningDataModule):
@@ -260,17 +197,11 @@ class Experience(LightningDataModule):
 
     def perturbations(self) -> Iterator[Conditions]:
         """Yield the perturbation task on fixed targets."""
-        yield perturbation_conditions(
-            self.task, PERTURBATIONS, self.validation.selection_trials, _fixed(), "perturbation"
-        )
+        yield fixed_perturbation_conditions(self.task, count=self.validation.selection_trials)
 
     def _selection(self) -> Conditions:
-        return gain_conditions(
-            self.task,
-            self.validation.gains,
-            self.validation.selection_trials,
-            _fixed(),
-            "selection",
+        return fixed_gain_conditions(
+            self.task, self.validation.gains, self.validation.selection_trials
         )
 
     def _step(self) -> None:
@@ -397,7 +328,3 @@ class Stream(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         """Return new items."""
         return self.make()
-
-
-def _fixed() -> Generator:
-    return Generator().manual_seed(SELECTION_SEED)

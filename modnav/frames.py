@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from modnav.outcomes import outcomes
+from modnav.parameters import UNIT_CM, TaskParameters
 from modnav.rollout import Rollout
 from modnav.tables import conform
-from modnav.task import UNIT_CM, TaskParameters
 
 CM, DEG = UNIT_CM, 180 / math.pi
 """Centimetres in a unit of length, degrees in a radian."""

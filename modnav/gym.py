@@ -31,8 +31,9 @@ from torch import Generator, Tensor
 from typing_extensions import override
 
 from modnav import task as firefly
+from modnav.parameters import UNIT_CM, TaskParameters, bounds
 from modnav.streams import ObservationStream
-from modnav.task import UNIT_CM, Outcome, Sensation, TaskParameters, Trials, World, bounds
+from modnav.task import Outcome, Sensation, Trials, World
 
 ENV_ID = "modnav/Firefly-v0"
 """Name under which the environments are registered."""

@@ -21,9 +21,9 @@ from modnav.errors import DivergedError
 from modnav.evaluation import Conditions, run, score
 from modnav.metrics import trial_statistics
 from modnav.networks import Actor, Critic, TwinCritic
+from modnav.parameters import UNIT_CM
 from modnav.rollout import Rollout
 from modnav.sequence import init_weights
-from modnav.task import UNIT_CM
 
 UPDATES_PER_STEP = 16
 """Updates in one Lightning step, whose fixed cost they share."""

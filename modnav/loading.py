@@ -83,7 +83,7 @@ def save_agent(
         agent: The agent.
         path: The file; a former one is replaced once the new one is whole.
         task: What the agent was trained on, as names and numbers: fields of
-            :class:`~modnav.task.TaskParameters`.
+            :class:`~modnav.parameters.TaskParameters`.
         origin: Where it comes from, as names and numbers.
 
     Raises:

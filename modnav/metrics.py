@@ -9,8 +9,8 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 from typing_extensions import override
 
 from modnav.agent import Agent
+from modnav.parameters import UNIT_CM, TaskParameters
 from modnav.rollout import Rollout
-from modnav.task import UNIT_CM, TaskParameters
 
 TOGETHER = 128
 """Trials whose values are computed at once; larger groups fall out of a processor's cache."""

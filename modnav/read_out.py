@@ -8,9 +8,9 @@ from torch import nn
 
 from modnav.agent import Agent
 from modnav.layers import layers_of
+from modnav.parameters import TaskParameters
 from modnav.recording import record
 from modnav.tables import Recording
-from modnav.task import TaskParameters
 
 BELIEF = ["x_cm", "y_cm", "xx_cm2", "xy_cm2", "yy_cm2"]
 """Columns of a table of beliefs beside ``trial`` and ``step``: mean and covariance of position."""

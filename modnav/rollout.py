@@ -7,9 +7,10 @@ import torch
 from torch import Generator, Tensor
 
 from modnav.networks import Actor
+from modnav.parameters import TaskParameters
 from modnav.sequence import Memory, map_memory
 from modnav.streams import STREAMS, AbstractStream, StreamState
-from modnav.task import Outcome, Sensation, TaskParameters, Trials, World, advance, begin
+from modnav.task import Outcome, Sensation, Trials, World, advance, begin
 
 
 class Policy(Protocol):

@@ -5,8 +5,6 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
-from modnav.checkpoint_io import read_checkpoint
-
 
 class RunFolder:
     """The folder of one run.
@@ -123,6 +121,8 @@ def with_run(args: list[str]) -> list[str]:
         ]
     checkpoint = _value(rest, "--ckpt_path")
     if checkpoint:
+        from modnav.checkpoint_io import read_checkpoint  # only here, as it imports Lightning
+
         whole = "experience" in read_checkpoint(checkpoint)
         if command == "fit" and not whole:
             raise ValueError(

@@ -9,9 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from modnav.parameters import UNIT_CM, TaskParameters
 from modnav.rollout import Noise, draw_noise
 from modnav.tables import refuse_unknown
-from modnav.task import UNIT_CM, TaskParameters, Trials, make_trials, sample_trials
+from modnav.task import Trials, make_trials, sample_trials
 
 TRIALS = 500
 """Trials of a session unless said otherwise."""

@@ -14,7 +14,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from modnav import kalman
-from modnav.task import Sensation, TaskParameters, Trials
+from modnav.parameters import TaskParameters
+from modnav.task import Sensation, Trials
 
 StreamState = Any
 """What a stream remembers between steps: ``None`` or a tuple of tensors ``(B, ...)``."""

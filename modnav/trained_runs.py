@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from modnav.parameters import TaskParameters
 from modnav.pickles import read_weights
-from modnav.task import TaskParameters
 
 CONFIG = "config.yaml"
 """Configuration in the folder of a run."""

@@ -26,8 +26,8 @@ from modnav.callbacks import (
 from modnav.checkpoint_io import AtomicCheckpointIO
 from modnav.experience import Experience
 from modnav.learner import TD3
+from modnav.parameters import bounds
 from modnav.runs import RunFolder
-from modnav.task import bounds
 
 
 class ModnavCLI(LightningCLI):

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from modnav.task import Range, TaskParameters, bounds
+from modnav.parameters import Range, TaskParameters, bounds
 
 METRICS = (
     "reward_fraction",

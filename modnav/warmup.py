@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from modnav.parameters import UNIT_CM, TaskParameters
 from modnav.replay import Finished
 from modnav.rollout import Policy, Rollout, draw_noise, rollout
 from modnav.sequence import Memory
-from modnav.task import UNIT_CM, TaskParameters, Trials, sample_trials
+from modnav.task import Trials, sample_trials
 
 
 @dataclass(frozen=True)

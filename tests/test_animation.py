@@ -10,10 +10,10 @@ from modnav.animation import HELD_FRAMES, animate, movie_writer
 from modnav.architectures import build_agent
 from modnav.cli import main
 from modnav.loading import save_agent
+from modnav.parameters import TaskParameters
 from modnav.read_out import belief_layer, filter_belief, read_out_belief
 from modnav.recording import record, simulate
 from modnav.session import make_session
-from modnav.task import TaskParameters
 
 TASK = TaskParameters(max_steps=6)
 

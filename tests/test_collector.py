@@ -6,9 +6,10 @@ import torch
 
 from modnav.architectures import build_agent
 from modnav.collector import ROLES, Collector
+from modnav.parameters import TaskParameters
 from modnav.sequence import map_memory
 from modnav.streams import STREAMS
-from modnav.task import TaskParameters, advance, begin, is_moving
+from modnav.task import advance, begin, is_moving
 
 TASK = TaskParameters(name="perturbation", gain=(1.0, 2.0))
 LIVELY = TaskParameters(name="perturbation", gain=(1.0, 2.0), stop_threshold=0.3)

@@ -13,7 +13,7 @@ from modnav.evaluation import fixed_gain_conditions, run, score
 from modnav.experience import Experience, Validation
 from modnav.learner import TD3
 from modnav.loading import save_agent
-from modnav.task import TaskParameters
+from modnav.parameters import TaskParameters
 from modnav.trained_runs import find_runs
 from modnav.training_curve import read_curve
 
@@ -69,7 +69,7 @@ def test_evaluate_makes_a_curve_of_the_published_form(trained, tmp_path, capsys)
     assert table["task"].tolist() == ["gain1x", "gain1.5x", "gain2x"] * 3
     text = " ".join(capsys.readouterr().out.split())
     assert "3 of 3 checkpoints training_curve/gain: best checkpoints" in text
-    assert "EKF 3 3 (3 new)" in text
+    assert "EKF 3 3 (+3)" in text
     assert f"training curves: {tmp_path / 'data' / 'training_curve' / 'gain'}" in text
 
 
@@ -139,7 +139,7 @@ def test_what_is_there_is_not_done_again(trained, tmp_path, monkeypatch, capsys)
     with monkeypatch.context() as patch:
         patch.setattr(evaluating, "_evaluate", None)
         assert evaluated(tmp_path / "data", trained) == files
-    assert "EKF 3 3 (0 new)" in " ".join(capsys.readouterr().out.split())
+    assert "EKF 3 3 (+0)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_new_checkpoints_are_added(trained, tmp_path):

@@ -6,10 +6,10 @@ from modnav.architectures import build_agent
 from modnav.cli import main
 from modnav.interventions import ablate, clamp
 from modnav.loading import save_agent
+from modnav.parameters import TaskParameters
 from modnav.parquet import read_notes, read_tables
 from modnav.recording import record
 from modnav.session import make_session
-from modnav.task import TaskParameters
 
 
 @pytest.fixture

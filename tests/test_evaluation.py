@@ -15,9 +15,10 @@ from modnav.evaluation import (
 )
 from modnav.experience import Experience, Validation
 from modnav.metrics import trial_statistics
+from modnav.parameters import UNIT_CM, TaskParameters
 from modnav.rollout import greedy, rollout
 from modnav.streams import STREAMS
-from modnav.task import UNIT_CM, TaskParameters, Trials, advance, begin
+from modnav.task import Trials, advance, begin
 
 LOOSE = TaskParameters(stop_threshold=0.35)
 """A task in which restless untrained agents stop now and then."""

@@ -11,8 +11,9 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from modnav.gym import ENV_ID, FireflyEnv, FireflyVectorEnv
+from modnav.parameters import UNIT_CM, TaskParameters
 from modnav.rollout import Noise, rollout
-from modnav.task import UNIT_CM, TaskParameters, Trials, make_trials, sample_trials
+from modnav.task import Trials, make_trials, sample_trials
 
 pytestmark = pytest.mark.filterwarnings("error")
 

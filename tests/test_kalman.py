@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from modnav import kalman
+from modnav.parameters import TaskParameters
 from modnav.streams import KalmanStream, mirror_action
-from modnav.task import TaskParameters, advance, begin, make_trials, move, sample_trials
+from modnav.task import advance, begin, make_trials, move, sample_trials
 
 PERTURBED = TaskParameters(name="perturbation")
 

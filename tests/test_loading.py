@@ -110,7 +110,7 @@ def test_loading_takes_no_random_numbers(name, tmp_path):
         (lambda x: x["modnav"].update(agent=3), "does not describe an agent that can be built"),
         (
             lambda x: x["modnav"]["agent"]["actor"]["action"]["init_args"].update(in_features="a"),
-            "does not describe an agent that can be built",
+            "modnav.sequence.Feedforward, which cannot be made",
         ),
         (
             lambda x: x["modnav"]["agent"]["actor"]["action"].update(class_path="os.system"),

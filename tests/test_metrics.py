@@ -14,8 +14,9 @@ from modnav.metrics import (
     td_error,
     trial_statistics,
 )
+from modnav.parameters import TaskParameters
 from modnav.rollout import Noise, Rollout, draw_noise, rollout
-from modnav.task import TaskParameters, make_trials, sample_trials
+from modnav.task import make_trials, sample_trials
 
 TASK = TaskParameters()
 

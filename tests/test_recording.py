@@ -16,12 +16,12 @@ from modnav.layers import layers_of
 from modnav.metrics import trial_statistics
 from modnav.networks import Actor, Critic, TwinCritic
 from modnav.outcomes import outcomes
+from modnav.parameters import TaskParameters
 from modnav.parquet import read_tables, write_tables
 from modnav.recording import record, recordings, simulate
 from modnav.rollout import greedy, rollout
 from modnav.sequence import Feedforward
 from modnav.session import Session, make_session
-from modnav.task import TaskParameters
 
 TASK = TaskParameters(
     name="perturbation", gain=(1.0, 2.0), stop_threshold=0.95, reward_zone_radius_cm=280.0

@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from modnav.architectures import build_agent
+from modnav.parameters import TaskParameters
 from modnav.rollout import Noise, draw_noise, greedy, rollout
 from modnav.streams import STREAMS, KalmanStream
-from modnav.task import TaskParameters, sample_trials
+from modnav.task import sample_trials
 
 EASY_STOP = TaskParameters(name="perturbation", gain=(1.0, 2.0), stop_threshold=0.3)
 """A task in which untrained agents stop at different times."""

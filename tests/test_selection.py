@@ -10,8 +10,8 @@ from modnav.cli import main
 from modnav.commands import best
 from modnav.evaluating import Suite, plan
 from modnav.loading import save_agent
+from modnav.parameters import TaskParameters
 from modnav.selection import best_episode, best_of_run, best_seeds, scores
-from modnav.task import TaskParameters
 from modnav.trained_runs import find_runs
 from modnav.training_curve import COLUMNS, METRICS, digest
 
@@ -193,7 +193,7 @@ def test_best_of_curves_made_by_hand(tmp_path):
     found = best_of_run(curve, "EKF", 0, {})
     assert (found.episode, found.checkpoint) == (999, None)
     assert found.plain()["checkpoint"] is None
-    table = best.best_table("title", [found], ["4 (0 new)"])
+    table = best.best_table("title", [found], ["4 (+0)"])
     assert table.row_count == 1
     assert [column.header for column in table.columns][:3] == ["agent", "seed", "made"]
 

@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
+from modnav.parameters import TaskParameters
 from modnav.streams import STREAMS, KalmanStream, ObservationStream, mirror_action
-from modnav.task import TaskParameters, advance, begin, sample_trials
+from modnav.task import advance, begin, sample_trials
 
 TASK = TaskParameters()
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from modnav.parameters import UNIT_CM, TaskParameters
 from modnav.task import (
     PULSE_STEPS,
-    UNIT_CM,
-    TaskParameters,
     advance,
     begin,
     is_moving,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from modnav.task import TaskParameters
+from modnav.parameters import TaskParameters
 from modnav.training_curve import (
     COLUMNS,
     METRICS,

@@ -143,10 +143,16 @@ def best_table(title: str, agents: Iterable[Best], notes: Sequence[str] = ()) ->
     tasks = dict.fromkeys(task for agent in agents for task in agent.reward_rate)
     caption = "rewards per second, and rewarded fraction, in each test task"
     table = Table(
-        title=title, caption=caption, title_justify="left", caption_justify="left", box=box.SIMPLE
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE,
+        padding=(0, 0, 0, 1),
     )
     for head in ("agent", "seed", *(["made"] if notes else []), "best at", "score", *tasks):
-        table.add_column(head, justify="left" if head == "agent" else "right", no_wrap=True)
+        named = head == "agent"
+        table.add_column(head, justify="left" if named else "right", no_wrap=named)
     for k, agent in enumerate(agents):
         cells = [agent.architecture, str(agent.seed), *notes[k : k + 1]]
         cells += [f"{agent.episode + 1:,}", f"{agent.score:.2f}"]

@@ -153,7 +153,7 @@ def _report(works: Sequence[Work], out: Path) -> None:
             best_of_run(w.curve.table(), w.architecture, w.run.seed, w.run.checkpoints)
             for w in there
         ]
-        notes = [f"{len(w.curve.rows)} ({len(w.todo)} new)" for w in there]
+        notes = [f"{len(w.curve.rows)} (+{len(w.todo)})" for w in there]
         title = f"{folder.relative_to(out)}: best checkpoints"
         console.print(best_table(title, agents, notes))
         console.print(f"training curves: {folder}", soft_wrap=True, highlight=False)
