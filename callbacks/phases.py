@@ -21,16 +21,18 @@ class Phase:
         learning_rate: Learning rate of actor and critics.
         observation_noise: Whether observations are noisy.
         mirror: Whether each trial is also stored mirrored.
+        action_penalty: Weight of the mean squared action in the actor's loss; 0 as published.
     """
 
     exploration_std: float
     learning_rate: float
     observation_noise: bool = True
     mirror: bool = True
+    action_penalty: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for key in ("exploration_std", "learning_rate"):
+        for key in ("exploration_std", "learning_rate", "action_penalty"):
             if getattr(self, key) < 0:
                 raise ValueError(f"phases: {key} is {getattr(self, key)}; it must be 0 or more")
 
@@ -151,6 +153,8 @@ class TrainingPhases(Callback):
 
     def _set_learning_rate(self) -> None:
         assert self._trainer is not None
+        learner = self._trainer.lightning_module
+        learner.action_penalty = self.current.action_penalty  # type: ignore[assignment]
         for optimizer in self._trainer.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.current.learning_rate

@@ -97,15 +97,28 @@ def critic_loss(critic: TwinCritic, segment: Segment, target: Tensor) -> Tensor:
     return masked_mean(error[0] ** 2, segment.mask) + masked_mean(error[1] ** 2, segment.mask)
 
 
-def actor_loss(actor: Actor, critic: TwinCritic, segment: Segment) -> Tensor:
+def actor_loss(
+    actor: Actor, critic: TwinCritic, segment: Segment, action_penalty: float = 0.0
+) -> Tensor:
     """Return the negative mean value of the actor's own actions, by the first critic.
 
     Gradients reach the actor alone.
+
+    Args:
+        actor: Policy.
+        critic: Critics.
+        segment: Experience.
+        action_penalty: Weight of the mean squared action, which keeps a policy that knows of no
+            rewards yet from the corners of its range; 0 as published.
     """
     inputs = _without_last(segment.inputs)
     action, _ = actor(inputs)
     with frozen(critic.first):
-        return -masked_mean(critic.first(inputs, action), segment.mask)
+        loss = -masked_mean(critic.first(inputs, action), segment.mask)
+    if action_penalty:
+        squared = (action**2).mean(dim=-1, keepdim=True)
+        loss = loss + action_penalty * masked_mean(squared, segment.mask)
+    return loss
 
 
 def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:

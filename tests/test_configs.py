@@ -20,6 +20,11 @@ WHOLE = [
     "holistic_ekf",
     "quickstart",
 ]
+TASKS = {
+    "gain_control": "Actor3Critic5-gain_control-0.4_0.1",
+    "gain_range": "Actor3Critic5-gain-0.2_0.1",
+    "perturbation": "Actor3Critic5-perturbation-0.2_0.1",
+}
 OVERLAYS = {"debug", "train", "extensive"}
 
 
@@ -51,7 +56,7 @@ def test_every_config_is_tried_here():
     files = {path.stem for path in CONFIGS.glob("*.yaml")}
     assert files == {*WHOLE, *OVERLAYS}
     pairs = {stem for path in ARCHITECTURES.values() for stem in path}
-    assert {path.stem for path in CONFIGS.glob("*/*.yaml")} == pairs
+    assert {path.stem for path in CONFIGS.glob("*/*.yaml")} == pairs | TASKS.keys()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -83,6 +88,13 @@ def test_every_whole_config_trains_its_agent(name: str, tmp_path: Path):
     about = read_checkpoint(folder / "last.ckpt")["modnav"]
     assert about["agent"] == description_of(NICKNAMES.get(name, about["architecture"]))
     assert about["architecture"] != "custom"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_config_trains_and_names_its_run(name: str, tmp_path: Path):
+    words = ["--config", "modular", "--config", f"tasks/{name}", "--config", "debug"]
+    main(["fit", *words, "--runs", str(tmp_path)])
+    assert (tmp_path / TASKS[name] / "seed0" / "last.ckpt").is_file()
 
 
 def test_actor_with_observations_and_kalman_critic_is_refused(tmp_path: Path, capsys):
