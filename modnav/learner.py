@@ -39,9 +39,6 @@ class TD3(LightningModule):
         discount: Discount per step.
         tau: Fraction by which target networks move.
         policy_delay: Critic updates per update of the actor and the targets.
-        policy_starts: Updates before the actor moves for the first time; 0 as published. A critic
-            that has learned from scripted trials (``data.warmup``) first does not drive the actor
-            to the corners of its range.
         noise_std: Standard deviation of the smoothing noise on target actions.
         noise_clip: Largest size of that noise on moving actions.
         stop_threshold: The agent stops when both action components are smaller than this; that
@@ -59,7 +56,6 @@ class TD3(LightningModule):
         discount: float = 0.97,
         tau: float = 0.005,
         policy_delay: int = 2,
-        policy_starts: int = 0,
         noise_std: float = 0.05,
         noise_clip: float = 0.1,
         stop_threshold: float = 0.1,
@@ -80,7 +76,6 @@ class TD3(LightningModule):
         self.discount = discount
         self.tau = tau
         self.policy_delay = policy_delay
-        self.policy_starts = policy_starts
         self.noise_std = noise_std
         self.smoothing = {"noise_clip": noise_clip, "stop_threshold": stop_threshold}
         self.action_penalty = 0.0
@@ -127,9 +122,8 @@ class TD3(LightningModule):
         loss = td3.critic_loss(agent.critic, segment, goal)
         self._descend("critic", critic_optimizer, loss)
         if self.updates % self.policy_delay == 0:
-            if self.updates >= self.policy_starts:
-                loss = td3.actor_loss(agent.actor, agent.critic, segment, self.action_penalty)
-                self._descend("actor", actor_optimizer, loss)
+            loss = td3.actor_loss(agent.actor, agent.critic, segment, self.action_penalty)
+            self._descend("actor", actor_optimizer, loss)
             td3.polyak_update(target, agent, self.tau)
         self.updates += 1
 

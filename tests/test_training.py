@@ -382,3 +382,23 @@ def test_weights_alone_cannot_be_resumed(small: Path, capsys):
         fit(small, "--overwrite", "true", "--ckpt_path", str(run / "checkpoints/00019.ckpt"))
     assert exit_info.value.code == 2
     assert "weights only" in capsys.readouterr().err
+
+
+def test_training_ends_once_a_validation_is_good_enough(small: Path):
+    run = fit(small, "--phases.enough_fraction", "-0.5")
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["00019.ckpt"]
+
+
+def test_the_action_penalty_holds_in_its_phase_alone(small: Path, monkeypatch):
+    seen = []
+    update = TD3.update
+
+    def watching(self: TD3, segment: object) -> None:
+        phase = self.trainer.datamodule.setting.exploration_std
+        seen.append((phase, self.action_penalty))
+        update(self, segment)
+
+    monkeypatch.setattr(TD3, "update", watching)
+    fit(small, "--phases.two", "{exploration_std: 0.5, learning_rate: 0.1, action_penalty: 2.0}")
+    assert {(0.5, 2.0), (0.4, 0.0)} <= set(seen)
+    assert {penalty for phase, penalty in seen if phase != 0.5} == {0.0}

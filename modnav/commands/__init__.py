@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "best": "find the best checkpoint of each run and architecture",
     "import-published": "turn trained agents of the study into checkpoints",
     "export-published": "write a checkpoint's agent as the study did (.pth.tar)",
+    "import-monkey": "turn published trials of a monkey into tables of trials and steps",
 }
 """What each command does; ``import-published`` lives in ``import_published.py``."""
 
