@@ -11,9 +11,9 @@ from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from torch import Tensor
 from typing_extensions import override
 
-from modnav.errors import InterruptedRunError
+from modnav.errors import DivergedError, InterruptedRunError
 
-from .parts import experience_of, phases_of
+from .parts import experience_of, learner_of, phases_of
 
 
 class TrialCheckpoint(ModelCheckpoint):
@@ -37,7 +37,6 @@ class TrialCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
-        self._last_global_step_saved = -1  # the first epoch may have had no update yet
         self._stem = "untrained"
 
     @override
@@ -52,7 +51,20 @@ class TrialCheckpoint(ModelCheckpoint):
             trials = experience_of(trainer).counters.checked
             suffix = "_pre" if phases_of(trainer).phase == 1 else ""
             self._stem = f"{max(trials - 1, 0):05d}{suffix}"
+            self._last_global_step_saved = -1  # keep it even if the epoch had no update
         super().on_validation_end(trainer, pl_module)
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        def here(path: str) -> str:
+            return str(Path(self.dirpath or ".") / Path(path).name) if path else path
+
+        moved = dict(state_dict, dirpath=self.dirpath)  # the run's folder may have moved
+        for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            moved[key] = here(state_dict.get(key, ""))
+        best = state_dict.get("best_k_models", {})
+        moved["best_k_models"] = {here(path): score for path, score in best.items()}
+        super().load_state_dict(moved)
 
     @override
     def format_checkpoint_name(
@@ -72,7 +84,9 @@ class LastCheckpoint(Checkpoint):
     ends it at once, and ``last.ckpt`` stays as it was.
     """
 
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    signals = tuple(
+        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+    )  # Windows has no SIGUSR1
 
     def __init__(self) -> None:
         self._received: signal.Signals | None = None
@@ -86,7 +100,7 @@ class LastCheckpoint(Checkpoint):
             self._former = {}  # not the main thread: signals are somebody else's
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        if self._received is not None:
+        if self._received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._received = signal.Signals(number)
 
@@ -125,6 +139,12 @@ class LastCheckpoint(Checkpoint):
         self._former = {}
 
     def _save(self, trainer: Trainer) -> Path:
+        learner = learner_of(trainer)
+        if not all(x.isfinite().all() for x in learner.parameters()):
+            raise DivergedError(
+                f"weights became NaN or infinite by update {learner.updates}; "
+                "training stopped, and last.ckpt is as it was"
+            )
         path = Path(trainer.default_root_dir) / "last.ckpt"
         trainer.save_checkpoint(path, weights_only=False)
         return path

@@ -40,7 +40,9 @@ def trajectories(conditions: Conditions, trials: Rollout) -> Figure:
             _trial(axes, conditions, trials, trial)
         chosen = conditions.group == k
         axes.set_title(f"{label}: {trials.rewarded[chosen].float().mean():.0%} rewarded", size=9)
-        axes.set(aspect="equal", xlim=(-300, 300), ylim=(-60, 460), xlabel="x (cm)")
+        far = conditions.task.target_distance_cm[1]
+        axes.set(xlim=(-0.75 * far, 0.75 * far), ylim=(-0.15 * far, 1.15 * far))
+        axes.set(aspect="equal", xlabel="x (cm)")
     panels[0].set_ylabel("y (cm)")
     return figure
 
@@ -48,7 +50,7 @@ def trajectories(conditions: Conditions, trials: Rollout) -> Figure:
 def _arena(axes: Axes, conditions: Conditions) -> None:
     task = conditions.task
     near, far = task.target_distance_cm
-    left, right = (90 + angle for angle in task.target_angle_deg)
+    left, right = sorted(90 - angle for angle in task.target_angle_deg)
     axes.add_patch(Wedge((0, 0), far, left, right, width=far - near, color="0.92", lw=0))
     axes.plot(0, 0, marker="^", color="0.3", ms=4)
 

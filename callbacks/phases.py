@@ -10,6 +10,7 @@ from typing_extensions import override
 from modnav.counting import Block, Setting
 from modnav.errors import PhaseOneFailedError
 from modnav.experience import Experience
+from modnav.learner import TD3
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Phase:
         """Check every value."""
         for key in ("exploration_std", "learning_rate", "action_penalty"):
             if getattr(self, key) < 0:
-                raise ValueError(f"phases: {key} is {getattr(self, key)}; it must be 0 or more")
+                raise ValueError(f"a phase's {key} is {getattr(self, key)}; it must be 0 or more")
 
 
 class TrainingPhases(Callback):
@@ -81,6 +82,7 @@ class TrainingPhases(Callback):
         self.phases = {1: one, 2: two, 3: three}
         self.phase: Literal[1, 2, 3] = 1
         self.earned = False
+        self.finished = False
         self._trainer: Trainer | None = None
 
     @property
@@ -98,22 +100,30 @@ class TrainingPhases(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._experience().counters.total_env_steps == 0:
             self._apply()
+        else:
+            self._experience().use(self._setting())
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._set_learning_rate()
+        done = self.phase > 1 and self._experience().counters.checked >= self.trials
+        if done or self.finished:
+            raise ValueError(
+                f"the run is finished after {self._experience().counters.checked} trials; to go on "
+                "raise phases.trials or phases.enough_fraction"
+            )
+        self._set_learning()
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or self.phase == 1:
             return
-        results: dict[str, dict[str, dict[str, float]]] = pl_module.results  # type: ignore[assignment]
-        rows = results.get("training", {})
+        assert isinstance(pl_module, TD3)
+        rows = pl_module.results.get("training", {})
         best = max((row["reward_fraction"] for row in rows.values()), default=0.0)
         self.earned = self.earned or best > self.refine_fraction
         first = next(iter(rows.values()), {"reward_fraction": 0.0})
         if self.enough_fraction is not None and first["reward_fraction"] > self.enough_fraction:
-            trainer.should_stop = True
+            trainer.should_stop = self.finished = True
 
     def _check(self, block: Block) -> None:
         """Decide at the end of a block of trials."""
@@ -140,21 +150,23 @@ class TrainingPhases(Callback):
             experience.close()
 
     def _apply(self) -> None:
-        phase = self.current
-        self._experience().begin_phase(
-            Setting(
-                phase.exploration_std,
-                phase.observation_noise,
-                phase.mirror,
-                scripted=self.phase == 1,
-            )
-        )
-        self._set_learning_rate()
+        self._experience().begin_phase(self._setting())
+        self._set_learning()
 
-    def _set_learning_rate(self) -> None:
+    def _setting(self) -> Setting:
+        phase = self.current
+        return Setting(
+            phase.exploration_std,
+            phase.observation_noise,
+            phase.mirror,
+            scripted=self.phase == 1,
+        )
+
+    def _set_learning(self) -> None:
         assert self._trainer is not None
         learner = self._trainer.lightning_module
-        learner.action_penalty = self.current.action_penalty  # type: ignore[assignment]
+        assert isinstance(learner, TD3)
+        learner.action_penalty = self.current.action_penalty
         for optimizer in self._trainer.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.current.learning_rate
@@ -167,9 +179,15 @@ class TrainingPhases(Callback):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"phase": self.phase, "earned": self.earned}
+        return {
+            "phase": self.phase,
+            "earned": self.earned,
+            "enough": self.finished and self.enough_fraction,
+        }
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.phase = state_dict["phase"]
         self.earned = state_dict["earned"]
+        reached = state_dict["enough"]
+        self.finished = bool(reached) and reached == self.enough_fraction

@@ -124,7 +124,10 @@ def _doing(trainer: Trainer) -> str:
 
 
 def _monitor(trainer: Trainer) -> Monitor:
-    return next(c for c in trainer.callbacks if isinstance(c, Monitor))  # type: ignore[attr-defined]
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by a connector
+        if isinstance(callback, Monitor):
+            return callback
+    raise ValueError("the trainer has no Monitor callback; it must have one")
 
 
 class Summary(Callback):

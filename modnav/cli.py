@@ -3,11 +3,19 @@
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 
 from modnav.commands import COMMANDS, LIGHTNING, load, overview
 from modnav.errors import USAGE_STATUS, RunEndedError
+
+BUILT_IN = (
+    "one of modnav.belief.RecurrentBelief, modnav.belief.KalmanBelief, modnav.sequence.Recurrent, "
+    "modnav.sequence.Feedforward, modnav.sequence.Chain, modnav.replay.TrialReplay, "
+    "modnav.replay.StepReplay"
+)
+"""Classes that a config may name."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -63,6 +71,23 @@ def _train(args: list[str], from_process: bool) -> None:
 
 
 def _fail(error: BaseException, status: int) -> None:
-    message = " ".join(str(error).split())
+    if os.environ.get("MODNAV_TRACEBACK"):
+        raise error
+    message = _told(str(error))
     print(f"modnav: error: {message}", file=sys.stderr)
     raise SystemExit(status) from error
+
+
+def _told(text: str) -> str:
+    """Return what a user needs of a message, in one line.
+
+    Where a value may be of several kinds, jsonargparse tells of each that did not fit; what our
+    own check said of the value is enough.
+    """
+    rule = re.search(r"[\w.]+ is [^;\n]*; it must be [^\n]*", text)
+    if rule and "Union subtypes" in text:
+        return rule.group()
+    line = " ".join(text.split())
+    if "class_path" in line and "no attribute" in line:
+        line += f"; it must be {BUILT_IN}, or a class of your own that Python finds"
+    return line

@@ -153,7 +153,13 @@ class Collector:
             raise ValueError(
                 f"parallel_trials is {self.parallel_trials}; the checkpoint has {count} under way"
             )
+
+        def own(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {name: own(part) for name, part in value.items()}
+            return map_memory(lambda x: x.to(self.slots.device, copy=True), value)
+
+        state = own(state)
         self.trials, self.world = Trials(*state["trials"]), World(*state["world"])
         self.memory, self.now, self.states = state["memory"], state["now"], state["states"]
-        self.action_log = state["action_log"].clone()
-        self.input_logs = {name: log.clone() for name, log in state["input_logs"].items()}
+        self.action_log, self.input_logs = state["action_log"], state["input_logs"]

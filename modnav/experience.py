@@ -133,6 +133,12 @@ class Experience(LightningDataModule):
         self.rng = np.random.default_rng(self._seed_of("replay"))
         if stage != "fit":
             return
+        self.listeners = []
+        if self.trainer is not None and self.trainer.world_size > 1:
+            raise ValueError(
+                f"the trainer has {self.trainer.world_size} processes; it must have 1, "
+                "since parallel processes would count trials and phases each for itself"
+            )
         agent = self._agent()
         if agent.recurrent and not isinstance(self.replay, TrialReplay):
             raise ValueError(
@@ -146,16 +152,25 @@ class Experience(LightningDataModule):
             self._task(), self.sources, self.parallel_trials, self.generators
         )
 
+    def use(self, setting: Setting) -> None:
+        """Go on with another setting, from the trials under way."""
+        self.setting = setting
+        self.collector.task = self._task()
+
     def begin_phase(self, setting: Setting) -> None:
         """Go on with another setting; trials under way are dropped."""
         self.setting = setting
         self.collector.restart(self._task())
 
     def empty(self) -> None:
-        """Forget all trials, and count trials and steps from 0 again."""
+        """Forget all trials, and count trials and steps anew.
+
+        As published the next trial is number 1, where the first of all was number 0; so the first
+        block after it is a trial shorter.
+        """
         self.replay.clear()
         kept = ("total_trials", "total_env_steps")
-        self.counters = Counters(**{key: getattr(self.counters, key) for key in kept})
+        self.counters = Counters(trials=1, **{key: getattr(self.counters, key) for key in kept})
 
     def close(self) -> None:
         """End the epoch before the next step."""
@@ -190,7 +205,7 @@ class Experience(LightningDataModule):
 
     def validations(self) -> Iterator[Conditions]:
         """Yield the published in-training validation, with new targets, and the selection."""
-        task = without_noise(self.task, process=True)
+        task = replace(without_noise(self.task, process=True), name="gain")
         count, gains = self.validation.trials, self.validation.gains
         yield gain_conditions(task, gains, count, self.generators["validation"], "training")
         yield self._selection()
@@ -209,8 +224,8 @@ class Experience(LightningDataModule):
         counters, setting = self.counters, self.setting
         if setting.scripted and self.warmup and counters.total_env_steps == 0:
             counters.scripted = float(self.warmup.trials)
-        self._add_scripted()
         with torch.autocast(self.generators["trials"].device.type, enabled=False):
+            self._add_scripted()
             sweep = self.collector.sweep(self._actor(), setting.exploration_std)
         self.replay.add_sweep(sweep, setting.mirror)
         self._count(sweep)
@@ -245,10 +260,10 @@ class Experience(LightningDataModule):
         counters = self.counters
         while counters.trials - counters.checked >= self.check_trials:
             counters.checked += self.check_trials
-            part = np.array(counters.recent[: self.check_trials])
-            counters.recent = counters.recent[self.check_trials :]
-            rewarded, steps = part[:, 0].sum(), part[:, 1]
             earlier = counters.trials - counters.checked
+            cut = len(counters.recent) - earlier
+            part, counters.recent = np.array(counters.recent[:cut]), counters.recent[cut:]
+            rewarded, steps = part[:, 0].sum(), part[:, 1]
             block = Block(
                 counters.checked,
                 counters.total_trials - earlier,

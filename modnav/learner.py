@@ -44,6 +44,14 @@ class TD3(LightningModule):
         stop_threshold: The agent stops when both action components are smaller than this; that
             of the task.
 
+    Attributes:
+        agent: The agent that learns.
+        target: Its slow copy.
+        action_penalty: Weight of the mean squared action in the actor's loss; training phases set
+            it, 0 as published.
+        updates: Updates so far.
+        results: Numbers of the last validations, by validation, test task and column.
+
     Raises:
         ValueError: If a number is not allowed; the message names the key, the value and the rule.
     """
@@ -97,7 +105,7 @@ class TD3(LightningModule):
     def setup(self, stage: str) -> None:
         if stage == "fit" and self.generator is None:
             seed = 1_000_003 * (torch.initial_seed() % 2**31) + self.global_rank
-            self.generator = Generator(self.device).manual_seed(seed)
+            self.generator = Generator(self.trainer.strategy.root_device).manual_seed(seed)
 
     @override
     def training_step(self, dataloader_iter: Iterator[tuple[td3.Segment, int, int]]) -> None:
@@ -109,7 +117,7 @@ class TD3(LightningModule):
         """Update the critics and, every ``policy_delay`` times, the actor and the targets.
 
         Raises:
-            DivergedError: If a loss is NaN or infinite; the networks are left as they were.
+            DivergedError: If a loss is NaN or infinite; checkpoints are left as they were.
         """
         actor_optimizer, critic_optimizer = self.optimizers()  # type: ignore[attr-defined]
         agent, target = self.agent, self.target

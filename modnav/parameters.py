@@ -86,6 +86,7 @@ class TaskParameters:
             "linear_gain_cm_s",
             "angular_gain_deg_s",
             "max_steps",
+            "visible_steps",
             "reward_zone_radius_cm",
             "reward_scale",
             "target_distance_cm",
@@ -95,7 +96,6 @@ class TaskParameters:
         for key in (
             "process_noise",
             "observation_noise",
-            "visible_steps",
             "stop_threshold",
             "onset_steps",
         ):

@@ -141,6 +141,12 @@ class AbstractReplay(abc.ABC):
                 f"the saved replay holds {sorted(items)} with capacity {state['capacity']}; "
                 f"this one {sorted(self.buffers)} with capacity {self.capacity}"
             )
+        for name, x in items.items():
+            if x.shape[1:] != self.buffers[name].shape[1:]:
+                raise ValueError(
+                    f"the saved replay's {name} has items of shape {list(x.shape[1:])}; "
+                    f"it must be {list(self.buffers[name].shape[1:])}"
+                )
         self.size, self.cursor = len(next(iter(items.values()))), state["cursor"]
         for name, x in items.items():
             self.buffers[name][: self.size] = x
@@ -148,6 +154,10 @@ class AbstractReplay(abc.ABC):
     def _write(self, items: dict[str, Tensor]) -> np.ndarray:
         """Write items at the cursor, oldest overwritten first; return the slots they took."""
         count = len(next(iter(items.values())))
+        if count > self.capacity:
+            items = {name: x[count - self.capacity :] for name, x in items.items()}
+            self.cursor = (self.cursor + count - self.capacity) % self.capacity
+            count = self.capacity
         slots = (self.cursor + np.arange(count)) % self.capacity
         where = torch.from_numpy(slots).to(next(iter(self.buffers.values())).device)
         for name, x in items.items():

@@ -39,23 +39,26 @@ class RunFolder:
         Raises:
             ValueError: If it holds a run already and neither is wished, or cannot be written.
         """
-        if self.config.exists() and not resume:
-            if not overwrite:
-                raise ValueError(
-                    f"{self.path} holds a run already; go on with it by "
-                    f"`modnav fit --resume {self.path}`, choose another --name, "
-                    "or start anew with --overwrite true"
-                )
-            for name in ("checkpoints", "lightning_logs"):
-                shutil.rmtree(self.path / name, ignore_errors=True)
-            for file in [self.last, self.config, *self.path.glob("events.out.tfevents*")]:
-                file.unlink(missing_ok=True)
+        if self.config.exists() and not resume and not overwrite:
+            raise ValueError(
+                f"{self.path} holds a run already; go on with it by "
+                f"`modnav fit --resume {self.path}`, choose another --name, "
+                "or start anew with --overwrite true"
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"{self.path} cannot be made: {error.strerror}") from error
         if not os.access(self.path, os.W_OK):
             raise ValueError(f"{self.path} cannot be written; choose another --runs folder")
+
+    def clear(self) -> None:
+        """Delete what a former run left, but for files of others."""
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        names = ("last.ckpt", "validation.csv", "learning_curve.png", "hparams.yaml")
+        own = [self.path / name for name in names]
+        for file in [*own, *self.path.glob("events.out.tfevents*")]:
+            file.unlink(missing_ok=True)
 
 
 def with_config_paths(args: list[str]) -> list[str]:
@@ -107,17 +110,14 @@ def with_run(args: list[str]) -> list[str]:
         for file in (folder.config, folder.last):
             if not file.is_file():
                 raise ValueError(f"--resume is {run}; it must hold a run, but has no {file.name}")
+        if rest:
+            print(f"resuming {run} with its own configuration, but for: {' '.join(rest)}")
         return [
             command,
-            "--config",
-            str(folder.config),
+            *("--config", str(folder.config)),
             *rest,
-            "--ckpt_path",
-            str(folder.last),
-            "--runs",
-            str(folder.path.parent.parent),
-            "--name",
-            folder.path.parent.name,
+            *("--ckpt_path", str(folder.last)),
+            *("--folder", str(folder.path)),
         ]
     checkpoint = _value(rest, "--ckpt_path")
     if checkpoint:

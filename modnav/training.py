@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 import torch
-from pytorch_lightning import Trainer
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import TensorBoardLogger
 from typing_extensions import override
@@ -30,6 +31,17 @@ from modnav.parameters import bounds
 from modnav.runs import RunFolder
 
 
+class KeptConfig(SaveConfigCallback):
+    """Keep what a new run was asked for in its folder; a resumed run has it there already."""
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        path = RunFolder(Path(trainer.default_root_dir)).config
+        if trainer.is_global_zero and not (path.exists() and self.config.ckpt_path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.parser.save(self.config, path, skip_none=False, overwrite=True)
+
+
 class ModnavCLI(LightningCLI):
     """LightningCLI with the parts every run of modnav has."""
 
@@ -45,6 +57,12 @@ class ModnavCLI(LightningCLI):
         parser.add_argument(
             "--overwrite", type=bool, default=False, help="Start anew in a folder with a run."
         )
+        parser.add_argument(
+            "--folder",
+            type=str | None,
+            default=None,
+            help="Folder of the run; RUNS/NAME/seed<k> by default.",
+        )
         parser.add_lightning_class_args(TrainingPhases, "phases")
         parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
         parser.link_arguments("data.task.stop_threshold", "model.stop_threshold")
@@ -52,10 +70,13 @@ class ModnavCLI(LightningCLI):
     @override
     def before_instantiate_classes(self) -> None:
         trainer = self.config[self.subcommand].trainer
+        _one_process(trainer)
         on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
-        if str(trainer.precision) in ("16-mixed", "16") and on_cpu:
+        allowed = ["32-true", "bf16-mixed"] + ([] if on_cpu else ["16-mixed"])
+        if trainer.precision is not None and str(trainer.precision) not in (*allowed, "32"):
             raise ValueError(
-                "trainer.precision is 16-mixed; on a CPU it must be 32-true or bf16-mixed"
+                f"trainer.precision is {trainer.precision}; on a {'CPU' if on_cpu else 'GPU'} "
+                f"it must be {' or '.join(allowed)}"
             )
 
     @override
@@ -90,10 +111,19 @@ class ModnavCLI(LightningCLI):
         pd.concat(self.trainer.predict_loop.predictions).to_csv(path, index=False)
         print(f"trials written to {path}")
 
+    def before_fit(self) -> None:
+        """Make room for the new run, now that all that was asked for makes sense."""
+        if self.config_init[self.subcommand].overwrite:
+            self.run_folder.clear()
+
     def _folder(self, config: Any) -> RunFolder:
+        if config.folder:
+            return RunFolder(Path(config.folder))
         task = self.datamodule.task
         noise = "_".join(f"{bounds(x)[0]:g}" for x in (task.process_noise, task.observation_noise))
-        name = config.name or f"{self.model.agent.architecture}-{task.name}-{noise}"
+        low, high = bounds(task.gain)
+        gain = "" if low == high == 1 else f"_gain{low:g}" + ("" if low == high else f"to{high:g}")
+        name = config.name or f"{self.model.agent.architecture}-{task.name}{gain}-{noise}"
         return RunFolder(Path(config.runs) / name / f"seed{self.datamodule.seed}")
 
     def _logger(self, folder: RunFolder) -> TensorBoardLogger:
@@ -120,13 +150,20 @@ def run(args: Sequence[str] | None) -> ModnavCLI:
     """
     _quieten()
     command = (sys.argv[1:] if args is None else args)[0]
+    try:
+        return _cli(command, args)
+    except MisconfigurationException as error:
+        raise ValueError(str(error)) from error
+
+
+def _cli(command: str, args: Sequence[str] | None) -> ModnavCLI:
     return ModnavCLI(
         TD3,
         Experience,
-        save_config_callback=SaveConfigCallback if command == "fit" else None,
-        save_config_kwargs={"overwrite": True},
+        save_config_callback=KeptConfig if command == "fit" else None,
         trainer_defaults={
             "max_epochs": -1,
+            "devices": 1,
             "num_sanity_val_steps": 0,
             "enable_model_summary": False,
         },
@@ -135,6 +172,22 @@ def run(args: Sequence[str] | None) -> ModnavCLI:
         parser_kwargs={"exit_on_error": False},
         args=None if args is None else list(args),
     )
+
+
+def _one_process(trainer: Any) -> None:
+    """Refuse several processes, which would count trials and phases each for itself."""
+    devices = trainer.devices
+    if isinstance(devices, list):
+        count = len(devices)
+    elif str(devices) in ("auto", "-1"):
+        count = 1 if trainer.accelerator == "cpu" else max(torch.cuda.device_count(), 1)
+    else:
+        count = int(devices) if str(devices).isdigit() else 2
+    if count * trainer.num_nodes > 1:
+        raise ValueError(
+            f"trainer.devices is {devices} on {trainer.num_nodes} nodes; it must be 1 process, "
+            "since training in several is not supported"
+        )
 
 
 def _quieten() -> None:
