@@ -258,7 +258,11 @@ class Experience(LightningDataModule):
     def _check(self) -> None:
         """Tell the listeners about each full block of trials."""
         counters = self.counters
-        while counters.trials - counters.checked >= self.check_trials:
+        while (
+            counters.trials - counters.checked >= self.check_trials
+            and counters.checked < counters.closed + self.epoch_trials
+            and not self._closing
+        ):
             counters.checked += self.check_trials
             earlier = counters.trials - counters.checked
             cut = len(counters.recent) - earlier

@@ -122,7 +122,7 @@ class ModnavCLI(LightningCLI):
         task = self.datamodule.task
         noise = "_".join(f"{bounds(x)[0]:g}" for x in (task.process_noise, task.observation_noise))
         low, high = bounds(task.gain)
-        gain = "" if low == high == 1 else f"_gain{low:g}" + ("" if low == high else f"to{high:g}")
+        gain = "" if low == high == 1 else f"{low:g}" + ("" if low == high else f"to{high:g}")
         name = config.name or f"{self.model.agent.architecture}-{task.name}{gain}-{noise}"
         return RunFolder(Path(config.runs) / name / f"seed{self.datamodule.seed}")
 

@@ -22,7 +22,7 @@ WHOLE = [
 ]
 TASKS = {
     "gain_control": "Actor3Critic5-gain_control-0.4_0.1",
-    "gain_range": "Actor3Critic5-gain-0.2_0.1",
+    "gain_range": "Actor3Critic5-gain1to2-0.2_0.1",
     "perturbation": "Actor3Critic5-perturbation-0.2_0.1",
 }
 OVERLAYS = {"debug", "train", "extensive"}

@@ -355,7 +355,7 @@ def test_drawing_can_be_repeated():
         ("process_noise", -0.2, "-0.2", "0 or more"),
         ("observation_noise", (-0.1, 0.1), "[-0.1, 0.1]", "0 or more"),
         ("reward_scale", 0.0, "0.0", "above 0"),
-        ("visible_steps", -1, "-1", "0 or more"),
+        ("visible_steps", -1, "-1", "above 0"),
         ("linear_gain_cm_s", 0.0, "0.0", "above 0"),
         ("angular_gain_deg_s", -90.0, "-90.0", "above 0"),
         ("target_distance_cm", (400.0, 100.0), "[400.0, 100.0]", "a range"),
