@@ -96,7 +96,8 @@ class TrialProgress(ProgressBar):
         trials = experience_of(trainer).counters.trials
         phase = "I" * phases_of(trainer).phase
         if self._bar.tasks[0].fields["phase"] == "I" != phase:
-            self._bar.reset(self._task, phase=phase)  # time left is that of the phases to come
+            # Time left is that of the phases to come. (reset forgets the fields it is not given.)
+            self._bar.reset(self._task, phase=phase, doing="")
         self._bar.update(
             self._task,
             completed=trials,

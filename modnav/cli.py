@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from modnav.commands import COMMANDS, LIGHTNING, load, overview
-from modnav.errors import USAGE_STATUS, RunEndedError
+from modnav.errors import USAGE_STATUS, InterruptedRunError, RunEndedError
 
 BUILT_IN = (
     "one of modnav.belief.RecurrentBelief, modnav.belief.KalmanBelief, modnav.sequence.Recurrent, "
@@ -48,6 +48,9 @@ def main(args: Sequence[str] | None = None) -> None:
         _fail(error, USAGE_STATUS)
     except RunEndedError as error:
         _fail(error, error.exit_status)
+    except KeyboardInterrupt:
+        interrupted = InterruptedRunError("interrupted; files that were whole are kept")
+        _fail(interrupted, interrupted.exit_status)
 
 
 def _imports(args: list[str]) -> list[str]:

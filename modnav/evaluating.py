@@ -1,6 +1,9 @@
 """Evaluate the checkpoints of runs, in one process or in several."""
 
+import importlib
+import re
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -120,7 +123,10 @@ def results(
                 yield work, episode, _evaluate(*_job(work, episode, suite))
         return
     with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_begin_process
+        processes,
+        mp_context=get_context("spawn"),
+        initializer=_begin_process,
+        initargs=(_own_modules(works),),
     ) as pool:
         try:
             futures = {
@@ -144,7 +150,17 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _begin_process() -> None:
+def _own_modules(works: Sequence[Work]) -> list[str]:
+    """Return the modules of the user's own that agents are made of and that were imported here."""
+    named = re.findall(
+        r"'class_path': '([\w.]+)\.\w+'", str([w.curve.settings.agent for w in works])
+    )
+    return sorted({name for name in named if name in sys.modules and name[:7] != "modnav."})
+
+
+def _begin_process(modules: Sequence[str]) -> None:
+    for name in modules:
+        importlib.import_module(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the process that writes
     torch.set_num_threads(1)
 
@@ -166,5 +182,8 @@ def _evaluate(checkpoint: Path, task: TaskParameters, settings: Settings, suite:
             f"({agent.architecture}); one file holds one architecture"
         )
     conditions = _conditions(suite, task)
-    trials = evaluation.run(agent, conditions)
-    return content, evaluation.score(agent, conditions, trials, settings.discount)
+    try:
+        trials = evaluation.run(agent, conditions)
+        return content, evaluation.score(agent, conditions, trials, settings.discount)
+    except (RuntimeError, MemoryError) as error:
+        return f"{checkpoint}: {' '.join(str(error).split()) or type(error).__name__}"

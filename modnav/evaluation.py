@@ -113,7 +113,14 @@ def perturbation_conditions(
     unknown = sorted(set(levels) - set(peaks))
     if unknown:
         raise ValueError(f"perturbation levels hold {unknown}; each must be 0, 1 or 2")
-    task = replace(task, name="perturbation", gain=1.0, excluded_gain=None)
+    task = replace(
+        task,
+        name="perturbation",
+        gain=1.0,
+        excluded_gain=None,
+        excluded_peak_linear_cm_s=None,
+        excluded_peak_angular_deg_s=None,
+    )
     base = sample_trials(task, count, generator)
     each = []
     for level in levels:

@@ -14,6 +14,9 @@ from torch import Tensor
 from modnav.agent import Agent
 from modnav.layers import Layer, changed, layers_of
 
+MOST_UNITS = 100_000
+"""Highest index of a unit that is understood."""
+
 
 def parse_units(text: str) -> dict[str, dict[int, float]]:
     """Return the units that a text names, by layer and index, and the value to hold each at.
@@ -38,6 +41,8 @@ def parse_units(text: str) -> dict[str, dict[int, float]]:
             number = float(value or 0)
         except ValueError as error:
             raise ValueError(f"{item!r} holds a unit at {value!r}; it must be a number") from error
+        if int(last or first) > MOST_UNITS:
+            raise ValueError(f"{item!r} names a unit above {MOST_UNITS}; no layer is so wide")
         held = dict.fromkeys(range(int(first), int(last or first) + 1), number)
         if not held:
             raise ValueError(f"{item!r} names no units; the last index is below the first")

@@ -62,8 +62,9 @@ def arc_length(position: Tensor) -> Tensor:
 def signed_radial_error(distance: Tensor, end: Tensor, target: Tensor) -> Tensor:
     """Return the distance to the target, negative for an undershoot.
 
-    An undershoot is an end point whose arc is shorter than the target's; an undefined arc counts
-    as an overshoot.
+    An undershoot is an end point whose arc is shorter than the target's; an undefined arc
+    counts as an overshoot. Straight ahead (x = 0), where the published formula divides by 0, the
+    straight line is taken for the arc.
 
     Args:
         distance: Distances to the target, ``(N,)``.

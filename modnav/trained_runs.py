@@ -39,12 +39,18 @@ class TrainedRun:
     checkpoints: dict[int, Path]
 
     def about(self) -> Mapping[str, Any]:
-        """Return what the first checkpoint says of its agent: ``architecture``, ``agent``.
+        """Return what the first sound checkpoint says of its agent: ``architecture``, ``agent``.
 
         Raises:
-            ValueError: If it cannot be read, or is not a checkpoint of modnav.
+            ValueError: If none can be read, or is a checkpoint of modnav.
         """
-        return _about(next(iter(self.checkpoints.values())))
+        first: ValueError | None = None
+        for checkpoint in self.checkpoints.values():
+            try:
+                return _about(checkpoint)
+            except ValueError as error:
+                first = first or error
+        raise first or ValueError(f"{self.folder} holds no checkpoint")
 
 
 def find_runs(paths: Iterable[Path], *, pre: bool = False) -> list[TrainedRun]:

@@ -483,3 +483,13 @@ def test_other_runs_go_on_exactly_too(small: Path, kind: str):
     fit(small, *more, "--folder", "broken", "--phases.trials", "40")
     main(["fit", "--resume", "broken", "--phases.trials", "60"])
     assert same(weights(Path("straight")), weights(Path("broken")))
+
+
+def test_the_progress_bar_of_a_terminal_lives_through_the_phases(small: Path, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes the output for a terminal
+    fit(small)
+    out = capsys.readouterr().out
+    assert "phase I " in out
+    assert "phase III" in out
+    assert "/60 trials" in out
+    assert "left" in out

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from modnav.selection import Best, best_of_run, best_seeds
 from modnav.trained_runs import TrainedRun, find_runs
-from modnav.training_curve import Place, read_curve
+from modnav.training_curve import Place, digest, read_curve
 
 
 def main(args: Sequence[str]) -> None:
@@ -99,11 +99,31 @@ def _best(run: TrainedRun, place: Place, given: argparse.Namespace) -> Best:
     except ValueError as error:
         named = "" if str(path) in str(error) else f"{path}: "
         raise ValueError(f"{named}{error}") from error
+    _is_of(run, path, _command(run, given), given.before)
     if best.checkpoint is None:
         raise ValueError(
             f"{path} says trial {best.episode} is best, but {run.folder} has no such checkpoint"
         )
     return best
+
+
+def _is_of(run: TrainedRun, path: Path, command: str, before: int | None) -> None:
+    """Check that a curve is of this run's checkpoints, and of all of them.
+
+    Raises:
+        ValueError: If it is not. Curves of the study, which say nothing of their making, pass.
+    """
+    about = path.with_suffix(".json")
+    if not about.is_file():
+        return
+    known = json.loads(about.read_text()).get("checkpoints", {})
+    for episode, file in run.checkpoints.items():
+        if before is not None and episode >= before:
+            continue
+        if str(episode) not in known:
+            raise ValueError(f"{path} lacks trial {episode}; make it whole with `{command}`")
+        if known[str(episode)] != digest(file):
+            raise ValueError(f"{path} is not of {file}; make it anew with `{command} --overwrite`")
 
 
 def _command(run: TrainedRun, given: argparse.Namespace) -> str:
