@@ -9,7 +9,12 @@ from modnav.agent import describe_agent, rebuild_agent
 from modnav.architectures import build_agent
 from modnav.cli import main
 from modnav.commands import evaluate
-from modnav.evaluation import fixed_gain_conditions, run, score
+from modnav.evaluation import (
+    fixed_gain_conditions,
+    fixed_perturbation_conditions,
+    run,
+    score,
+)
 from modnav.experience import Experience, Validation
 from modnav.learner import TD3
 from modnav.loading import save_agent
@@ -326,3 +331,36 @@ def test_a_checkpoint_without_a_run_may_tell_its_task(tmp_path):
     assert "training_curve/gain_control/0.3_0.1/EKF_seed6.csv" in files
     (found,) = find_runs([path])
     assert found.task == TaskParameters(**task)
+
+
+def test_best_is_of_the_runs_own_and_whole_curve(trained, tmp_path, capsys):
+    data = tmp_path / "data"
+    evaluated(data, trained)
+    main(["best", str(trained), "--out", str(data)])
+    assert str(trained / "checkpoints") in capsys.readouterr().out
+    torch.manual_seed(9)
+    save_agent(build_agent("EKF"), trained / "checkpoints" / "01999.ckpt")
+    line = said(capsys, "best", trained, "--out", data)
+    assert "lacks trial 1999; make it whole with `modnav evaluate" in line
+    main(["best", str(trained), "--out", str(data), "--before", "1999"])
+    other = make_run(tmp_path / "others" / "EKF-gain" / "seed3", ("00499", "00999"))
+    torch.manual_seed(10)
+    save_agent(build_agent("EKF"), other / "checkpoints" / "00499.ckpt")
+    assert "is not of" in said(capsys, "best", other, "--out", data)
+
+
+def test_a_damaged_first_checkpoint_does_not_stop_the_others(trained, tmp_path, capsys):
+    first = trained / "checkpoints" / "00499.ckpt"
+    first.write_bytes(first.read_bytes()[:5000])
+    line = said(capsys, "evaluate", trained, *TRIALS, "--out", tmp_path / "data")
+    assert line.startswith("1 could not be evaluated; the first: ")
+    path = tmp_path / "data" / "training_curve" / "gain" / "EKF_seed3.csv"
+    assert read_curve(path)["episode"].unique().tolist() == [999, 1499]
+
+
+def test_perturbation_tests_are_the_same_whatever_the_training_left_out():
+    plain = TaskParameters(name="perturbation")
+    without = TaskParameters(name="perturbation", excluded_peak_linear_cm_s=(-20.0, 20.0))
+    first, second = (fixed_perturbation_conditions(task, count=5) for task in (plain, without))
+    assert torch.equal(first.trials.peak, second.trials.peak)
+    assert (first.trials.peak[first.group == 0] == 0).all()
