@@ -13,7 +13,8 @@ from typing_extensions import override
 
 from modnav.errors import DivergedError, InterruptedRunError
 
-from .parts import experience_of, learner_of, phases_of
+from .parts import experience_of, learner_of
+from .phases import phases_of
 
 
 class TrialCheckpoint(ModelCheckpoint):

@@ -14,7 +14,8 @@ from typing_extensions import override
 from modnav.counting import Block
 
 from .figures import learning_curve, save_figure, trajectories
-from .parts import experience_of, learner_of, phases_of
+from .parts import experience_of, learner_of
+from .phases import phases_of
 
 
 class Monitor(Callback):

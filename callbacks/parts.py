@@ -1,11 +1,14 @@
 """The parts of a run that callbacks look at, with their types."""
 
+from typing import TypeVar
+
 from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback
 
 from modnav.experience import Experience
 from modnav.learner import TD3
 
-from .phases import TrainingPhases
+CallbackT = TypeVar("CallbackT", bound=Callback)
 
 
 def experience_of(trainer: Trainer) -> Experience:
@@ -37,13 +40,13 @@ def learner_of(trainer: Trainer) -> TD3:
     return learner
 
 
-def phases_of(trainer: Trainer) -> TrainingPhases:
-    """Return the callback that leads a run.
+def callback_of(trainer: Trainer, kind: type[CallbackT]) -> CallbackT:
+    """Return the callback of a kind that a run has.
 
     Raises:
         ValueError: If it has none.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by a connector
-        if isinstance(callback, TrainingPhases):
+        if isinstance(callback, kind):
             return callback
-    raise ValueError("the trainer has no TrainingPhases callback; it must have one")
+    raise ValueError(f"the trainer has no {kind.__name__} callback; it must have one")

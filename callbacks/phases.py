@@ -10,7 +10,8 @@ from typing_extensions import override
 from modnav.counting import Block, Setting
 from modnav.errors import PhaseOneFailedError
 from modnav.experience import Experience
-from modnav.learner import TD3
+
+from .parts import callback_of, experience_of, learner_of
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,7 @@ class TrainingPhases(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or self.phase == 1:
             return
-        assert isinstance(pl_module, TD3)
-        rows = pl_module.results.get("training", {})
+        rows = learner_of(trainer).results.get("training", {})
         best = max((row["reward_fraction"] for row in rows.values()), default=0.0)
         self.earned = self.earned or best > self.refine_fraction
         first = next(iter(rows.values()), {"reward_fraction": 0.0})
@@ -164,18 +164,14 @@ class TrainingPhases(Callback):
 
     def _set_learning(self) -> None:
         assert self._trainer is not None
-        learner = self._trainer.lightning_module
-        assert isinstance(learner, TD3)
-        learner.action_penalty = self.current.action_penalty
+        learner_of(self._trainer).action_penalty = self.current.action_penalty
         for optimizer in self._trainer.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.current.learning_rate
 
     def _experience(self) -> Experience:
         assert self._trainer is not None
-        experience = self._trainer.datamodule  # type: ignore[attr-defined]
-        assert isinstance(experience, Experience)
-        return experience
+        return experience_of(self._trainer)
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -191,3 +187,12 @@ class TrainingPhases(Callback):
         self.earned = state_dict["earned"]
         reached = state_dict["enough"]
         self.finished = bool(reached) and reached == self.enough_fraction
+
+
+def phases_of(trainer: Trainer) -> TrainingPhases:
+    """Return the callback that leads a run.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    return callback_of(trainer, TrainingPhases)

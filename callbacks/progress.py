@@ -18,7 +18,8 @@ from rich.table import Table
 from typing_extensions import override
 
 from .monitor import Monitor
-from .parts import experience_of, learner_of, phases_of
+from .parts import callback_of, experience_of, learner_of
+from .phases import phases_of
 
 
 class TrialProgress(ProgressBar):
@@ -118,17 +119,10 @@ def _total(trainer: Trainer) -> int:
 
 
 def _doing(trainer: Trainer) -> str:
-    latest = _monitor(trainer).latest
+    latest = callback_of(trainer, Monitor).latest
     if latest is None:
         return ""
     return f"{latest.reward_fraction:.0%} rewarded  {latest.reward_rate:.2f}/s"
-
-
-def _monitor(trainer: Trainer) -> Monitor:
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by a connector
-        if isinstance(callback, Monitor):
-            return callback
-    raise ValueError("the trainer has no Monitor callback; it must have one")
 
 
 class Summary(Callback):
@@ -136,11 +130,11 @@ class Summary(Callback):
 
     @override
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.is_global_zero and _monitor(trainer).rows:
+        if trainer.is_global_zero and callback_of(trainer, Monitor).rows:
             self._print(trainer)
 
     def _print(self, trainer: Trainer) -> None:
-        monitor = _monitor(trainer)
+        monitor = callback_of(trainer, Monitor)
         learner = learner_of(trainer)
         table = Table(title=f"{learner.agent.architecture} after {learner.updates:,} updates")
         heads = ("test task", "validation", "rewarded", "rewards/s", "error (cm)")

@@ -119,7 +119,7 @@ class TD3(LightningModule):
         Raises:
             DivergedError: If a loss is NaN or infinite; checkpoints are left as they were.
         """
-        actor_optimizer, critic_optimizer = self.optimizers()  # type: ignore[attr-defined]
+        actor_optimizer, critic_optimizer = self.optimizers()  # type: ignore[attr-defined]  # two
         agent, target = self.agent, self.target
         noise = self.noise_std * torch.randn(
             segment.action.shape, generator=self.generator, device=segment.action.device

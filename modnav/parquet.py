@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # likewise
 from typing_extensions import Self
 
 from modnav.schema import SCHEMA, VERSION, unit_column

@@ -76,7 +76,7 @@ def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
     if isinstance(value, StandIn):
         return convert(value.meaning())
     if isinstance(value, _Sealed):
-        return value.named  # type: ignore[attr-defined]
+        return value.named  # type: ignore[attr-defined]  # every subclass has it
     if isinstance(value, Mapping):
         return {convert(key): convert(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
