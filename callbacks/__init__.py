@@ -1,6 +1,7 @@
 """Callbacks: training phases, checkpoints, and what is shown of a run."""
 
-from .checkpoints import LastCheckpoint, TrialCheckpoint
+from .checkpoints import TrialCheckpoint
+from .last import LastCheckpoint
 from .monitor import Monitor
 from .phases import Phase, TrainingPhases
 from .progress import Summary, TrialProgress

@@ -26,7 +26,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
     Raises:
         SystemExit: With status 2 for a mistake in the arguments or files, 3 if phase I was given
-            up, 4 if a loss diverged, 130 if the run was interrupted.
+            up, 4 if a loss diverged, 5 if another process of the run ended, 130 if the run was interrupted.
     """
     given = list(sys.argv[1:] if args is None else args)
     if (folder := os.getcwd()) not in sys.path:
@@ -76,8 +76,9 @@ def _train(args: list[str], from_process: bool) -> None:
 def _fail(error: BaseException, status: int) -> None:
     if os.environ.get("MODNAV_TRACEBACK"):
         raise error
-    message = _told(str(error))
-    print(f"modnav: error: {message}", file=sys.stderr)
+    rank = int(os.environ.get("LOCAL_RANK", "0"))
+    where = f" (process {rank})" if rank else ""
+    print(f"modnav: error{where}: {_told(str(error))}", file=sys.stderr)
     raise SystemExit(status) from error
 
 

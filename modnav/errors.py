@@ -32,3 +32,9 @@ class InterruptedRunError(RunEndedError):
     """The run was told to stop; a checkpoint to resume from was left."""
 
     exit_status = 130
+
+
+class ProcessLostError(RunEndedError):
+    """Another process of the run ended; this one cannot go on alone."""
+
+    exit_status = 5

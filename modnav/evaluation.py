@@ -206,7 +206,8 @@ def score(
     statistics = {name: x.cpu() for name, x in statistics.items()}
     group, rows = conditions.group.cpu(), {}
     for k, label in enumerate(conditions.labels):
-        metrics = TrialMetrics(conditions.task.dt)
+        # Every process runs all trials, so that all decide alike; there is nothing to gather.
+        metrics = TrialMetrics(conditions.task.dt, sync_on_compute=False)
         metrics.add(statistics, group == k)
         rows[label] = {name: float(x) for name, x in metrics.compute().items()}
     return rows

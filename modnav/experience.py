@@ -125,6 +125,7 @@ class Experience(LightningDataModule):
         self.setting = Setting()
         self.counters = Counters()
         self.listeners: list[Callable[[Block], None]] = []
+        self.processes = 1
         self._closing = False
 
     @override
@@ -134,11 +135,7 @@ class Experience(LightningDataModule):
         if stage != "fit":
             return
         self.listeners = []
-        if self.trainer is not None and self.trainer.world_size > 1:
-            raise ValueError(
-                f"the trainer has {self.trainer.world_size} processes; it must have 1, "
-                "since parallel processes would count trials and phases each for itself"
-            )
+        self.processes = 1 if self.trainer is None else self.trainer.world_size
         agent = self._agent()
         if agent.recurrent and not isinstance(self.replay, TrialReplay):
             raise ValueError(
@@ -223,7 +220,7 @@ class Experience(LightningDataModule):
         """Act one step in all trials and store what came of it."""
         counters, setting = self.counters, self.setting
         if setting.scripted and self.warmup and counters.total_env_steps == 0:
-            counters.scripted = float(self.warmup.trials)
+            counters.scripted = self.warmup.trials / self.processes
         with torch.autocast(self.generators["trials"].device.type, enabled=False):
             self._add_scripted()
             sweep = self.collector.sweep(self._actor(), setting.exploration_std)
@@ -231,19 +228,37 @@ class Experience(LightningDataModule):
         self._count(sweep)
 
     def _count(self, sweep: Sweep) -> None:
-        counters, ended = self.counters, len(sweep.rewarded)
-        before, after = counters.env_steps, counters.env_steps + self.parallel_trials
-        if len(self.replay) > self.learning_starts * self.replay.batch_size:
+        """Count what a step brought in all processes, so that they all decide alike."""
+        counters, (ended, stored) = self.counters, self._everywhere(sweep)
+        steps = self.parallel_trials * self.processes
+        before, after = counters.env_steps, counters.env_steps + steps
+        if stored > self.learning_starts * self.replay.batch_size:
             counters.due += after // self.steps_per_update - before // self.steps_per_update
         counters.env_steps = after
-        counters.total_env_steps += self.parallel_trials
-        counters.trials += ended
-        counters.total_trials += ended
-        counters.recent += torch.stack(
-            (sweep.rewarded.long(), sweep.finished.steps), dim=-1
-        ).tolist()
+        counters.total_env_steps += steps
+        counters.trials += len(ended)
+        counters.total_trials += len(ended)
+        counters.recent += ended
         if self.setting.scripted and self.warmup:
-            counters.scripted += ended * self.warmup.share / (1 - self.warmup.share)
+            own = len(sweep.rewarded)
+            counters.scripted += own * self.warmup.share / (1 - self.warmup.share)
+
+    def _everywhere(self, sweep: Sweep) -> tuple[list[list[int]], int]:
+        """Return whether rewarded and steps of each trial that ended, and the items stored.
+
+        Each process needs enough items of its own; so the smallest memory counts for all.
+        """
+        ended = torch.stack((sweep.rewarded.long(), sweep.finished.steps), dim=-1)
+        if self.processes == 1:
+            return ended.tolist(), len(self.replay)
+        block = ended.new_full((self.parallel_trials + 1, 2), -1)
+        block[: len(ended)] = ended
+        block[-1] = len(self.replay)
+        blocks = [torch.empty_like(block) for _ in range(self.processes)]
+        torch.distributed.all_gather(blocks, block)
+        ended = torch.cat([x[:-1] for x in blocks])
+        stored = min(int(x[-1, 0]) for x in blocks)
+        return ended[ended[:, 0] >= 0].tolist(), self.processes * stored
 
     def _add_scripted(self) -> None:
         owed = int(self.counters.scripted)
@@ -311,24 +326,41 @@ class Experience(LightningDataModule):
         }
         return made | {"validation": Generator().manual_seed(self._seed_of("validation"))}
 
-    def experience_state(self) -> dict[str, Any]:
-        """Return all that a resumed run needs: replay, trials under way, generators, counters."""
+    def experience_state(self, *, replay: bool = True) -> dict[str, Any]:
+        """Return all that a resumed run needs: replay, trials under way, generators, counters.
+
+        Args:
+            replay: Whether to include the replay, which is most of it.
+        """
         return {
             "counters": asdict(self.counters),
             "setting": tuple(self.setting),
-            "replay": self.replay.state_dict(),
+            "replay": self.replay.state_dict() if replay else None,
             "collector": self.collector.state_dict(),
             "generators": {role: g.get_state() for role, g in self.generators.items()},
             "rng": self.rng.bit_generator.state,
         }
 
-    def load_experience_state(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`experience_state` returned."""
+    def load_experience_state(self, state: dict[str, Any], *, generators: bool = True) -> None:
+        """Restore what :meth:`experience_state` returned.
+
+        Without a saved replay the memory starts empty, and updates wait until it has filled.
+
+        Args:
+            state: The state.
+            generators: Whether to take up its random generators too.
+        """
         self.counters = Counters(**state["counters"])
         self.setting = Setting(*state["setting"])
-        self.replay.load_state_dict(state["replay"])
+        if state["replay"] is None:
+            self.replay.clear()
+            self.counters.due = 0
+        else:
+            self.replay.load_state_dict(state["replay"])
         self.collector.load_state_dict(state["collector"])
         self.collector.task = self._task()
+        if not generators:
+            return
         for role, generator in self.generators.items():
             generator.set_state(state["generators"][role])
         self.rng.bit_generator.state = state["rng"]

@@ -169,14 +169,14 @@ class TD3(LightningModule):
             for column, value in row.items()
         }
         flat[f"{conditions.name}/reward_rate"] = sum(row["reward_rate"] for row in rows.values())
-        self.log_dict(flat, batch_size=1)
+        self.log_dict(flat, batch_size=1, sync_dist=True)  # alike in all processes
 
     @override
     def on_validation_epoch_end(self) -> None:
         """Put the curves over trials, not over Lightning's steps."""
         experience = getattr(self.trainer, "datamodule", None)
         if experience is not None and self.trainer.state.fn == "fit":
-            self.log("step", float(experience.counters.total_trials))
+            self.log("step", float(experience.counters.total_trials), sync_dist=True)
 
     @override
     def test_step(self, conditions: Conditions, batch_idx: int) -> None:

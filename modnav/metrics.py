@@ -191,13 +191,14 @@ class TrialMetrics(MetricCollection):
 
     Args:
         dt: Duration of a step, s.
+        **options: Those of :class:`torchmetrics.Metric`, such as ``sync_on_compute``.
     """
 
-    def __init__(self, dt: float) -> None:
+    def __init__(self, dt: float, **options: Any) -> None:
         metrics: dict[str, Metric | MetricCollection] = {
-            "reward_fraction": RewardFraction(),
-            "reward_rate": RewardRate(dt),
-            **{name: MeanMetric(nan_strategy="disable") for name in AVERAGES},
+            "reward_fraction": RewardFraction(**options),
+            "reward_rate": RewardRate(dt, **options),
+            **{name: MeanMetric(nan_strategy="disable", **options) for name in AVERAGES},
         }
         super().__init__(metrics, compute_groups=False)
         self.set_dtype(torch.float64)

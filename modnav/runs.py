@@ -5,12 +5,14 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 
 class RunFolder:
     """The folder of one run.
 
     It holds ``config.yaml``, ``last.ckpt``, ``checkpoints/``, ``validation.csv``,
-    ``learning_curve.png`` and the files of TensorBoard.
+    ``learning_curve.png`` and the files of TensorBoard; ``.lock`` is held while it is trained.
 
     Args:
         path: The folder.
@@ -18,6 +20,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = FileLock(path / ".lock", blocking=False)
 
     @property
     def last(self) -> Path:
@@ -52,12 +55,40 @@ class RunFolder:
         if not os.access(self.path, os.W_OK):
             raise ValueError(f"{self.path} cannot be written; choose another --runs folder")
 
-    def clear(self) -> None:
-        """Delete what a former run left, but for files of others."""
+    def lock(self) -> None:
+        """Take the folder until :meth:`unlock`, or until this process ends.
+
+        Raises:
+            ValueError: If another process has it.
+        """
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise ValueError(
+                f"{self.path} is being trained by another process; wait for it to end, or choose "
+                "another --name or --seed_everything"
+            ) from error
+
+    def unlock(self) -> None:
+        """Let others take the folder."""
+        self._lock.release()
+
+    def clear(self, *, whole: bool) -> None:
+        """Delete files that a killed run left half written, but nothing of others.
+
+        Args:
+            whole: Delete all that a former run left.
+        """
+        for folder in (self.path, self.path / "checkpoints"):
+            for file in folder.glob(".*.ckpt.*"):
+                file.unlink(missing_ok=True)
+        if not whole:
+            return
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
-        names = ("last.ckpt", "validation.csv", "learning_curve.png", "hparams.yaml")
+        names = ("last.ckpt", "best.ckpt", "validation.csv", "learning_curve.png", "hparams.yaml")
+        patterns = ("events.out.tfevents*", "last.*.rank*.ckpt", "best.*.rank*.ckpt")
         own = [self.path / name for name in names]
-        for file in [*own, *self.path.glob("events.out.tfevents*")]:
+        for file in [*own, *(file for x in patterns for file in self.path.glob(x))]:
             file.unlink(missing_ok=True)
 
 
@@ -95,8 +126,9 @@ def _config(name: str) -> str:
 def with_run(args: list[str]) -> list[str]:
     """Return the arguments with ``--resume RUN`` replaced by that run's config and checkpoint.
 
-    ``validate``, ``test`` and ``predict`` with a ``--ckpt_path`` but no config take the config of
-    the checkpoint's run.
+    ``RUN`` is its folder, or one of its full checkpoints. A run that was stopped before its first
+    checkpoint starts from its beginning. ``validate``, ``test`` and ``predict`` with a
+    ``--ckpt_path`` but no config take the config of the checkpoint's run.
 
     Raises:
         ValueError: If the folder holds no run that can be resumed.
@@ -106,19 +138,20 @@ def with_run(args: list[str]) -> list[str]:
     command, rest = args[0], args[1:]
     run = _take(rest, "--resume")
     if run is not None:
-        folder = RunFolder(Path(run))
-        for file in (folder.config, folder.last):
-            if not file.is_file():
-                raise ValueError(f"--resume is {run}; it must hold a run, but has no {file.name}")
+        given = Path(run)
+        folder = RunFolder(given.parent if given.is_file() else given)
+        last = given if given.is_file() else folder.last
+        if not folder.config.is_file():
+            raise ValueError(f"--resume is {run}; it must hold a run, but has no config.yaml")
         if rest:
-            print(f"resuming {run} with its own configuration, but for: {' '.join(rest)}")
-        return [
-            command,
-            *("--config", str(folder.config)),
-            *rest,
-            *("--ckpt_path", str(folder.last)),
-            *("--folder", str(folder.path)),
-        ]
+            _tell(f"resuming {run} with its own configuration, but for: {' '.join(rest)}")
+        if last.is_file():
+            where = ["--ckpt_path", str(last)]
+        else:
+            _tell(f"{folder.path} has no last.ckpt yet: the run starts from its beginning")
+            where = ["--overwrite", "true"]
+        config, path = str(folder.config), str(folder.path)
+        return [command, "--config", config, *rest, *where, "--folder", path]
     checkpoint = _value(rest, "--ckpt_path")
     if checkpoint:
         from modnav.checkpoint_io import read_checkpoint  # only here, as it imports Lightning
@@ -133,6 +166,11 @@ def with_run(args: list[str]) -> list[str]:
             if RunFolder(parent).config.is_file():
                 return [command, "--config", str(RunFolder(parent).config), *rest]
     return args
+
+
+def _tell(text: str) -> None:
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one speaks
+        print(text)
 
 
 def _value(args: list[str], flag: str) -> str | None:

@@ -25,6 +25,7 @@ from modnav.callbacks import (
     TrialProgress,
 )
 from modnav.checkpoint_io import AtomicCheckpointIO
+from modnav.errors import ProcessLostError, RunEndedError
 from modnav.experience import Experience
 from modnav.learner import TD3
 from modnav.parameters import bounds
@@ -65,12 +66,12 @@ class ModnavCLI(LightningCLI):
         )
         parser.add_lightning_class_args(TrainingPhases, "phases")
         parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(LastCheckpoint, "last")
         parser.link_arguments("data.task.stop_threshold", "model.stop_threshold")
 
     @override
     def before_instantiate_classes(self) -> None:
         trainer = self.config[self.subcommand].trainer
-        _one_process(trainer)
         on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
         allowed = ["32-true", "bf16-mixed"] + ([] if on_cpu else ["16-mixed"])
         if trainer.precision is not None and str(trainer.precision) not in (*allowed, "32"):
@@ -105,6 +106,8 @@ class ModnavCLI(LightningCLI):
     def after_predict(self) -> None:
         """Write the table of trials beside the checkpoint."""
         config = self.config_init[self.subcommand]
+        if not self.trainer.is_global_zero:
+            return
         source = Path(config.ckpt_path or self.run_folder.path / "untrained")
         path = source.with_suffix(".trials.csv")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,9 +115,20 @@ class ModnavCLI(LightningCLI):
         print(f"trials written to {path}")
 
     def before_fit(self) -> None:
-        """Make room for the new run, now that all that was asked for makes sense."""
-        if self.config_init[self.subcommand].overwrite:
-            self.run_folder.clear()
+        """Take the folder, now that all that was asked for makes sense, and make room in it."""
+        if not self.trainer.is_global_zero:
+            return
+        config = self.config_init[self.subcommand]
+        self.run_folder.lock()
+        # A resumed run has the configuration of when it was new, which may have asked to overwrite.
+        self.run_folder.clear(whole=config.overwrite and not config.ckpt_path)
+
+    @override
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        finally:
+            self.run_folder.unlock()
 
     def _folder(self, config: Any) -> RunFolder:
         if config.folder:
@@ -135,7 +149,7 @@ class ModnavCLI(LightningCLI):
         if self.subcommand != "fit":
             return given
         bar = [] if trainer.enable_progress_bar is False else [TrialProgress()]
-        return [*given, Monitor(), *bar, Summary(), LastCheckpoint()]
+        return [*given, Monitor(), *bar, Summary()]
 
 
 def run(args: Sequence[str] | None) -> ModnavCLI:
@@ -154,6 +168,19 @@ def run(args: Sequence[str] | None) -> ModnavCLI:
         return _cli(command, args)
     except MisconfigurationException as error:
         raise ValueError(str(error)) from error
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # what Lightning makes of it
+            raise KeyboardInterrupt from error
+        raise
+    except RunEndedError:
+        raise
+    except RuntimeError as error:
+        if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):
+            raise ProcessLostError(
+                "another process of the run ended, so this one stopped; what the other said is "
+                "above, if it said anything. Go on with: modnav fit --resume RUN"
+            ) from error
+        raise
 
 
 def _cli(command: str, args: Sequence[str] | None) -> ModnavCLI:
@@ -172,22 +199,6 @@ def _cli(command: str, args: Sequence[str] | None) -> ModnavCLI:
         parser_kwargs={"exit_on_error": False},
         args=None if args is None else list(args),
     )
-
-
-def _one_process(trainer: Any) -> None:
-    """Refuse several processes, which would count trials and phases each for itself."""
-    devices = trainer.devices
-    if isinstance(devices, list):
-        count = len(devices)
-    elif str(devices) in ("auto", "-1"):
-        count = 1 if trainer.accelerator == "cpu" else max(torch.cuda.device_count(), 1)
-    else:
-        count = int(devices) if str(devices).isdigit() else 2
-    if count * trainer.num_nodes > 1:
-        raise ValueError(
-            f"trainer.devices is {devices} on {trainer.num_nodes} nodes; it must be 1 process, "
-            "since training in several is not supported"
-        )
 
 
 def _quieten() -> None:

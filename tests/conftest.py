@@ -1,6 +1,7 @@
 """What the tests share: settings, the agents they run over, and the reference numbers."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,13 @@ def agent(architecture) -> Agent:
 def generator() -> torch.Generator:
     """A generator with a fixed seed."""
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Configuration of a run of a second, in an empty folder to run it in."""
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copy(Path(__file__).with_name("small.yaml"), tmp_path))
 
 
 @pytest.fixture(scope="session")

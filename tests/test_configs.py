@@ -25,7 +25,7 @@ TASKS = {
     "gain_range": "Actor3Critic5-gain1to2-0.2_0.1",
     "perturbation": "Actor3Critic5-perturbation-0.2_0.1",
 }
-OVERLAYS = {"debug", "train", "extensive"}
+OVERLAYS = {"ddp", "debug", "extensive", "fast", "train"}
 
 
 def parts(architecture: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The user's commands: real runs through the command line, in seconds."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,40 +16,6 @@ from modnav.checkpoint_io import read_checkpoint
 from modnav.cli import main
 from modnav.experience import Experience
 from modnav.learner import TD3
-
-SMALL = """
-model:
-  actor:
-    belief: {class_path: modnav.belief.RecurrentBelief, init_args: {out_features: 8}}
-    action:
-      class_path: modnav.sequence.Feedforward
-      init_args: {in_features: 8, out_features: 2, hidden_features: [8]}
-  critic:
-    belief: {class_path: modnav.belief.RecurrentBelief, init_args: {out_features: 8}}
-    value:
-      class_path: modnav.sequence.Feedforward
-      init_args: {in_features: 10, out_features: 1, hidden_features: [8]}
-data:
-  epoch_trials: 20
-  check_trials: 10
-  learning_starts: 1
-  parallel_trials: 4
-  replay: {class_path: modnav.replay.TrialReplay, init_args: {capacity: 200, batch_size: 4}}
-  validation: {gains: [1.0, 2.0], trials: 5, selection_trials: 5}
-  task: {max_steps: 8}
-phases: {trials: 60, learned_fraction: -1.0, refine_fraction: -1.0}
-name: small
-trainer: {accelerator: cpu}
-"""
-
-
-@pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run of a second, and an empty folder to run it in."""
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "small.yaml"
-    path.write_text(SMALL)
-    return path
 
 
 def fit(config: Path, *more: str, seed: int = 0) -> Path:
@@ -294,6 +261,90 @@ def test_a_second_run_into_one_folder_is_refused(small: Path, capsys):
     assert f"{run} holds a run already" in capsys.readouterr().err
 
 
+def test_ctrl_c_twice_ends_a_run_at_once_and_harms_nothing(small: Path):
+    whole = fit(small, "--phases.trials", "400")
+    command = [sys.executable, "-m", "modnav", "fit", "--config", str(small)]
+    command += ["--phases.trials", "400", "--runs", "other"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    run = Path("other/small/seed0")
+    while not (run / "last.ckpt").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert err.splitlines()[-1].startswith("modnav: error: ")
+    main(["fit", "--resume", str(run)])
+    assert same(weights(whole), weights(run))
+
+
+@pytest.mark.parametrize("how", [["--overwrite", "true"], ["--resume"]])
+def test_a_second_run_into_the_folder_of_one_that_goes_on_is_refused(small: Path, how, capsys):
+    run = fit(small)
+    before = (run / "last.ckpt").read_bytes()
+    code = f"import sys; from filelock import FileLock; held = FileLock({str(run / '.lock')!r}); held.acquire()"
+    code += "; print('held', flush=True); sys.stdin.read()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    start = [*how, str(run), "--phases.trials", "80"] if how == ["--resume"] else how
+    with pytest.raises(SystemExit) as exit_info:
+        main(["fit", *start] if how == ["--resume"] else ["fit", "--config", str(small), *how])
+    holder.communicate("")
+    assert exit_info.value.code == 2
+    assert f"{run} is being trained by another process" in capsys.readouterr().err
+    assert (run / "last.ckpt").read_bytes() == before
+
+
+def test_a_run_stopped_before_its_first_checkpoint_starts_from_its_beginning(small: Path, capsys):
+    run = fit(small)
+    whole = weights(run)
+    (run / "last.ckpt").unlink()
+    (run / ".last.ckpt.half").write_bytes(b"left by a killed run")
+    main(["fit", "--resume", str(run)])
+    assert "has no last.ckpt yet: the run starts from its beginning" in capsys.readouterr().out
+    assert same(weights(run), whole)
+    assert not (run / ".last.ckpt.half").exists()
+
+
+def test_saves_within_an_epoch_do_not_change_the_run(small: Path, capsys):
+    fit(small, "--name", "plain")
+    often = fit(small, "--last.every_minutes", "1e-6")
+    assert same(weights(often), weights(Path("runs/plain/seed0")))
+    state = read_checkpoint(often / "last.ckpt")["callbacks"]["LastCheckpoint"]
+    assert state["saves"] > 3  # the plain run saves after each of its three epochs
+    assert re.search(r"last.ckpt, [\d.]+ MB, written in [\d.]+ s", capsys.readouterr().out)
+
+
+def test_replay_is_saved_where_asked(small: Path, capsys):
+    def holds(path: Path) -> bool:
+        return read_checkpoint(path)["experience"]["replay"] is not None
+
+    assert holds(fit(small) / "last.ckpt")
+    best = fit(small, "--overwrite", "true", "--last.replay", "best")
+    assert holds(best / "best.ckpt")
+    assert not holds(best / "last.ckpt")
+    never = fit(small, "--overwrite", "true", "--last.replay", "never")
+    assert not holds(never / "last.ckpt")
+    assert not (never / "best.ckpt").exists()
+    capsys.readouterr()
+    main(["fit", "--resume", str(never), "--phases.trials", "100"])
+    assert "holds no replay: the memory starts empty" in capsys.readouterr().out
+    assert (never / "checkpoints/00099.ckpt").is_file()
+
+
+def test_a_run_goes_on_from_its_best_checkpoint(small: Path):
+    whole = fit(small, "--last.replay", "best")
+    first = read_checkpoint(whole / "best.ckpt")["experience"]["counters"]["checked"]
+    assert first < 60
+    after = weights(whole)
+    main(["fit", "--resume", str(whole / "best.ckpt")])
+    assert same(weights(whole), after)
+
+
 def test_validate_test_and_predict_need_the_checkpoint_only(small: Path, capsys):
     run = fit(small)
     checkpoint = str(run / "checkpoints/00059.ckpt")
@@ -329,7 +380,7 @@ BAD = {
     ),
     "no such accelerator": (["--trainer.accelerator", "abacus"], ["abacus"]),
     "half precision all over": (["--trainer.precision", "bf16-true"], ["bf16-true", "32-true"]),
-    "two processes": (["--trainer.devices", "2"], ["trainer.devices is 2", "must be 1 process"]),
+    "saves at no time": (["--last.every_minutes", "0"], ["last.every_minutes is 0", "above 0"]),
     "negative warm-up": (["--data.warmup", "{trials: -1}"], ["warmup.trials is -1", "0 or more"]),
     "sizes that do not fit": (
         ["--model.actor.action.init_args.in_features", "9"],

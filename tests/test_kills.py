@@ -1,0 +1,17 @@
+"""SIGKILL at random moments loses nothing: the short form of ``python tests/kills.py``."""
+
+import kills
+import torch
+
+
+def test_a_run_killed_three_times_ends_as_one_left_alone(capsys):
+    assert kills.main(kills=3, seed=1, trials=300, until=0.5)
+    assert "the same as the run left alone" in capsys.readouterr().out
+
+
+def test_the_comparison_sees_a_difference():
+    one = {"a": [torch.zeros(2), 1]}
+    assert kills.differences(one, {"a": [torch.zeros(2), 1]}) == []
+    assert kills.differences(one, {"a": [torch.ones(2), 2]}) == ["state/a/0", "state/a/1"]
+    assert kills.differences(one, {"b": one["a"]}) == ["state"]
+    assert kills.differences(one, {"a": []}) == ["state/a"]
