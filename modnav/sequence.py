@@ -11,6 +11,8 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from typing_extensions import override
 
+from modnav.linear import Linear
+
 Memory = Any
 """What a module remembers between steps: ``None``, a tensor whose dimension 1 counts trials
 ``(_, B, _)``, or a tuple of memories. ``None`` and zeros both mean the start of a trial."""
@@ -108,7 +110,7 @@ class Feedforward(AbstractSequence):
         self.hidden_features = tuple(hidden_features)
         layers: list[nn.Module] = []
         for before, after in pairwise((in_features, *hidden_features, out_features)):
-            layers += [nn.Linear(before, after), nn.ReLU()]
+            layers += [Linear(before, after), nn.ReLU()]
         self.mlp = nn.Sequential(*layers[:-1])
 
     @override

@@ -94,7 +94,7 @@ def td_target(
 def critic_loss(critic: TwinCritic, segment: Segment, target: Tensor) -> Tensor:
     """Return the mean squared TD error over steps and trials, summed over the two critics."""
     error = critic(_without_last(segment.inputs), segment.action) - target
-    return masked_mean(error[0] ** 2, segment.mask) + masked_mean(error[1] ** 2, segment.mask)
+    return masked_mean((error**2).sum(dim=0), segment.mask)
 
 
 def actor_loss(

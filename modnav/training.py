@@ -162,7 +162,7 @@ def run(args: Sequence[str] | None) -> ModnavCLI:
         ValueError: For a mistake in the arguments or the files.
         RunEndedError: If the run ended before its time.
     """
-    _quieten()
+    quieten()
     command = (sys.argv[1:] if args is None else args)[0]
     try:
         return _cli(command, args)
@@ -201,7 +201,7 @@ def _cli(command: str, args: Sequence[str] | None) -> ModnavCLI:
     )
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Silence what Lightning says to every run and no user can act on."""
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning's use of it
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):

@@ -15,7 +15,7 @@ FOLDERS = {
     "modnav.configs": "configs",
     "modnav.analysis": "analysis",
 }
-WITH_LIGHTNING = {"learner.py", "experience.py", "training.py", "checkpoint_io.py"}
+WITH_LIGHTNING = {"bench_figures.py", "learner.py", "experience.py", "training.py", "checkpoint_io.py"}
 
 
 def imports(path: Path) -> set[str]:

@@ -10,6 +10,7 @@ COMMANDS: dict[str, str] = {
     "record": "write tables of trials, steps and unit activity of a checkpoint",
     "watch": "make an animation of a few trials of a checkpoint",
     "evaluate": "run every checkpoint of runs on the fixed test trials: training curves",
+    "bench": "time acting, updates, evaluation, replay and runs on this machine",
     "best": "find the best checkpoint of each run and architecture",
     "import-published": "turn trained agents of the study into checkpoints",
     "export-published": "write a checkpoint's agent as the study did (.pth.tar)",
