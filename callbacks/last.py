@@ -81,13 +81,18 @@ class LastCheckpoint(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
+        if not experience_of(trainer).within_epoch:
+            return  # the epoch has just ended, and is saved whole after its validation
         received, due = self._everywhere(trainer)
         if received or due:
-            path = self._save(trainer)
+            self._save(trainer)
+        self._stop(trainer, received)
+
+    def _stop(self, trainer: Trainer, received: int) -> None:
         if received:
             raise InterruptedRunError(
                 f"stopped by {signal.Signals(received).name}; "
-                f"go on with: modnav fit --resume {path.parent}"
+                f"go on with: modnav fit --resume {trainer.default_root_dir}"
             )
 
     def _everywhere(self, trainer: Trainer) -> tuple[int, bool]:
@@ -107,6 +112,8 @@ class LastCheckpoint(Checkpoint):
                 self._best = best
                 self._save(trainer, "best")
         self._save(trainer)
+        if not trainer.should_stop:
+            self._stop(trainer, self._everywhere(trainer)[0])
 
     @override
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -123,7 +130,7 @@ class LastCheckpoint(Checkpoint):
             signal.signal(number, handler)
         self._former = {}
 
-    def _save(self, trainer: Trainer, name: Literal["last", "best"] = "last") -> Path:
+    def _save(self, trainer: Trainer, name: Literal["last", "best"] = "last") -> None:
         learner = learner_of(trainer)
         if not all(x.isfinite().all() for x in learner.parameters()):
             raise DivergedError(
@@ -144,7 +151,6 @@ class LastCheckpoint(Checkpoint):
                 file.unlink(missing_ok=True)
         self._saved_at = time.monotonic()
         self._report(trainer, path, self._saved_at - start)
-        return path
 
     @rank_zero_only
     def _report(self, trainer: Trainer, path: Path, seconds: float) -> None:
@@ -217,7 +223,7 @@ def _tell(text: str) -> None:
 
 def _random_state(device: torch.device) -> dict[str, Any]:
     """Return the states of the global generators, which modules of a user's own may use."""
-    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+    kind, keys, *rest = np.random.get_state()
     state = {
         "torch": torch.get_rng_state(),
         "python": random.getstate(),
@@ -232,6 +238,6 @@ def _set_random_state(state: dict[str, Any], device: torch.device) -> None:
     kind, keys, *rest = state["numpy"]
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
-    np.random.set_state((kind, keys.numpy(), *rest))  # noqa: NPY002
+    np.random.set_state((kind, keys.numpy(), *rest))
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"], device)

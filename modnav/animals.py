@@ -41,8 +41,11 @@ PEAKS = ("perturb_vpeak", "perturb_wpeak", "perturb_start_time")
 PULSES = ("perturb_v", "perturb_w")
 """Likewise, one array a trial: the velocity that the perturbation added, cm/s and deg/s."""
 
-EXTRA = ("perturb_start_time_ori", "relative_radius_end")
-"""Columns that no table has: the nominal onset, s, for matching, and the radial error, cm."""
+NOMINAL_ONSET = "perturb_start_time_ori"
+"""Column of perturbation files, where they have it: the onset as scheduled, s, for matching."""
+
+EXTRA = ("relative_radius_end",)
+"""Columns that no table has: the radial error, cm."""
 
 _STEPS = {"pos_x": "x_cm", "pos_y": "y_cm", "action_v": "action_v", "action_w": "action_w"}
 
@@ -61,7 +64,7 @@ def read_monkey(path: str | os.PathLike[str]) -> pd.DataFrame:
         ValueError: If the file cannot be read, is refused (see :mod:`modnav.frame_pickles`), or
             lacks columns, which the message names.
     """
-    wanted = (*SCALARS, *ARRAYS, "time", "rewarded", *PEAKS, *PULSES, *EXTRA)
+    wanted = (*SCALARS, *ARRAYS, "time", "rewarded", *PEAKS, *PULSES, NOMINAL_ONSET, *EXTRA)
     found = read_columns(path, wanted)
     needed = [*SCALARS, *ARRAYS]
     if any(name in found for name in PEAKS):
@@ -147,6 +150,9 @@ def _trials(frame: pd.DataFrame, numbers: Any, perturbed: bool) -> pd.DataFrame:
             raise ValueError(f"perturb_start_time of trial {wrong} is not a number")
         found["perturbation_peak_v_cm_s"], found["perturbation_peak_w_deg_s"] = peaks.T
         found["perturbation_onset_s"] = np.where(disturbed, onset, np.nan)
+        if NOMINAL_ONSET in frame:
+            nominal = pd.to_numeric(frame[NOMINAL_ONSET], errors="coerce")
+            found["perturbation_nominal_onset_s"] = nominal.to_numpy(float)
     if "rewarded" in frame:
         flags = _numbers(frame, "rewarded", numbers)
         if not np.isin(flags, (0, 1)).all():

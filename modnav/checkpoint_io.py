@@ -1,6 +1,7 @@
 """Checkpoints on disk: written whole or not at all, read without running code."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
 from modnav.pickles import read_weights
+
+_VERSION = re.compile(r"\d+(\.\d+)*(\.?(a|b|rc|post|dev)\d+)*")
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -26,7 +29,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     @override
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        return read_weights(path)
+        checkpoint = read_checkpoint(path)
+        version = checkpoint.get("pytorch-lightning_version")
+        if not isinstance(version, str) or not _VERSION.fullmatch(version):
+            raise ValueError(f"{path} does not tell the version of Lightning that wrote it")
+        return checkpoint
 
 
 def write_atomically(content: Any, path: Path) -> None:
@@ -35,19 +42,21 @@ def write_atomically(content: Any, path: Path) -> None:
     Raises:
         OSError: If it cannot be written; ``path`` is as before.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except RuntimeError as error:  # torch reports a full disk as a failed write
-        raise OSError(f"{path} could not be written: {error}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a failed write
+        reason = getattr(error, "strerror", None) or error
+        raise OSError(f"{path} could not be written and is as it was: {reason}") from error
 
 
 def _umask() -> int:

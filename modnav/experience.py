@@ -73,6 +73,10 @@ class Experience(LightningDataModule):
         validation: How agents are validated.
         seed: Seed of all its randomness; that of ``seed_everything`` by default.
 
+    Attributes:
+        within_epoch: Whether an epoch's batches have begun and not ended; its last state counts
+            as the next epoch's, so it must not be saved as one within.
+
     Raises:
         ValueError: If a number is not allowed; the message names the key, the value and the rule.
     """
@@ -126,6 +130,7 @@ class Experience(LightningDataModule):
         self.counters = Counters()
         self.listeners: list[Callable[[Block], None]] = []
         self.processes = 1
+        self.within_epoch = False
         self._closing = False
 
     @override
@@ -191,12 +196,14 @@ class Experience(LightningDataModule):
 
     def batches(self) -> Iterator[Segment]:
         """Yield the batches of one epoch; may be left and taken up at any batch."""
+        self.within_epoch = True
         while True:
             while self.counters.due > 0:
                 self.counters.due -= 1
                 yield self.replay.sample(self.rng)
             self._check()
             if self._epoch_ends():
+                self.within_epoch = False
                 return
             self._step()
 

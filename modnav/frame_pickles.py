@@ -14,7 +14,6 @@ were not; most are refused by the name of their class.
 """
 
 import os
-import pickle
 import re
 from collections.abc import Collection, Iterator
 from itertools import pairwise
@@ -22,9 +21,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from typing_extensions import override
 
-from modnav.pickles import one_line
+from modnav.pickles import StandInUnpickler, one_line
 from modnav.stand_ins import StandIn
 
 _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -90,19 +88,6 @@ def _stand_in(pair: tuple[str, str], what: str) -> type[StandIn]:
 _ADMITTED = {pair: _stand_in(pair, kind) for kind, pairs in _NAMES.items() for pair in pairs}
 
 
-class _Unpickler(pickle.Unpickler):
-    """Unpickler that knows nothing but stand-ins."""
-
-    refused: str | None = None
-
-    @override
-    def find_class(self, module: str, name: str, /) -> Any:
-        if (module, name) not in _ADMITTED:
-            self.refused = f"{module}.{name}"
-            raise pickle.UnpicklingError(f"{self.refused} is not admitted")
-        return _ADMITTED[module, name]
-
-
 def read_columns(path: str | os.PathLike[str], wanted: Collection[str]) -> dict[str, Any]:
     """Read columns of a table that pandas pickled, uncompressed.
 
@@ -119,7 +104,8 @@ def read_columns(path: str | os.PathLike[str], wanted: Collection[str]) -> dict[
     """
     try:
         with Path(path).open("rb") as file:
-            unpickler = _Unpickler(file)
+            size = os.fstat(file.fileno()).st_size
+            unpickler = StandInUnpickler(file, size, _ADMITTED)
             try:
                 return dict(_columns(unpickler.load(), wanted))
             except Exception as error:  # damaged files and odd ones raise many kinds
@@ -145,7 +131,7 @@ def _columns(frame: Any, wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
     else:
         parts, axes = manager.args
         blocks = [(block.args[1], block.args[0]) for block in parts]
-    names = [str(name) for name in _labels(axes[0])]
+    names = [_name(label) for label in _labels(axes[0])]
     seen: list[int] = []
     for placement, values in blocks:
         places = _places(placement, len(names))
@@ -159,6 +145,12 @@ def _columns(frame: Any, wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
                 yield name, _cells(block[row])
     if sorted(seen) != list(range(len(names))) or len(set(names)) < len(names):
         raise ValueError("its columns and their names do not match one to one")
+
+
+def _name(label: Any) -> str:
+    if label is not None and not isinstance(label, (str, int, float)):
+        raise ValueError(f"a column is named by a {type(label).__name__}")
+    return str(label)
 
 
 def _places(placement: Any, columns: int) -> list[int]:
@@ -241,7 +233,7 @@ def _plain(value: Any) -> Any:
         dtype, data = value.args
         kind = _dtype(dtype)
         return data if kind == object else np.frombuffer(_bytes(data), kind)[0]
-    named = getattr(value, "named", None)
-    if named is not None:
+    if value is not None and not isinstance(value, (bool, int, float, str, np.ndarray)):
+        named = getattr(value, "named", type(value).__name__)
         raise ValueError(f"a cell holds a {named}; it must be numbers, an array or text")
     return value

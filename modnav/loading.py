@@ -10,7 +10,7 @@ import torch
 
 from modnav.agent import FORMAT, Agent, describe_agent, rebuild_agent
 from modnav.architectures import description_of, name_of
-from modnav.pickles import one_line, read_weights
+from modnav.pickles import one_line, read_weights, refuse_endless
 from modnav.published import GROUPS, misfit, published_agent
 
 _PREFIX = "agent."
@@ -53,21 +53,49 @@ def load_agent(path: str | os.PathLike[str], architecture: str | None = None) ->
 def _own_agent(content: Mapping[str, Any], path: str | os.PathLike[str]) -> Agent:
     try:
         about, state = content["modnav"], content["state_dict"]
-        known = about["format"] == FORMAT
+        refuse_endless(about)
+        if about["format"] != FORMAT:
+            raise ValueError(f"it is of format {about['format']}; it must be {FORMAT}")
         weights = {k[len(_PREFIX) :]: v for k, v in state.items() if k.startswith(_PREFIX)}
+        _check_layers(about["agent"], len(weights))
+        _check_fit(weights, _weightless(about["agent"]))  # sizes may be beyond all memory
         with torch.random.fork_rng(devices=[]):
-            agent = rebuild_agent(about["agent"]) if known else None
+            agent = rebuild_agent(about["agent"])
+        _check_fit(weights, agent)
+        agent.load_state_dict(weights)
     except ValueError as error:
         raise ValueError(f"{path}: {one_line(error)}") from error
     except (LookupError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
         raise ValueError(f"{path} does not describe an agent that can be built") from error
-    if agent is None:
-        raise ValueError(f"{path} is of format {one_line(about['format'])}; it must be 1")
-    reason = misfit(weights, {name: value.shape for name, value in agent.state_dict().items()})
-    if reason:
-        raise ValueError(f"{path} does not fit its own description: {reason}")
-    agent.load_state_dict(weights)
     return agent
+
+
+def _weightless(description: dict[str, Any]) -> Agent | None:
+    """Return the agent without memory for its weights; None if its modules cannot be made so."""
+    try:
+        with torch.device("meta"):
+            return rebuild_agent(description)
+    except (RuntimeError, TypeError):  # a module of one's own that computes while it is made
+        return None
+
+
+def _check_fit(weights: Mapping[str, Any], agent: Agent | None) -> None:
+    if agent is not None:
+        shapes = {name: value.shape for name, value in agent.state_dict().items()}
+        if reason := misfit(weights, shapes):
+            raise ValueError(f"it does not fit its own description: {reason}")
+
+
+def _check_layers(description: Any, tensors: int) -> None:
+    """Refuse more layers than there are weights for: making them would never end."""
+    if isinstance(description, Mapping):
+        layers = description.get("num_layers", 0)
+        if not isinstance(layers, int) or layers > tensors:
+            raise ValueError(f"num_layers is {layers}; there are weights for {tensors} at most")
+        description = list(description.values())
+    if isinstance(description, (list, tuple)):
+        for part in description:
+            _check_layers(part, tensors)
 
 
 def save_agent(

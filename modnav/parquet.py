@@ -18,6 +18,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # likewise
 from typing_extensions import Self
 
+from modnav.pickles import one_line
 from modnav.schema import SCHEMA, VERSION, unit_column
 from modnav.tables import Recording, check, conform
 
@@ -73,6 +74,7 @@ class TableWriter:
             use_byte_stream_split=floats,
             use_dictionary=[name for name in names if name not in set(floats)],
             write_statistics=False,
+            write_page_checksum=True,
         )
 
     def __enter__(self) -> Self:
@@ -187,19 +189,22 @@ def read_table(
     if not Path(path).is_file():
         raise ValueError(f"{path} is not a file; a table of {table} is expected")
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             _check_units(file.schema_arrow, table, path)
             columns = None if layers is None else _columns(file.schema_arrow.names, layers, path)
             # one block for each column, freed as it is taken over: half the memory
             rows = file.read(columns)
             frame = rows.to_pandas(split_blocks=True, self_destruct=True)
-    except pa.ArrowException as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} is not a readable Parquet file: {reason}") from error
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a readable Parquet file: {_line(error)}") from error
     try:
         return conform(frame, table)
     except ValueError as error:
-        raise ValueError(f"{path} is not a table of modnav: {error}") from error
+        raise ValueError(f"{path} is not a table of modnav: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return one_line(" ".join(str(error).split()))
 
 
 def _check_units(schema: Any, table: str, path: str | os.PathLike[str]) -> None:
@@ -255,6 +260,6 @@ def read_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     try:
         metadata = pq.read_schema(path).metadata or {}
-    except (pa.ArrowException, FileNotFoundError) as error:
+        return dict(json.loads(metadata.get(b"modnav", b"{}")))
+    except (pa.ArrowException, OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not a readable Parquet file") from error
-    return json.loads(metadata.get(b"modnav", b"{}"))

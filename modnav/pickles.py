@@ -12,9 +12,10 @@ import re
 import warnings
 import zipfile
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, ClassVar
 
 import torch
 from typing_extensions import override
@@ -23,6 +24,9 @@ from modnav.stand_ins import ADMITTED, plain
 
 _ARCHIVE = b"PK"
 """How files of torch 1.6 and later begin."""
+
+_PARTS = 100_000
+"""Parts of a value beyond which it is taken for endless."""
 
 _LEGACY = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
 """How files of torch before 1.6 begin."""
@@ -60,12 +64,30 @@ def read_hyperparameters(path: str | os.PathLike[str]) -> dict[str, Any]:
             with torch.serialization.safe_globals([(x, x.named) for x in ADMITTED.values()]):
                 found = plain(_torch(content))
         else:
-            found = plain(_Unpickler(io.BytesIO(content)).load())
+            found = plain(_unpickler(content).load())
     except Exception as error:  # as above, and stand-ins may make no sense
         raise ValueError(f"{path} {_reason(error, content)}") from error
     if isinstance(found, dict):
         return found
     raise ValueError(f"{path} holds no hyperparameters, but a {type(found).__name__}")
+
+
+def refuse_endless(value: Any) -> None:
+    """Refuse a value that mentions its parts so often that it could not even be printed.
+
+    Raises:
+        ValueError: If it has more than 100,000 parts, or holds itself.
+    """
+    todo, count = [value], 0
+    while todo:
+        item = todo.pop()
+        count += 1
+        if count > _PARTS:
+            raise ValueError(f"it has more than {_PARTS:,} parts, or holds itself")
+        if isinstance(item, Mapping):
+            todo += item.values()
+        elif isinstance(item, (list, tuple, set, frozenset)):
+            todo += item
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
@@ -124,22 +146,68 @@ def one_line(text: object) -> str:
 
 def _asked_for(content: bytes) -> str | None:
     """Return what a pickle that torch cannot even read asks for and may not have."""
-    unpickler = _Unpickler(io.BytesIO(content))
+    unpickler = _unpickler(content)
     with suppress(Exception):  # whatever else is wrong with it
         unpickler.load()
     return unpickler.refused
 
 
-class _Unpickler(pickle.Unpickler):
-    """Unpickler that knows nothing but stand-ins."""
+def _unpickler(content: bytes) -> "StandInUnpickler":
+    names: dict[tuple[str, str], type] = {("collections", "OrderedDict"): OrderedDict, **ADMITTED}
+    return StandInUnpickler(io.BytesIO(content), len(content), names)
 
-    refused: str | None = None
+
+class StandInUnpickler(pickle._Unpickler):
+    """Unpickler that knows nothing but stand-ins.
+
+    It is the one in Python: that in C believes a file that asks for a memo, or for bytes, of any
+    size, and fills the memory.
+
+    Args:
+        file: The pickle.
+        size: Its number of bytes.
+        admitted: What the pickle may name.
+
+    Attributes:
+        refused: What it named and may not have; None if there was nothing.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    def __init__(
+        self, file: IO[bytes], size: int, admitted: Mapping[tuple[str, str], type]
+    ) -> None:
+        super().__init__(_Bounded(file, size))
+        self.admitted = admitted
+        self.refused: str | None = None
 
     @override
     def find_class(self, module: str, name: str, /) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) not in ADMITTED:
+        if (module, name) not in self.admitted:
             self.refused = f"{module}.{name}"
             raise pickle.UnpicklingError(f"{self.refused} is not admitted")
-        return ADMITTED[module, name]
+        return self.admitted[module, name]
+
+    def _bytearray(self) -> None:
+        size = int.from_bytes(self.read(8), "little")  # type: ignore[attr-defined]  # of load
+        self.append(bytearray(self.read(size)))  # type: ignore[attr-defined]  # likewise
+
+    dispatch[pickle.BYTEARRAY8[0]] = _bytearray
+
+
+class _Bounded:
+    """File that is never asked for more bytes than it has, for which room would be made first."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self.file, self.size = file, size
+
+    def read(self, count: int, /) -> bytes:
+        if count > self.size:
+            raise EOFError(f"{count} bytes are asked for, of {self.size}")
+        return self.file.read(count)
+
+    def readline(self) -> bytes:
+        line = self.file.readline()
+        if not line.endswith(b"\n"):
+            raise EOFError("it ends within a line")
+        return line

@@ -79,6 +79,14 @@ SCHEMA: dict[str, tuple[Column, ...]] = {
             required=False,
             nullable=True,
         ),
+        Column(
+            "perturbation_nominal_onset_s",
+            "float64",
+            "s",
+            "Start as scheduled, by which trials of animals are matched; NaN if unknown",
+            required=False,
+            nullable=True,
+        ),
         *_columns(
             "float64",
             "cm",

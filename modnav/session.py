@@ -127,7 +127,7 @@ def read_targets(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path} is not a .csv or .parquet file")
     try:
         return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # damaged metadata of Parquet raise many kinds
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} cannot be read: {reason}") from error
 

@@ -82,6 +82,8 @@ def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [convert(item) for item in value]
     if isinstance(value, Tensor):
+        if value.numel() > value.untyped_storage().nbytes():
+            raise ValueError("a tensor repeats what it holds")  # as often as it likes
         return value.tolist()
     if value is None or isinstance(value, (bool, int, float, str, bytes, PurePath)):
         return value
@@ -101,13 +103,15 @@ def _posix_path(record: StandIn) -> PurePath:
 
 
 def _device(record: StandIn) -> str:
-    return ":".join(str(part) for part in record.args)
+    if not all(isinstance(part, (str, int)) for part in record.args):
+        raise ValueError("a device is no name and number")
+    return ":".join(map(str, record.args))
 
 
 def _encoded(record: StandIn) -> bytes:
     text, encoding = record.args
     if encoding != "latin1":
-        raise ValueError(f"bytes are written as {encoding!r}; it must be 'latin1'")
+        raise ValueError("bytes are written in another encoding than latin1")
     return text.encode("latin1")
 
 

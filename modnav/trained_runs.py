@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from modnav.parameters import TaskParameters
-from modnav.pickles import read_weights
+from modnav.pickles import one_line, read_weights, refuse_endless
 
 CONFIG = "config.yaml"
 """Configuration in the folder of a run."""
@@ -81,6 +81,10 @@ def _about(checkpoint: Path) -> Mapping[str, Any]:
     about = content.get("modnav") if isinstance(content, Mapping) else None
     if not isinstance(about, Mapping) or not {"architecture", "agent"} <= set(about):
         raise ValueError(f"{checkpoint} is not a checkpoint of modnav")
+    try:
+        refuse_endless(about)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint}: {error}") from error
     return about
 
 
@@ -121,8 +125,11 @@ def _run(folder: Path, pre: bool, files: dict[int, Path]) -> TrainedRun:
     named = _SEED.fullmatch(folder.name)
     seed = named[1] if named else str(config.get("seed_everything"))
     if not seed.isdecimal():
-        raise ValueError(f"{where}: seed_everything is {seed}; the seed of a run must be a number")
+        told = one_line(seed)
+        raise ValueError(f"{where}: seed_everything is {told}; the seed of a run must be a number")
     discount = _section(config, "model").get("discount", 0.97)
+    if not isinstance(discount, (int, float)) or not 0 <= discount <= 1:
+        raise ValueError(f"{where}: model.discount is {one_line(discount)}; it must be in [0, 1]")
     task = _task(_section(_section(config, "data"), "task"), where)
     return TrainedRun(folder, int(seed), task, discount, pre, ordered)
 
@@ -132,16 +139,18 @@ def _config(folder: Path, checkpoint: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
         about = _about(checkpoint)
-        origin = about.get("origin") or {}
         if not about.get("task"):
             raise ValueError(
                 f"{checkpoint} lies in no run: there is no config.yaml that tells its task"
             )
-        return {"seed_everything": origin.get("seed"), "data": {"task": about["task"]}}
+        seed = _section(about, "origin").get("seed")
+        return {"seed_everything": seed, "data": {"task": about["task"]}}
     try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError) as error:
+        content = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        refuse_endless(content)
+    except (yaml.YAMLError, OSError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not the configuration of a run") from error
+    return content
 
 
 def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -151,13 +160,14 @@ def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _task(values: Mapping[str, Any], where: Path) -> TaskParameters:
     known = {field.name for field in fields(TaskParameters)}
-    unknown = sorted(set(values) - known)
+    unknown = sorted(str(name) for name in values if name not in known)
     if unknown:
-        raise ValueError(f"{where}: data.task holds {', '.join(unknown)}, which a task has not")
+        names = one_line(", ".join(unknown))
+        raise ValueError(f"{where}: data.task holds {names}, which a task has not")
     constants: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
     }
     try:
         return TaskParameters(**constants)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{where}: {error}") from error
+        raise ValueError(f"{where}: {one_line(error)}") from error

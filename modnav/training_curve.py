@@ -11,6 +11,7 @@ References:
 import csv
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from modnav.parameters import Range, TaskParameters, bounds
+from modnav.pickles import one_line
 
 METRICS = (
     "reward_fraction",
@@ -132,10 +134,11 @@ class TrainingCurve:
         settings = self.settings.plain()
         for key, value in settings.items():
             if made.get(key) != value:
-                raise ValueError(
-                    f"{self.path} {_difference(key, made.get(key), value)}; {_ADVICE}"
-                )
-        known = made.get("checkpoints", {})
+                reason = one_line(_difference(key, made.get(key), value))
+                raise ValueError(f"{self.path} {reason}; {_ADVICE}")
+        known = made.get("checkpoints")
+        if not isinstance(known, dict) or not all(isinstance(x, str) for x in known.values()):
+            raise ValueError(f"{self._beside} tells of no checkpoints; {_ADVICE}")
         rows: dict[int, Rows] = {}
         for row in _whole_rows(self.path) if self.path.exists() else ():
             measured = {name: row[name] for name in METRICS}
@@ -147,7 +150,7 @@ class TrainingCurve:
     def _made(self) -> dict[str, Any]:
         try:
             made = json.loads(self._beside.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"{self.path} is there, but {self._beside.name}, which tells how it was made, "
                 f"cannot be read; {_ADVICE}"
@@ -202,12 +205,12 @@ _ADVICE = "choose another --out, or start anew with --overwrite"
 
 def _difference(key: str, made: Any, now: Any) -> str:
     if key == "tasks":
-        found = ", ".join(made) if isinstance(made, Sequence) else made
+        found = ", ".join(map(str, made)) if isinstance(made, Sequence) else made
         return f"was made with test tasks {found}; now they are {', '.join(now)}"
     if key == "agent":
         return "holds an agent of other modules or sizes; one file holds one architecture"
     if key == "task" and isinstance(made, Mapping):
-        name = next(k for k in {**now, **made} if now.get(k) != made.get(k))
+        name = next(k for k in {**now, **made} if now.get(k, ...) != made.get(k, ...))
         return f"was made with task.{name} {made.get(name)}; now it is {now.get(name)}"
     return f"was made with {key} {made}; now it is {now}"
 
@@ -246,21 +249,31 @@ def _whole_rows(path: Path) -> Iterator[dict[str, Any]]:
     whole = [line for line in lines if line.endswith("\n") and "\0" not in line]
     if not whole:
         return
-    table = csv.DictReader(whole)
-    if not set(COLUMNS) <= set(table.fieldnames or ()):
-        raise ValueError(f"{path} is not a training curve, whose columns are {', '.join(COLUMNS)}")
-    for row in table:
-        if None in row or None in row.values():
-            continue
-        try:
-            yield {
-                "episode": int(float(row["episode"])),
-                "task": row["task"],
-                **{name: float(row[name]) for name in METRICS},
-                "ordered_episode": int(float(row["ordered_episode"])),
-            }
-        except ValueError:
-            continue
+    try:
+        table = csv.DictReader(whole)
+        names = list(table.fieldnames or ())
+        if not all(names.count(name) == 1 for name in COLUMNS):
+            columns = ", ".join(COLUMNS)
+            raise ValueError(f"{path} is not a training curve, whose columns are {columns}")
+        for row in table:
+            if None not in row and None not in row.values() and (found := _parsed(row)):
+                yield found
+    except csv.Error as error:
+        raise ValueError(f"{path} is damaged: {one_line(error)}") from error
+
+
+def _parsed(row: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return a row with numbers as numbers; None if some are not."""
+    try:
+        numbers = {name: float(row[name]) for name in COLUMNS if name != "task"}
+    except ValueError:
+        return None
+    counted = [numbers[name] for name in ("episode", "ordered_episode")]
+    whole = all(x.is_integer() and 0 <= x < 2**53 for x in counted)
+    if not whole or any(map(math.isinf, numbers.values())):
+        return None
+    episode, ordered = map(int, counted)
+    return {**numbers, "task": row["task"], "episode": episode, "ordered_episode": ordered}
 
 
 def _write(path: Path, text: str) -> None:

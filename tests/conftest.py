@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from analysis_runs import make_animal, make_runs
 from torch import Tensor, nn
 
 from modnav.agent import Agent
+from modnav.animals import monkey_recordings
 from modnav.architectures import ARCHITECTURES, build_agent
 from modnav.networks import Actor
+from modnav.parquet import write_tables
 from modnav.rollout import Noise, Policy, greedy
 from modnav.streams import STREAMS
 from modnav.td3 import Segment
@@ -149,3 +152,28 @@ def stopping() -> Callable[[Actor], Policy]:
         return act
 
     return policy_of
+
+
+@pytest.fixture(scope="session")
+def tiny_runs(tmp_path_factory) -> Path:
+    """Folder of runs of agents that steer by hand-set weights, see analysis_runs.py."""
+    return make_runs(tmp_path_factory.mktemp("study") / "runs")
+
+
+@pytest.fixture(scope="session")
+def tiny_monkey(tmp_path_factory) -> Path:
+    """Folder of two animals that go straight to the target."""
+    folder = tmp_path_factory.mktemp("study") / "monkey"
+    for k, subject in enumerate(("Bruno", "Schro")):
+        frame = make_animal(seed=k)
+        write_tables(folder / subject / "normal", monkey_recordings(frame, subject))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tiny_runs, tmp_path_factory):
+    """A study of the tiny runs with few trials, without animals."""
+    from modnav.analysis.study import Study
+
+    with Study([tiny_runs], tmp_path_factory.mktemp("cache"), trials=24) as study:
+        yield study

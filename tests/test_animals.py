@@ -273,11 +273,22 @@ def test_gain_and_perturbation_files(write):
     npt.assert_array_equal(trials["perturbation_peak_v_cm_s"], frame["perturb_vpeak"])
     npt.assert_array_equal(trials["perturbation_peak_w_deg_s"], frame["perturb_wpeak"])
     npt.assert_array_equal(trials["perturbation_onset_s"], frame["perturb_start_time"])
+    nominal = frame["perturb_start_time_ori"]  # scheduled also where the peaks are then 0
+    npt.assert_array_equal(trials["perturbation_nominal_onset_s"], nominal)
     for k in range(5):
         rows = steps[steps["trial"] == k]
         expected = np.zeros(len(rows)) if k == 2 else frame["perturb_v"][k]
         npt.assert_array_equal(rows["perturbation_v_cm_s"], np.float32(expected))
         npt.assert_allclose(rows["time_s"], np.arange(len(rows)) / 833, rtol=1e-6)
+
+
+def test_nominal_onset_may_be_missing_or_unknown():
+    frame = monkey(perturbed=True)
+    without, _ = tables(frame.drop(columns="perturb_start_time_ori"))
+    assert "perturbation_nominal_onset_s" not in without
+    frame.loc[1, "perturb_start_time_ori"] = np.nan
+    unknown = tables(frame)[0]["perturbation_nominal_onset_s"].isna()
+    assert list(unknown) == [False, True, False, False, False]
 
 
 def test_peaks_of_unperturbed_files_mean_nothing(write):

@@ -11,7 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from pytorch_lightning import Trainer
 
+from modnav.callbacks import LastCheckpoint
 from modnav.checkpoint_io import read_checkpoint
 from modnav.cli import main
 from modnav.experience import Experience
@@ -317,6 +319,29 @@ def test_saves_within_an_epoch_do_not_change_the_run(small: Path, capsys):
     state = read_checkpoint(often / "last.ckpt")["callbacks"]["LastCheckpoint"]
     assert state["saves"] > 3  # the plain run saves after each of its three epochs
     assert re.search(r"last.ckpt, [\d.]+ MB, written in [\d.]+ s", capsys.readouterr().out)
+
+
+def test_a_run_killed_between_the_last_batch_of_an_epoch_and_its_end_goes_on(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = fit(small, "--folder", "whole")
+    assert whole
+    save, ended = LastCheckpoint.on_train_epoch_end, iter(range(10))
+
+    def die(callback: LastCheckpoint, trainer: Trainer, module: TD3) -> None:
+        if next(ended) == 1:
+            raise RuntimeError("killed")
+        save(callback, trainer, module)
+
+    monkeypatch.setattr(LastCheckpoint, "on_train_epoch_end", die)
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(small, "--folder", "killed", "--last.every_minutes", "1e-9")
+    main(["fit", "--resume", "killed"])
+    assert same(weights(Path("whole")), weights(Path("killed")))
+    tables = [
+        pd.read_csv(f"{x}/validation.csv").drop(columns="seconds") for x in ("whole", "killed")
+    ]
+    pd.testing.assert_frame_equal(*tables)
 
 
 def test_replay_is_saved_where_asked(small: Path, capsys):
