@@ -15,7 +15,13 @@ FOLDERS = {
     "modnav.configs": "configs",
     "modnav.analysis": "analysis",
 }
-WITH_LIGHTNING = {"bench_figures.py", "learner.py", "experience.py", "training.py", "checkpoint_io.py"}
+WITH_LIGHTNING = {
+    "bench_figures.py",
+    "learner.py",
+    "experience.py",
+    "training.py",
+    "checkpoint_io.py",
+}
 
 
 def imports(path: Path) -> set[str]:
@@ -59,6 +65,12 @@ def test_the_library_imports_no_lightning_and_no_callbacks_but_where_it_must(pat
 @pytest.mark.parametrize("path", sorted((ROOT / "callbacks").glob("*.py")), ids=lambda p: p.name)
 def test_callbacks_do_not_import_analysis(path: Path):
     assert not any(name.startswith("modnav.analysis") for name in imports(path))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "analysis").glob("*.py")), ids=lambda p: p.name)
+def test_analysis_imports_neither_callbacks_nor_lightning(path: Path):
+    banned = ("modnav.callbacks", "modnav.cli", "modnav.learner", "pytorch_lightning", "lightning")
+    assert not any(name.startswith(banned) for name in imports(path))
 
 
 def test_importing_modnav_is_light():

@@ -12,6 +12,8 @@ COMMANDS: dict[str, str] = {
     "evaluate": "run every checkpoint of runs on the fixed test trials: training curves",
     "bench": "time acting, updates, evaluation, replay and runs on this machine",
     "best": "find the best checkpoint of each run and architecture",
+    "figures": "draw the study's figures from trained runs",
+    "report": "draw the study's figures, and one HTML page of them beside the published values",
     "import-published": "turn trained agents of the study into checkpoints",
     "export-published": "write a checkpoint's agent as the study did (.pth.tar)",
     "import-monkey": "turn published trials of a monkey into tables of trials and steps",

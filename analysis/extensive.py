@@ -1,0 +1,73 @@
+"""Agents after extensive training, of figures 7 and 8, in tasks far beyond their training.
+
+Where there are no such runs, those of the default training stand in, and panels say so.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import pandas as pd
+
+from .draws import Peaks
+from .panel import Missing
+from .runs import DEFAULT, EXTENSIVE
+from .study import Chosen, Conditions, Study
+
+TRIALS = 2000
+"""Trials of each condition."""
+
+GAIN_RANGE = (3.0, 4.0001)
+"""Gains of the test, drawn for each trial; as published."""
+
+Task = Literal["training", "gain", "perturbation"]
+"""Gain 1, gains of 3 to 4, large perturbations."""
+
+LONG = 4
+"""Most missing architectures that are named one by one."""
+
+STAND_IN = "no extensive training (100,000 trials): agents of the default training stand in"
+
+
+def cohort(
+    study: Study, architectures: Sequence[str], task: Task
+) -> tuple[list[Chosen], list[str]]:
+    """Return all seeds of some architectures, chosen in the tests of a task; what is missing.
+
+    Raises:
+        Missing: If there are no runs of either training.
+    """
+    test: Literal["gain", "perturbation"] = "perturbation" if task == "perturbation" else "gain"
+    on = ("gain1x",) if task == "training" else None
+    for group in (EXTENSIVE, DEFAULT):
+        if any(study.members_of(name, group) for name in architectures):
+            agents, missing = study.cohort(architectures, group, on, test=test, extensive=True)
+            missing = [_shorter(note, architectures) for note in missing]
+            return agents, [STAND_IN, *missing] if group == DEFAULT else missing
+    raise Missing("no runs of extensive or default training")
+
+
+def _shorter(note: str, architectures: Sequence[str]) -> str:
+    """Return a note of what is missing; a long list of architectures becomes their number."""
+    names = note.removeprefix("no ").split(", ")
+    if note.startswith("no ") and len(names) > LONG:
+        return f"no runs of {len(names)} of {len(architectures)} architectures"
+    return note
+
+
+def conditions(study: Study, task: Task, peaks: Peaks) -> Conditions:
+    """Return the trials of a task; all tasks have the same targets.
+
+    Args:
+        study: The study.
+        task: The task.
+        peaks: Which perturbations are drawn.
+    """
+    trials = study.prior_targets(TRIALS, GAIN_RANGE)
+    if task == "gain":
+        return Conditions(task, trials)
+    trials = trials.drop(columns="gain")
+    if task == "training":
+        return Conditions(task, trials)
+    pushes = study.prior_perturbations(TRIALS, peaks)[0]
+    pushes = pushes.drop(columns=["target_x_cm", "target_y_cm"])
+    return Conditions(task, pd.concat([trials, pushes], axis=1), perturbed=True)

@@ -1,0 +1,167 @@
+"""More of what panels of figures 4 to 8 are drawn of: seeds along a quantity, crosses, ellipses."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from .drawing import band
+from .ellipse import Ellipse
+from .statistics import mean_and_sem, sem, tukey
+from .style import colour_of, plain_ticks, short
+
+ZONE_CM = 65.0
+"""Radius of the reward zone, cm."""
+
+SAMPLE = 600
+"""Most values that stand for one violin."""
+
+
+def groups(table: pd.DataFrame, by: str | Sequence[str]) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """Yield what rows have in common and the rows, in order of appearance."""
+    yield from table.groupby(by if isinstance(by, str) else list(by), sort=False)
+
+
+def seed_curves(axes: Axes, table: pd.DataFrame, x: str) -> None:
+    """Draw for each architecture the mean over seeds along ``x`` with its SEM, and the seeds.
+
+    Args:
+        axes: Where to.
+        table: ``architecture``, ``seed``, ``x`` and ``value``.
+        x: Column of the horizontal axis.
+    """
+    for name, rows in groups(table, "architecture"):
+        found = mean_and_sem(rows, [x], "value").sort_values(x)
+        band(axes, found[x], found["mean"], found["sem"], colour_of(name))
+        axes.plot(rows[x], rows["value"], ".", ms=2.5, color=colour_of(name), mew=0)
+
+
+def legend(axes: Axes, names: Sequence[str], extra: Mapping[str, str] | None = None) -> None:
+    """Write the names of architectures, and what line styles mean, beside the axes.
+
+    Args:
+        axes: The axes.
+        names: Architectures and animals.
+        extra: Line styles by their meaning.
+    """
+    handles = [Line2D([], [], color=colour_of(name), label=short(name)) for name in names]
+    handles += [
+        Line2D([], [], color="gray", ls=style, label=text) for text, style in (extra or {}).items()
+    ]
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.05), borderaxespad=0.2)
+
+
+def name_ticks(axes: Axes, order: Sequence[str], rotation: float = 35) -> None:
+    """Label positions 0, 1, 2, ... of the horizontal axis with names."""
+    axes.set_xlim(-0.6, len(order) - 0.4)
+    labels = [short(name) for name in order]
+    axes.set_xticks(
+        range(len(order)), labels, rotation=rotation, ha="right", rotation_mode="anchor"
+    )
+
+
+def reward_zone(axes: Axes, *, both: bool = True) -> None:
+    """Draw dotted lines at the boundary of the reward zone."""
+    for place in (ZONE_CM, -ZONE_CM) if both else (ZONE_CM,):
+        axes.axhline(place, color="black", ls=":", lw=0.7, zorder=0)
+
+
+def outline(axes: Axes, ellipse: Ellipse, colour: str) -> None:
+    """Draw an ellipse; nothing if there were too few points for one."""
+    if np.isfinite(ellipse).all():
+        axes.plot(*ellipse.outline().T, color=colour, lw=1)
+
+
+def cross(axes: Axes, table: pd.DataFrame, x: str, y: str, name: str, **marker: Any) -> None:
+    """Draw the means over seeds of two quantities with both SEMs, and the seeds as small dots.
+
+    Args:
+        axes: Where to.
+        table: A row for each seed.
+        x: Column of the horizontal quantity.
+        y: Column of the vertical one.
+        name: Architecture.
+        marker: Options of the marker.
+    """
+    colour = colour_of(name)
+    axes.plot(table[x], table[y], ".", ms=2, mew=0, color=colour, alpha=0.7)
+    errors = {f"{key}err": sem(table[column]) for key, column in (("x", x), ("y", y))}
+    shown: Any = {key: error for key, error in errors.items() if np.isfinite(error)}
+    axes.errorbar(
+        table[x].mean(),
+        table[y].mean(),
+        fmt="o",
+        ms=3,
+        color=colour,
+        elinewidth=0.8,
+        label=short(name),
+        **{**shown, **marker},
+    )
+
+
+def limits(
+    axes: Axes,
+    x: tuple[float, float] | None = None,
+    y: tuple[float, float] | None = None,
+) -> None:
+    """Show at least the published ranges, and more where the data go beyond."""
+    for key, wanted in (("x", x), ("y", y)):
+        if wanted is not None:
+            low, high = getattr(axes, f"get_{key}lim")()
+            getattr(axes, f"set_{key}lim")(min(low, wanted[0]), max(high, wanted[1]))
+            plain_ticks(axes, key)
+
+
+def sample(values: npt.ArrayLike, most: int = SAMPLE) -> Any:
+    """Return values for a violin: fliers left out, and evenly thinned where they are many.
+
+    What stands for more than ``most`` values are the centres of as many equal parts of their
+    sorted list.
+    """
+    kept = np.sort(tukey(values))
+    if len(kept) <= most:
+        return kept
+    return kept[((np.arange(most) + 0.5) * len(kept) / most).astype(int)]
+
+
+def samples(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
+    """Return :func:`sample` of a column for each group of rows, pooled over all else.
+
+    Returns:
+        ``by`` and ``value``.
+    """
+    parts = []
+    for keys, rows in groups(table, by):
+        kept = sample(rows[column])
+        part = pd.DataFrame([keys] * len(kept), columns=list(by))
+        parts.append(part.assign(value=kept))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*by, "value"])
+
+
+def violin(
+    axes: Axes,
+    at: float,
+    values: npt.ArrayLike,
+    colour: str,
+    width: float = 0.5,
+    *,
+    hollow: bool = False,
+) -> None:
+    """Draw a violin of a :func:`sample`, whose fliers are left out already, with its mean."""
+    x = np.asarray(values, float)
+    if not len(x):
+        return
+    if len(x) > 2 and np.ptp(x) > 0:
+        parts: Any = axes.violinplot(x, [at], widths=width, showextrema=True)
+        for body in parts["bodies"]:
+            body.set(facecolor="none" if hollow else colour, alpha=1, lw=0.8 if hollow else 0)
+            body.set_edgecolor(colour)
+        parts["cbars"].set_visible(False)
+        for name in ("cmins", "cmaxes"):
+            parts[name].set(color=colour, lw=0.8)
+    half = 0.3 * width
+    axes.plot((at - half, at + half), [x.mean()] * 2, color="black" if hollow else "snow", lw=1)

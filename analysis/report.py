@@ -1,0 +1,234 @@
+"""One self-contained HTML page of what :mod:`.panel` drew: figures, tables, published values."""
+
+import base64
+import html
+import json
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from . import panels_of
+from .panel import Panel, comparison
+from .runs import Member
+from .style import short
+
+INDEX = "figures.json"
+"""What ``modnav figures`` says of the panels that it drew."""
+
+FAR = 3.0
+"""Difference from a published value, in SEM, from which it is marked."""
+
+OPTIONS = {
+    "precision": ("trainer", "precision"),
+    "scripted trials": ("data", "warmup", "trials"),
+    "action penalty": ("phases", "one", "action_penalty"),
+    "parallel trials": ("data", "parallel_trials"),
+    "process noise": ("data", "task", "process_noise"),
+    "observation noise": ("data", "task", "observation_noise"),
+    "trials planned": ("phases", "trials"),
+}
+"""What is told of a run's configuration, and where it is."""
+
+PACKAGES = ("modnav", "torch", "pytorch-lightning", "numpy", "pandas", "scipy", "scikit-learn")
+
+STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.6rem } h2 { border-bottom: 1px solid #ccc; margin-top: 2.5rem }
+nav a { margin-right: .9rem } table { border-collapse: collapse; font-size: 13px; margin: .5rem 0 }
+th, td { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #eee }
+th { background: #f6f6f6; position: sticky; top: 0 } td.text, th.text { text-align: left }
+td.far { background: #fdecea } .panels { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start }
+figure { margin: 0; border: 1px solid #eee; border-radius: 6px; padding: .6rem; max-width: 100%; box-sizing: border-box }
+figure img { max-width: 100%; display: block } figcaption { font-size: 13px; margin-top: .3rem; max-width: 34rem }
+.missing { color: #a33 } .scroll { overflow-x: auto; max-height: 30rem } details summary { cursor: pointer }
+"""
+
+
+def write_report(folder: Path, members: Sequence[Member]) -> Path:
+    """Write ``report.html`` beside the panels of a folder.
+
+    Args:
+        folder: Where ``modnav figures`` put its panels.
+        members: The runs that they were drawn from.
+
+    Raises:
+        ValueError: If the folder holds no panels.
+    """
+    file = folder / INDEX
+    if not file.is_file():
+        raise ValueError(f"{folder} holds no {INDEX}; `modnav figures` writes it")
+    index = json.loads(file.read_text(encoding="utf-8"))
+    path = folder / "report.html"
+    path.write_text(page(index, folder, members), encoding="utf-8")
+    return path
+
+
+def page(index: Mapping[str, Any], folder: Path, members: Sequence[Member]) -> str:
+    """Return the page.
+
+    Args:
+        index: What ``modnav figures`` says of the panels, see :data:`INDEX`.
+        folder: Where they are.
+        members: The runs that they were drawn from.
+    """
+    found = {panel.name: panel for name in _figures(index) for panel in panels_of(name)}
+    compared = {
+        about["panel"]: table
+        for about in index["panels"]
+        if about["drawn"]
+        and len(table := _compared(found[about["panel"]], folder / f"{about['panel']}.csv"))
+    }
+    links = "".join(
+        f'<a href="#figure{name}">{html.escape(_title(name))}</a>' for name in _figures(index)
+    )
+    parts = [
+        f"<h1>Modular navigation agents: {len(members)} runs</h1>",
+        f'<nav><a href="#runs">Runs</a><a href="#published">Published values</a>{links}</nav>',
+        _about(index, members),
+        _published(compared),
+        *(_figure(name, index, folder, compared) for name in _figures(index)),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>modnav report</title><style>{STYLE}</style></head>\n<body>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+
+
+def _figures(index: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys(about["figure"] for about in index["panels"]))
+
+
+def _title(figure: str) -> str:
+    return f"Figure {figure}" if figure.isdigit() else figure.capitalize()
+
+
+def _compared(panel: Panel, numbers: Path) -> pd.DataFrame:
+    """Return the panel's published values beside ours, of what there is of ours."""
+    if panel.published is None:
+        return pd.DataFrame()
+    return comparison(panel, pd.read_csv(numbers)).dropna(subset=["ours"])
+
+
+def _about(index: Mapping[str, Any], members: Sequence[Member]) -> str:
+    rows = []
+    for member in members:
+        config = _config(member.run.folder)
+        row = {
+            "architecture": member.architecture,
+            "agent": short(member.architecture),
+            "trained as": member.group,
+            "seed": member.run.seed,
+            "last trial": max(member.run.checkpoints, default=-1) + 1,
+        }
+        rows.append(row | {name: _at(config, keys) for name, keys in OPTIONS.items()})
+    table = pd.DataFrame(rows).dropna(axis="columns", how="all")
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    trials = index["trials"]
+    how = "as published, flaws included" if index["published"] else "with known flaws mended"
+    fewer = f", at most {trials} trials per condition (a quick look)" if trials else ""
+    return (
+        '<h2 id="runs">Runs</h2>'
+        f"<p>Panels are computed {how}{fewer}. Python {platform.python_version()}, {versions}.</p>"
+        + _html(table)
+    )
+
+
+def _config(folder: Path) -> Any:
+    file = folder / "config.yaml"
+    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def _at(config: Any, keys: Iterable[str]) -> Any:
+    """Return an entry of a configuration; None if it has none."""
+    for key in keys:
+        config = config.get(key) if isinstance(config, dict) else None
+    return config
+
+
+def _published(compared: Mapping[str, pd.DataFrame]) -> str:
+    rows = []
+    for name, table in compared.items():
+        apart = table["in_sem"].abs().dropna()
+        rows.append(
+            {
+                "panel": name,
+                "values": len(table),
+                "mean published": table["published"].mean(),
+                "mean ours": table["ours"].mean(),
+                "median |difference|": table["difference"].abs().median(),
+                "median |difference| in SEM": apart.median() if len(apart) else None,
+                f"beyond {FAR:g} SEM": int((apart > FAR).sum()),
+            }
+        )
+    text = (
+        "<p>Differences are ours less published, in units of the standard error of both where "
+        "both are known, else of the one that is. Each panel's values are below its picture.</p>"
+    )
+    return f'<h2 id="published">Published values</h2>{text}{_html(pd.DataFrame(rows))}'
+
+
+def _figure(
+    name: str, index: Mapping[str, Any], folder: Path, compared: Mapping[str, pd.DataFrame]
+) -> str:
+    panels = "".join(
+        _panel(about, folder, compared.get(about["panel"]))
+        for about in index["panels"]
+        if about["figure"] == name
+    )
+    heading = f'<h2 id="figure{name}">{html.escape(_title(name))}</h2>'
+    return f'{heading}<div class="panels">{panels}</div>'
+
+
+def _panel(about: Mapping[str, Any], folder: Path, table: pd.DataFrame | None) -> str:
+    name, title = html.escape(about["panel"]), html.escape(about["title"])
+    picture, image = folder / f"{about['panel']}.png", ""
+    if picture.is_file():
+        content = picture.read_bytes()
+        width = int.from_bytes(content[16:20], "big") // 2  # of a PNG; 300 dots per inch
+        data = base64.b64encode(content).decode("ascii")
+        source = f"data:image/png;base64,{data}"
+        image = f'<img alt="{name}: {title}" width="{width}" src="{source}">'
+    notes = [*about["missing"], *([f"failed: {about['error']}"] if about["error"] else [])]
+    told = f'<div class="missing">{html.escape("; ".join(notes))}</div>' if notes else ""
+    numbers = ""
+    if table is not None:
+        numbers = f"<details><summary>published values</summary>{_html(table)}</details>"
+    caption = f"<figcaption><b>{name}</b> {title}{told}{numbers}</figcaption>"
+    return f'<figure id="panel{name}">{image}{caption}</figure>'
+
+
+def _html(table: pd.DataFrame) -> str:
+    """Return a table, numbers to four digits, those far from published ones marked."""
+    words = [not pd.api.types.is_numeric_dtype(table[name]) for name in table]
+    head = "".join(
+        f"<th{_class(word and 'text')}>{html.escape(str(name))}</th>"
+        for name, word in zip(table, words, strict=True)
+    )
+    rows = []
+    for row in table.itertuples(index=False):
+        cells = []
+        for name, word, value in zip(table, words, row, strict=True):
+            far = name == "in_sem" and abs(value) > FAR
+            kind = "text" if word else "far" if far else ""
+            cells.append(f"<td{_class(kind)}>{html.escape(_shown(value))}</td>")
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    body = "\n".join(rows)
+    return f'<div class="scroll"><table><tr>{head}</tr>\n{body}</table></div>'
+
+
+def _class(name: str | bool) -> str:
+    return f' class="{name}"' if name else ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.4g}"
+    return "" if value is None else str(value)

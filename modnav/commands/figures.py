@@ -1,0 +1,235 @@
+"""``modnav figures``: draw the study's figures from trained runs."""
+
+import argparse
+import json
+import os
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from modnav.commands._conditions import Parser
+from modnav.errors import InterruptedRunError
+
+INDEX = "figures.json"
+"""What was drawn and what was missing, in the folder of the figures."""
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command.
+
+    Raises:
+        ValueError: For a mistake in the arguments or the files; for panels that failed only after
+            all others were drawn.
+        InterruptedRunError: If it was interrupted; the same command goes on.
+    """
+    complain(draw_figures(options("figures", args)))
+
+
+def options(command: str, args: Sequence[str]) -> argparse.Namespace:
+    """Return the options of a command that draws figures, checked.
+
+    Args:
+        command: Its name.
+        args: Its arguments.
+
+    Raises:
+        ValueError: If they are not allowed.
+    """
+    from modnav.analysis import FIGURES
+
+    given = _parser(command, list(FIGURES)).parse_args(args)
+    for name in ("trials", "workers"):
+        value = getattr(given, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} is {value}; it must be 1 or more")
+    for path in given.runs:
+        if not path.is_dir():
+            raise ValueError(f"RUNS is {path}; it must be a folder of runs")
+    if given.monkey is not None and not given.monkey.is_dir():
+        raise ValueError(f"--monkey is {given.monkey}; it must be a folder")
+    given.figure = given.figure or list(FIGURES)
+    return given
+
+
+def complain(failed: Sequence[str]) -> None:
+    """Complain about panels that failed, if any did.
+
+    Raises:
+        ValueError: If one did.
+    """
+    if failed:
+        raise ValueError(
+            f"panels that failed: {len(failed)}; the others are drawn. The first: {failed[0]}"
+        )
+
+
+def _parser(command: str, figures: Sequence[str]) -> Parser:
+    parser = Parser(
+        prog=f"modnav {command}",
+        description="Draw the study's figures from trained runs: PDF, PNG and CSV of each panel. "
+        "What was simulated is kept, so that the same command goes on where it ended.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("runs", nargs="+", type=Path, metavar="RUNS", help="folder of runs, or the study's data")
+    add("--out", type=Path, required=True, metavar="FOLDER", help="where the panels go")
+    add(
+        "--figure",
+        action="append",
+        choices=figures,
+        metavar="N",
+        help=f"figure to draw with its supplements: {', '.join(figures)}; may be given more than "
+        "once (default: all)",
+    )
+    add(
+        "--monkey",
+        type=Path,
+        metavar="FOLDER",
+        help="animals: Bruno/bruno_normal_trajectory_paper.pkl and the like, or tables of "
+        "`modnav import-monkey` in Bruno/normal",
+    )
+    add(
+        "--published",
+        action="store_true",
+        help="do as published also where that has a flaw, see analysis/PITFALLS.md",
+    )
+    add("--trials", type=int, metavar="N", help="most trials per condition, for a quick look")
+    add("--workers", type=int, metavar="N", help="processes (default: one for each core)")
+    add(
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        help="where simulations are kept (default: OUT/cache); it may be deleted",
+    )
+    return parser
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def draw_figures(given: argparse.Namespace) -> list[str]:
+    """Draw panels one after the other, and return why some failed.
+
+    Args:
+        given: What :func:`options` returned.
+
+    Raises:
+        ValueError: If a folder holds no runs.
+        InterruptedRunError: If it was interrupted; what was drawn is kept.
+    """
+    import torch
+
+    from modnav.analysis import panels_of
+    from modnav.analysis.study import Study
+
+    panels = [(name, panel) for name in given.figure for panel in panels_of(name)]
+    console, failed, drawn = Console(), [], []
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    outer = bar.add_task("panels", total=len(panels))
+    inner = bar.add_task("simulations", total=None, visible=False)
+
+    def shown(what: str, done: int, total: int) -> None:
+        bar.update(inner, description=what, completed=done, total=total, visible=done < total)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads gain little here, and lose much where trainings run beside
+    study = Study(
+        given.runs,
+        given.cache or given.out / "cache",
+        given.monkey,
+        given.published,
+        given.trials,
+        given.workers or cores(),
+        shown,
+    )
+    try:
+        with bar, study:
+            for figure, panel in panels:
+                bar.update(outer, description=f"panel {panel.name}")
+                about = _drawn(panel, study, given.out)
+                drawn.append(
+                    {"figure": figure, "panel": panel.name, "title": panel.title, **about}
+                )
+                _write_index(given, drawn)
+                if about["error"]:
+                    failed.append(f"{panel.name}: {about['error']}")
+                bar.advance(outer)
+                if not console.is_terminal:
+                    print(_line(panel.name, about), flush=True)
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            f"interrupted after {len(drawn)} of {len(panels)} panels; the same command goes on"
+        ) from None
+    finally:
+        torch.set_num_threads(threads)
+    _report(console, drawn, given.out)
+    return failed
+
+
+def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
+    """Draw a panel and return what became of it."""
+    from modnav.analysis.panel import Missing, blank, draw
+
+    begun = time.monotonic()
+    error, whole = "", True
+    try:
+        found = draw(panel, study, out)
+        missing = list(found.missing)
+    except Missing as reason:
+        blank(panel, str(reason), out)
+        missing, whole = [str(reason)], False
+    except (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as reason:
+        if os.environ.get("MODNAV_TRACEBACK"):
+            traceback.print_exc()
+        error = " ".join(str(reason).split()) or type(reason).__name__
+        missing, whole = [], False
+    seconds = round(time.monotonic() - begun, 1)
+    return {"drawn": whole, "missing": missing, "error": error, "seconds": seconds}
+
+
+def _write_index(given: argparse.Namespace, drawn: Sequence[dict[str, Any]]) -> None:
+    given.out.mkdir(parents=True, exist_ok=True)
+    content = {
+        "runs": [str(path) for path in given.runs],
+        "published": given.published,
+        "trials": given.trials,
+        "panels": list(drawn),
+    }
+    new = given.out / f".{INDEX}"
+    new.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(new, given.out / INDEX)
+
+
+def _line(name: str, about: dict[str, Any]) -> str:
+    told = about["error"] and f"failed: {about['error']}"
+    told = told or "; ".join(about["missing"]) or "complete"
+    return f"{name} ({about['seconds']:.0f} s): {told}"
+
+
+def _report(console: Console, drawn: Sequence[dict[str, Any]], out: Path) -> None:
+    """Print what was missing, and where the panels are."""
+    if console.is_terminal:
+        for about in drawn:
+            if about["missing"] or about["error"]:
+                console.print(_line(about["panel"], about), soft_wrap=True, highlight=False)
+    whole = sum(not about["missing"] and not about["error"] for about in drawn)
+    there = sum(about["drawn"] for about in drawn)
+    console.print(
+        f"{there} of {len(drawn)} panels drawn, {whole} complete: {out}",
+        soft_wrap=True,
+        highlight=False,
+    )

@@ -1,0 +1,22 @@
+"""``modnav report``: one HTML page of the study's figures, drawn from trained runs."""
+
+from collections.abc import Sequence
+
+from modnav.commands import figures
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command: draw the panels as ``modnav figures`` does, and write ``report.html``.
+
+    Raises:
+        ValueError: As ``modnav figures``; the page is written also if panels failed.
+        InterruptedRunError: If it was interrupted; the same command goes on.
+    """
+    from modnav.analysis.report import write_report
+    from modnav.analysis.runs import find_members
+
+    given = figures.options("report", args)
+    failed = figures.draw_figures(given)
+    path = write_report(given.out, find_members(given.runs))
+    print(f"report: {path}")
+    figures.complain(failed)
