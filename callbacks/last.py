@@ -61,7 +61,11 @@ class LastCheckpoint(Checkpoint):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._saved_at = time.monotonic()
+        self._saved_at, self._received = time.monotonic(), 0
+        folder = Path(trainer.default_root_dir)
+        # A run that goes on from an earlier state must not write over the files of a later one.
+        numbers = [int(file.name.split(".")[1]) for file in folder.glob("*.*.rank*.ckpt")]
+        self._saves = max([self._saves, *numbers])
         try:
             self._former = {s: signal.signal(s, self._remember) for s in self.signals}
         except ValueError:
@@ -182,13 +186,23 @@ class LastCheckpoint(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         own = self._own_state(trainer)
-        checkpoint["experience"], checkpoint["random"] = own["experience"], own["random"]
+        for name in ("experience", "smoothing_generator", "random"):
+            checkpoint[name] = own[name]
         checkpoint["processes"] = trainer.world_size
 
     @override
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
+        try:
+            self._restore(trainer, checkpoint)
+        except (AttributeError, LookupError, TypeError) as error:
+            raise ValueError(
+                f"{trainer.ckpt_path} lacks part of a run's state ({error}); it is damaged, or of "
+                "another version of modnav"
+            ) from error
+
+    def _restore(self, trainer: Trainer, checkpoint: dict[str, Any]) -> None:
         own, rank, processes = checkpoint, trainer.global_rank, checkpoint["processes"]
         if processes != trainer.world_size:
             _tell(
@@ -204,11 +218,12 @@ class LastCheckpoint(Checkpoint):
         experience_of(trainer).load_experience_state(
             own["experience"], generators=rank < processes
         )
+        if rank >= processes:
+            return  # a new process draws numbers of its own
         generator = learner_of(trainer).generator
-        if 0 < rank < processes and generator is not None:
+        if generator is not None:
             generator.set_state(own["smoothing_generator"])
-        if rank < processes:
-            _set_random_state(own["random"], trainer.strategy.root_device)
+        _set_random_state(own["random"], trainer.strategy.root_device)
 
 
 def _of_rank(path: Path, save: int, rank: int) -> Path:

@@ -157,11 +157,12 @@ class Summary(Callback):
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.best_model_path:
                 console.print(f"best checkpoint: {callback.best_model_path}", soft_wrap=True)
-        last = callback_of(trainer, LastCheckpoint)
-        console.print(
-            f"full state:      {folder / 'last.ckpt'}, {last.megabytes:.1f} MB, "
-            f"written in {last.seconds:.2f} s",
-            soft_wrap=True,
-        )
+        for last in trainer.checkpoint_callbacks:
+            if isinstance(last, LastCheckpoint):
+                console.print(
+                    f"full state:      {folder / 'last.ckpt'}, {last.megabytes:.1f} MB, "
+                    f"written in {last.seconds:.2f} s",
+                    soft_wrap=True,
+                )
         console.print(f"learning curve:  {folder / 'learning_curve.png'}", soft_wrap=True)
         console.print(f"TensorBoard:     tensorboard --logdir {folder}", soft_wrap=True)

@@ -31,8 +31,8 @@ from modnav.parameters import TaskParameters
 from modnav.replay import AbstractReplay, StepReplay, TrialReplay
 from modnav.td3 import Segment
 
-EXPLORATION_STD = 0.5
-"""Exploration noise of the trials that are acted out, as in phase II."""
+PHASE = TrainingPhases().current
+"""What the trials are acted out with: phase I, with which runs begin."""
 
 STEPS_PER_UPDATE = 4
 """Environment steps per update, as published."""
@@ -47,8 +47,8 @@ def bench_acting(settings: Settings) -> Figure:
     fast = _collector(agent, settings.parallel_trials)
     plain = _collector(agent, 1)
     spreads = compare(
-        Work(partial(fast.sweep, agent.actor, EXPLORATION_STD), settings.parallel_trials),
-        Work(partial(plain.sweep, agent.actor, EXPLORATION_STD)),
+        Work(partial(fast.sweep, agent.actor, PHASE.exploration_std), settings.parallel_trials),
+        Work(partial(plain.sweep, agent.actor, PHASE.exploration_std)),
         settings.seconds,
     )
     what = f"acting, {settings.parallel_trials} trials in parallel"
@@ -57,7 +57,8 @@ def bench_acting(settings: Settings) -> Figure:
 
 def _collector(agent: Agent, parallel_trials: int) -> Collector:
     generators = {role: Generator().manual_seed(k) for k, role in enumerate(ROLES)}
-    return Collector(TaskParameters(), agent.sources, parallel_trials, generators)
+    task = TaskParameters() if PHASE.observation_noise else TaskParameters(observation_noise=0.0)
+    return Collector(task, agent.sources, parallel_trials, generators)
 
 
 def bench_update(settings: Settings) -> Figure:
@@ -198,6 +199,9 @@ def bench_replay(settings: Settings) -> Figure:
     rng = np.random.default_rng(0)
     spreads = compare(Work(partial(replay.sample, rng)), Work(plain.sample), settings.seconds)
     megabytes = sum(x.numel() * x.element_size() for x in replay.buffers.values()) / 1e6
+    if isinstance(replay, TrialReplay) and replay.index is not None:
+        arrays = (replay.lengths, replay.index.members, replay.index.counts, replay.index.places)
+        megabytes += sum(x.nbytes for x in arrays) / 1e6
     items = "trials" if agent.recurrent else "steps"
     return Figure(
         "replay", f"replay sampling, {count} {items} held", "batch", *spreads, {"MB": megabytes}
@@ -276,7 +280,7 @@ def short_run(settings: Settings, seconds: float) -> Clock:
         replay=replay,
         steps_per_update=STEPS_PER_UPDATE,
         learning_starts=WARM,
-        epoch_trials=1_000_000,  # no validation
+        epoch_trials=1_000_000,
     )
     clock.watch("update", learner, "update")
     clock.watch("collection", experience, "_step")
@@ -291,6 +295,7 @@ def short_run(settings: Settings, seconds: float) -> Clock:
             default_root_dir=folder,
             callbacks=[TrainingPhases(), Monitor(), clock],
             num_sanity_val_steps=0,
+            limit_val_batches=0,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -308,7 +313,7 @@ def plain_run(settings: Settings, seconds: float) -> float:
     replay = PlainReplay(batch, steps=not agent.recurrent)
 
     def act(collector: Collector) -> None:
-        replay.add(collector.sweep(agent.actor, EXPLORATION_STD).finished)
+        replay.add(collector.sweep(agent.actor, PHASE.exploration_std).finished)
 
     first = _collector(agent, 16)
     while len(replay.trials) <= WARM * batch:

@@ -5,6 +5,7 @@ import importlib
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 
 from modnav.commands import COMMANDS, LIGHTNING, load, overview
@@ -79,7 +80,20 @@ def _fail(error: BaseException, status: int) -> None:
     rank = int(os.environ.get("LOCAL_RANK", "0"))
     where = f" (process {rank})" if rank else ""
     print(f"modnav: error{where}: {_told(str(error))}", file=sys.stderr)
+    if rank:
+        _outlive_the_first()
     raise SystemExit(status) from error
+
+
+def _outlive_the_first() -> None:
+    """End after the process that started this one: Lightning kills it if one of us ends before."""
+    import torch
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()  # so that it hears of our end
+    parent, until = os.getppid(), time.monotonic() + 20
+    while os.getppid() == parent and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def _told(text: str) -> str:

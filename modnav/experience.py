@@ -362,6 +362,8 @@ class Experience(LightningDataModule):
         if state["replay"] is None:
             self.replay.clear()
             self.counters.due = 0
+            if self.setting.scripted and self.warmup:
+                self.counters.scripted += self.warmup.trials / self.processes
         else:
             self.replay.load_state_dict(state["replay"])
         self.collector.load_state_dict(state["collector"])

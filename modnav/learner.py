@@ -1,7 +1,6 @@
 """Lightning module that trains an agent with TD3."""
 
 import copy
-import math
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -136,7 +135,7 @@ class TD3(LightningModule):
         self.updates += 1
 
     def _descend(self, name: str, optimizer: LightningOptimizer, loss: Tensor) -> None:
-        if not math.isfinite(loss.item()):
+        if not self._finite(loss):
             raise DivergedError(
                 f"the {name} loss became {loss.item()} at update {self.updates}{self._trial()}; "
                 "training stopped, and the checkpoints are as they were"
@@ -146,6 +145,15 @@ class TD3(LightningModule):
         optimizer.step()
         torch.clear_autocast_cache()  # else the next loss would see the weights of before
         self.losses[name].append(loss.detach())
+
+    def _finite(self, loss: Tensor) -> bool:
+        """Return whether a loss is finite, in all processes if there are several."""
+        finite = loss.detach().isfinite()
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            told = finite.float()
+            torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MIN)
+            finite = told.bool()
+        return bool(finite)
 
     def _trial(self) -> str:
         experience = getattr(self.trainer, "datamodule", None)
@@ -206,8 +214,6 @@ class TD3(LightningModule):
             "agent": describe_agent(self.agent),
             "updates": self.updates,
         }
-        if self.generator is not None:
-            checkpoint["modnav"]["smoothing_generator"] = self.generator.get_state()
         if "optimizer_states" not in checkpoint:
             weights = checkpoint["state_dict"]
             checkpoint["state_dict"] = {
@@ -234,5 +240,3 @@ class TD3(LightningModule):
         for key in [k for k in weights if k.startswith("agent.")]:
             weights.setdefault(key.replace("agent.", "target.", 1), weights[key])
         self.updates = about["updates"]
-        if self.generator is not None and "smoothing_generator" in about:
-            self.generator.set_state(about["smoothing_generator"])

@@ -26,7 +26,7 @@ class Linear(nn.Linear):
     @override
     def forward(self, x: Tensor) -> Tensor:
         size = x.numel() * self.out_features
-        if size < PAYS or not _is_plain_float32(x) or self.bias is None:
+        if size < PAYS or x.dim() < 2 or not _is_plain_float32(x) or self.bias is None:
             return super().forward(x)
         return _Product.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
 

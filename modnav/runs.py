@@ -20,7 +20,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(path / ".lock", blocking=False)
+        self._lock = FileLock(path / ".lock")
 
     @property
     def last(self) -> Path:
@@ -62,7 +62,7 @@ class RunFolder:
             ValueError: If another process has it.
         """
         try:
-            self._lock.acquire()
+            self._lock.acquire(blocking=False)
         except Timeout as error:
             raise ValueError(
                 f"{self.path} is being trained by another process; wait for it to end, or choose "
@@ -146,6 +146,7 @@ def with_run(args: list[str]) -> list[str]:
         if rest:
             _tell(f"resuming {run} with its own configuration, but for: {' '.join(rest)}")
         if last.is_file():
+            _check_whole(str(last))
             where = ["--ckpt_path", str(last)]
         else:
             _tell(f"{folder.path} has no last.ckpt yet: the run starts from its beginning")
@@ -153,19 +154,36 @@ def with_run(args: list[str]) -> list[str]:
         config, path = str(folder.config), str(folder.path)
         return [command, "--config", config, *rest, *where, "--folder", path]
     checkpoint = _value(rest, "--ckpt_path")
-    if checkpoint:
-        from modnav.checkpoint_io import read_checkpoint  # only here, as it imports Lightning
-
-        whole = "experience" in read_checkpoint(checkpoint)
-        if command == "fit" and not whole:
-            raise ValueError(
-                f"{checkpoint} holds weights only; a run is resumed from its last.ckpt"
-            )
+    if checkpoint and command == "fit":
+        _check_whole(checkpoint)
     if checkpoint and command in ("validate", "test", "predict") and not _value(rest, "--config"):
         for parent in Path(checkpoint).resolve().parents[:2]:
             if RunFolder(parent).config.is_file():
                 return [command, "--config", str(RunFolder(parent).config), *rest]
     return args
+
+
+def _check_whole(path: str) -> None:
+    """Check that a run can go on from a checkpoint.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    from modnav.checkpoint_io import read_checkpoint  # only here, as it imports Lightning
+
+    checkpoint = read_checkpoint(path)
+    if "experience" not in checkpoint:
+        raise ValueError(f"{path} holds weights only; a run is resumed from its last.ckpt")
+    missing = {"callbacks", "loops", "optimizer_states", "processes", "random"} - set(checkpoint)
+    if missing or not checkpoint["callbacks"] or not _is_count(checkpoint["processes"]):
+        raise ValueError(
+            f"{path} lacks part of a run's state ({', '.join(sorted(missing)) or 'processes'}); "
+            "it is damaged, or of another version of modnav"
+        )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
 
 
 def _tell(text: str) -> None:

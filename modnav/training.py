@@ -33,14 +33,23 @@ from modnav.runs import RunFolder
 
 
 class KeptConfig(SaveConfigCallback):
-    """Keep what a new run was asked for in its folder; a resumed run has it there already."""
+    """Keep what a run was asked for in its folder, also what a resumed run was asked anew."""
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if not trainer.is_global_zero:
+            return
         path = RunFolder(Path(trainer.default_root_dir)).config
-        if trainer.is_global_zero and not (path.exists() and self.config.ckpt_path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.parser.save(self.config, path, skip_none=False, overwrite=True)
+        config = self.config.clone()
+        config.ckpt_path, config.folder, config.overwrite = (
+            None,
+            None,
+            False,
+        )  # of this start alone
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(".config.yaml")  # a killed run leaves the former whole
+        self.parser.save(config, new, skip_none=False, overwrite=True)
+        os.replace(new, path)
 
 
 class ModnavCLI(LightningCLI):
@@ -120,7 +129,6 @@ class ModnavCLI(LightningCLI):
             return
         config = self.config_init[self.subcommand]
         self.run_folder.lock()
-        # A resumed run has the configuration of when it was new, which may have asked to overwrite.
         self.run_folder.clear(whole=config.overwrite and not config.ckpt_path)
 
     @override

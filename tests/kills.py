@@ -121,7 +121,7 @@ def differences(a: Any, b: Any, name: str = "state") -> list[str]:
 
 
 def main(kills: int, seed: int, trials: int, until: float) -> bool:
-    """Kill a run ``kills`` times; return whether it ended as one left alone.
+    """Kill a run ``kills`` times; return whether it was, and ended as one left alone.
 
     Args:
         kills: Number of kills; the run is left alone after them.
@@ -151,7 +151,7 @@ def main(kills: int, seed: int, trials: int, until: float) -> bool:
         other += [] if alone.table().equals(run.table()) else ["validation.csv"]
     print(", ".join(f"{name}: {count}" for name, count in counts.items()))
     print(f"NOT the same: {', '.join(other)}" if other else "the same as the run left alone")
-    return not other
+    return not other and counts["ended"] == 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pytest
 import torch
 
 from modnav.checkpoint_io import read_checkpoint
@@ -82,7 +81,8 @@ def test_two_processes_learn_together_and_go_on_after_a_signal_to_one(small: Pat
 
     first, second = (json.loads((RUN / f"spy{rank}.json").read_text()) for rank in (0, 1))
     assert first == second
-    assert [phase for phase, _ in first["phases"]] == [1, 2, 3][-len(first["phases"]) :]
+    assert first["phases"][-1][0] == 3
+    assert len(first["phases"]) > 1
     assert first["trials"] >= 200
     assert first["env_steps"] % 8 == 0  # four trials in each of two processes
     assert same(weights(RUN, 0), weights(RUN, 1))
@@ -132,17 +132,8 @@ def test_an_update_on_two_halves_is_the_update_on_the_whole(tmp_path: Path):
     assert same(first, second)
     for name, x in whole.items():
         torch.testing.assert_close(first[name], x, rtol=0, atol=2e-6, msg=name)
-    torch.manual_seed(0)
     assert any(
         not torch.equal(x, whole[f"target.{name[6:]}"])
         for name, x in whole.items()
         if name.startswith("agent.")
     )
-
-
-@pytest.mark.parametrize("word", ["ddp", "modular"])
-def test_names_of_configs_reach_the_processes(word: str):
-    """What is started for the second process is the command line as the first sees it."""
-    from modnav.runs import with_config_paths
-
-    assert Path(with_config_paths(["fit", "--config", word])[2]).is_file()

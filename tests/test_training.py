@@ -263,6 +263,26 @@ def test_a_second_run_into_one_folder_is_refused(small: Path, capsys):
     assert f"{run} holds a run already" in capsys.readouterr().err
 
 
+def test_a_second_ctrl_c_does_not_wait_for_the_updates_under_way():
+    callback = LastCheckpoint()
+    callback._remember(signal.SIGINT, None)
+    callback._remember(signal.SIGTERM, None)
+    with pytest.raises(KeyboardInterrupt):
+        callback._remember(signal.SIGINT, None)
+
+
+@pytest.mark.parametrize("key", ["processes", "random", "callbacks", "loops"])
+def test_an_incomplete_state_is_refused_in_one_line(small: Path, key: str, capsys):
+    run = fit(small)
+    state = read_checkpoint(run / "last.ckpt")
+    del state[key]
+    torch.save(state, run / "last.ckpt")
+    with pytest.raises(SystemExit) as exit_info:
+        main(["fit", "--resume", str(run), "--phases.trials", "80"])
+    assert exit_info.value.code == 2
+    assert f"lacks part of a run's state ({key})" in capsys.readouterr().err
+
+
 def test_ctrl_c_twice_ends_a_run_at_once_and_harms_nothing(small: Path):
     whole = fit(small, "--phases.trials", "400")
     command = [sys.executable, "-m", "modnav", "fit", "--config", str(small)]
@@ -504,6 +524,9 @@ def test_a_finished_run_says_so(small: Path, capsys):
     assert (run / "last.ckpt").read_bytes() == before
 
 
+THREE = "three:\n    exploration_std: 0.4"
+
+
 def test_a_moved_run_goes_on_with_other_options(small: Path, monkeypatch, capsys):
     run = fit(small)
     config = (run / "config.yaml").read_text()
@@ -517,7 +540,10 @@ def test_a_moved_run_goes_on_with_other_options(small: Path, monkeypatch, capsys
     out = capsys.readouterr().out
     assert "but for: --phases.trials 80 --phases.three.exploration_std 0.123" in out
     assert (Path("renamed") / "checkpoints/00079.ckpt").is_file()
-    assert Path("renamed/config.yaml").read_text() == config
+    now = Path("renamed/config.yaml").read_text()
+    assert now == config.replace("trials: 60", "trials: 80").replace(
+        THREE, THREE.replace("0.4", "0.123")
+    )
     last = read_checkpoint(Path("renamed/last.ckpt"))
     assert last["experience"]["setting"][0] == 0.123
     state = last["callbacks"][best[0]]

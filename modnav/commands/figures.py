@@ -6,6 +6,7 @@ import os
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -182,21 +183,24 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
 
 def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
     """Draw a panel and return what became of it."""
-    from modnav.analysis.panel import Missing, blank, draw
+    from modnav.analysis.panel import Missing, blank, clear, draw
 
     begun = time.monotonic()
     error, whole = "", True
     try:
-        found = draw(panel, study, out)
-        missing = list(found.missing)
-    except Missing as reason:
-        blank(panel, str(reason), out)
-        missing, whole = [str(reason)], False
-    except (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as reason:
+        clear(panel, out)
+        try:
+            missing = list(draw(panel, study, out).missing)
+        except Missing as reason:
+            blank(panel, str(reason), out)
+            missing, whole = [str(reason)], False
+    except Exception as reason:  # whatever it is, the other panels are drawn
         if os.environ.get("MODNAV_TRACEBACK"):
             traceback.print_exc()
         error = " ".join(str(reason).split()) or type(reason).__name__
         missing, whole = [], False
+        with suppress(OSError):
+            clear(panel, out)  # half of a panel is none
     seconds = round(time.monotonic() - begun, 1)
     return {"drawn": whole, "missing": missing, "error": error, "seconds": seconds}
 
