@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from scipy.interpolate import UnivariateSpline
 
-from modnav.metrics import signed_radial_error as published_signed_radial_error
 from modnav.tables import runs
 
 AHEAD_DEG = 90.0
@@ -161,14 +159,27 @@ def signed_radial_error(trials: pd.DataFrame, *, published: bool = False) -> Any
 
     Args:
         trials: Table of trials.
-        published: Take ends behind the start for ones in front, and an end at the origin for an
-            overshoot, as the study does.
+        published: Take ends behind the start for ones in front, and add 1e-8 to denominators of
+            ends, as the study does.
     """
     error, end, target = trials["radial_error_cm"].to_numpy(float), ends(trials), targets(trials)
     if published:
-        return published_signed_radial_error(*map(torch.tensor, (error, end, target))).numpy()
+        ahead = np.hypot(*target.T)  # where the formula divides by 0
+        arc = np.where(target[:, 0] == 0, ahead, _published_arc(target))
+        return np.where(_published_arc(end, 1e-8) < arc, -error, error)
     over = arc_length(end) >= arc_length(target)
     return np.where(over, error, -error)
+
+
+def _published_arc(points: Any, small: float = 0.0) -> Any:
+    """Return the arcs to points by the published formula, cm, ``(N,)``; NaN where undefined.
+
+    ``small`` is added to denominators, cm.
+    """
+    x, distance = points[:, 0], np.hypot(*points.T)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        radius = distance**2 / (2 * x + small)
+        return 2 * radius * np.arcsin(distance / (2 * radius + small))
 
 
 def eccentricity(theta_deg: npt.ArrayLike) -> Any:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from .statistics import Numbers, sem, tukey
+from .statistics import Numbers, sem
 from .style import MOTOR, SEED_DOT, SENSORY, colour_of, plain_ticks, tick_label
 
 TRIAL_SCALE = 1e4
@@ -91,7 +91,7 @@ def violin(
     hollow: bool = False,
     edge: str | None = None,
 ) -> None:
-    """Draw a violin of the values that pass the Tukey filter, with mean and extremes.
+    """Draw a violin of values that were filtered before, with mean and extremes.
 
     Args:
         axes: Where.
@@ -102,7 +102,8 @@ def violin(
         hollow: Whether only the outline is drawn, in the colour.
         edge: Colour of a dashed outline; none by default.
     """
-    values = tukey(numbers)
+    values = np.asarray(numbers, float).ravel()
+    values = values[np.isfinite(values)]
     if not len(values):
         return
     if np.ptp(values) == 0:  # no density can be estimated

@@ -1,6 +1,6 @@
 """Agents after extensive training, of figures 7 and 8, in tasks far beyond their training.
 
-Where there are no such runs, those of the default training stand in, and panels say so.
+Of architectures without such runs, those of the default training stand in, and panels say so.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from .draws import Peaks
 from .panel import Missing
 from .runs import DEFAULT, EXTENSIVE
 from .study import Chosen, Conditions, Study
+from .style import short
 
 TRIALS = 2000
 """Trials of each condition."""
@@ -38,12 +39,30 @@ def cohort(
     """
     test: Literal["gain", "perturbation"] = "perturbation" if task == "perturbation" else "gain"
     on = ("gain1x",) if task == "training" else None
-    for group in (EXTENSIVE, DEFAULT):
-        if any(study.members_of(name, group) for name in architectures):
-            agents, missing = study.cohort(architectures, group, on, test=test, extensive=True)
-            missing = [_shorter(note, architectures) for note in missing]
-            return agents, [STAND_IN, *missing] if group == DEFAULT else missing
-    raise Missing("no runs of extensive or default training")
+    long = [name for name in architectures if study.members_of(name, EXTENSIVE)]
+    short_only = [name for name in set(architectures) - set(long) if study.members_of(name)]
+    if not long and not short_only:
+        raise Missing("no runs of extensive or default training")
+    usual = EXTENSIVE if long else DEFAULT  # those without any runs are missing in this
+    group = dict.fromkeys(architectures, usual) | dict.fromkeys(short_only, DEFAULT)
+    agents, missing = [], _stand_in([n for n in architectures if n in short_only], bool(long))
+    for one in dict.fromkeys(group.values()):
+        names = [name for name in architectures if group[name] == one]
+        try:
+            found, notes = study.cohort(names, one, on, test=test, extensive=True)
+        except Missing as error:  # no checkpoint that was tested
+            found, notes = [], [str(error)]
+        agents += found
+        missing += [_shorter(note, architectures) for note in notes]
+    if not agents:
+        raise Missing("; ".join(missing))
+    return sorted(agents, key=lambda a: list(architectures).index(a.architecture)), missing
+
+
+def _stand_in(names: Sequence[str], some: bool) -> list[str]:
+    """Return a note of the architectures whose default training stands in, of all or ``some``."""
+    which = f" of {', '.join(map(short, names))}" if some else ""
+    return [STAND_IN.replace(":", f"{which}:")] if names else []
 
 
 def _shorter(note: str, architectures: Sequence[str]) -> str:

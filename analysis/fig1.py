@@ -158,7 +158,8 @@ def compute_1g(study: Study) -> pd.DataFrame:
 
 def _published_smooth(path: pd.DataFrame) -> pd.DataFrame:
     """Return x as a smoothing spline of y; a path that turns back is drawn as it is."""
-    forward = path[path["y_cm"].diff().fillna(1) > 0]
+    before = path["y_cm"].cummax().shift(fill_value=-np.inf)
+    forward = path[path["y_cm"] > before]  # a spline needs an increasing abscissa
     if len(forward) < 5 or len(forward) < len(path) - 2:
         return smoothed_path(path)
     y = forward["y_cm"].to_numpy(float)

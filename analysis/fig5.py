@@ -294,10 +294,23 @@ def plot_crosses(
 
 
 def last_errors(table: pd.DataFrame, missing: list[str]) -> pd.DataFrame:
-    """Return decoding error at the last step and radial error of each test trial."""
+    """Return decoding error at the last step and radial error of each test trial.
+
+    Returns:
+        ``quantity`` (``trial``), ``architecture``, ``seed``, ``trial``, ``error_cm`` and
+        ``radial_error_cm``; and for each architecture, seeds pooled, rows of the ``value`` of both
+        quantities ``r`` and ``slope`` (through the origin).
+    """
     rows = table[table["last"]]
     names = ["architecture", "seed", "trial", "error_cm", "radial_error_cm"]
-    return with_missing(rows[names].round(2).reset_index(drop=True), missing)
+    found = []
+    for name, part in groups(rows, "architecture"):
+        pair = part["error_cm"], part["radial_error_cm"]
+        found.append((name, "r", pearson(*pair)))
+        found.append((name, "slope", regression_through_origin(*pair)))
+    numbers = pd.DataFrame(found, columns=["architecture", "quantity", "value"])
+    trials = rows[names].round(2).assign(quantity="trial")
+    return with_missing(pd.concat([trials, numbers], ignore_index=True), missing)
 
 
 def compute_s5b(study: Study) -> pd.DataFrame:
@@ -313,6 +326,7 @@ def plot_clouds(
     ranges: tuple[tuple[float, float], tuple[float, float]] = ((0, 400), (0, 400)),
 ) -> None:
     """Draw a cloud of trials for each architecture, with its ellipse, r and slope."""
+    table = table.dropna(subset=[columns[0]])  # rows of what is written above the clouds
     order = table["architecture"].unique().tolist()
     panels = figure.subplots(1, len(order), sharex=True, sharey=True, squeeze=False)[0]
     for axes, name in zip(panels, order, strict=True):
@@ -386,7 +400,13 @@ PANELS = (
         value="value",
     ),
     Panel(
-        "S5b", "Decoding error at the end and radial error", (5.6, 2.0), compute_s5b, plot_clouds
+        "S5b",
+        "Decoding error at the end and radial error",
+        (5.6, 2.0),
+        compute_s5b,
+        plot_clouds,
+        published.CLOUDS_S5B,
+        value="value",
     ),
 )
 """Panels of figure 5."""

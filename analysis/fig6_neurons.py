@@ -188,6 +188,8 @@ PANELS = (
         (5.6, 2.0),
         compute_s6g,
         partial(plot_clouds, ranges=((0, 300), (0, 300))),
+        published.CLOUDS_S6G,
+        value="value",
     ),
 )
 """Panels of figure 6 about units."""

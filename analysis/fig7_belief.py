@@ -50,7 +50,7 @@ class Trained:
         process: Process noise of their training.
         observation: Observation noise.
         agents: Best checkpoint of each seed.
-        complete: Whether they were trained as long as published.
+        complete: Whether all of their runs have reached the published number of trials.
     """
 
     process: float
@@ -80,7 +80,9 @@ def trained_at(study: Study, architecture: str, stage: Stage, task: Task) -> lis
                 agents = _selected(study, architecture, group, stage, task)
                 if agents:
                     break
-            found.append(Trained(process, observation, agents, extensive))
+            runs = [member.run for member in study.members_of(architecture, group)]
+            complete = all(max(run.checkpoints) + 1 >= BEFORE["L"] for run in runs)
+            found.append(Trained(process, observation, agents, complete))
     return found
 
 
@@ -102,7 +104,7 @@ def _missing(trained: Sequence[Trained], architecture: str) -> list[str]:
         count = len(trained) - len(there)
         notes.append(f"no {short(architecture)} at {count} of {len(trained)} training noises")
     if not all(each.complete for each in there):
-        notes.append("no extensive training")
+        notes.append("extensive training (100,000 trials) absent or unfinished")
     return notes
 
 

@@ -62,19 +62,21 @@ def row_of_grid(targets: pd.DataFrame, process: float) -> pd.DataFrame:
 
 
 def seed_means(table: pd.DataFrame, by: str = "set") -> pd.DataFrame:
-    """Return the mean AUC over seeds of each cell, and its drop from the first cell.
+    """Return the mean AUC over seeds of each cell, and its drop from each seed's first cell.
 
     Args:
-        table: A row for each seed and cell: ``by``, the increments and ``auc``.
+        table: A row for each seed and cell: ``by``, ``seed``, the increments and ``auc``.
         by: Column that tells sets of agents apart.
 
     Returns:
-        ``by``, the increments, ``auc``, ``sem``, ``count`` and ``drop``.
+        ``by``, the increments, ``auc``, ``sem``, ``count``, ``drop`` and ``drop_sem``.
     """
-    groups = table.groupby([by, *CELL], sort=False)["auc"]
-    found = groups.agg(auc="mean", sem="sem", count="count").reset_index()
-    first = found[(found[CELL] == 0).all(axis=1)].set_index(by)["auc"]
-    return found.assign(drop=found["auc"] - found[by].map(first))
+    first = table.loc[(table[CELL] == 0).all(axis=1), [by, "seed", "auc"]]
+    each = table.merge(first, on=[by, "seed"], how="left", suffixes=("", "_first"))
+    each["drop"] = each["auc"] - each["auc_first"]
+    groups = each.groupby([by, *CELL], sort=False)
+    found = groups["auc"].agg(auc="mean", sem="sem", count="count")
+    return found.join(groups["drop"].agg(drop="mean", drop_sem="sem")).reset_index()
 
 
 def vector(means: pd.DataFrame, name: str, by: str = "set") -> pd.Series:

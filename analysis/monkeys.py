@@ -11,6 +11,7 @@ from modnav.parquet import read_tables, write_tables
 from modnav.tables import Recording
 
 from .panel import Missing
+from .simulation import library
 from .style import ANIMALS
 
 
@@ -52,7 +53,8 @@ class Monkeys:
         if not file.is_file():
             raise Missing(f"no animal data ({subject}, {kind})")
         about = file.stat()
-        kept = self.cache / "animals" / f"{subject}-{kind}-{about.st_size}-{about.st_mtime_ns}"
+        name = f"{subject}-{kind}-{about.st_size}-{about.st_mtime_ns}-{library()}"
+        kept = self.cache / "animals" / name
         if not (kept / "steps.parquet").is_file():
             write_tables(kept, monkey_recordings(read_monkey(file), subject), overwrite=True)
         return read_tables(kept, units=False)

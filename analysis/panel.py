@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DPI = 300
 """Resolution of the PNG files, as published."""
 
+KINDS = ("csv", "pdf", "png")
+"""Endings of a panel's files."""
+
 
 class Missing(ValueError):  # it is no mistake: the study at hand has less
     """What is needed is not there; the message says what, for the reader of the figure."""
@@ -95,8 +98,9 @@ def comparison(panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         panel: The panel.
-        table: Its table; of several rows with the same keys the mean is taken, and the SEM: over
-            seeds where there are several, else over rows.
+        table: Its table; of several rows with the same keys the mean is taken. The SEM is over
+            seeds, NaN for one; without ``seed`` it is ``<value>_sem`` or ``sem`` of the table, else
+            over rows.
 
     Returns:
         The keys, ``published``, ``ours``, ``sem``, ``count``, the ``difference`` (ours less
@@ -107,19 +111,32 @@ def comparison(panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     keys = [name for name in panel.published.columns if name in table.columns]
     rows = table.dropna(subset=[panel.value])
-    if "seed" in table and "seed" not in keys and rows["seed"].nunique() > 1:
-        rows = rows.groupby([*keys, "seed"], sort=False)[panel.value].mean().reset_index()
+    if f"{panel.value}_sem" in rows:
+        rows = rows.assign(sem=rows[f"{panel.value}_sem"])
+    if "seed" in table and "seed" not in keys:
+        groups = rows.groupby([*keys, "seed"], sort=False, dropna=False)
+        rows = groups[panel.value].mean().reset_index()
     groups = rows.groupby(keys, sort=False, dropna=False)
     ours = groups[panel.value].agg(ours="mean", sem="sem", count="count")
-    several = ours["count"] > 1
     for name in ("sem", "count"):
-        if name in rows:
+        if name in rows:  # what rows have in common is said of all of them
+            several = groups[name].nunique(dropna=False) > 1
             ours[name] = ours[name].where(several, groups[name].first())
     found = panel.published.merge(ours.reset_index(), on=keys, how="left")
     found["difference"] = found["ours"] - found["published"]
     errors = found.reindex(columns=["sem", "published_sem"]).astype(float)
     found["in_sem"] = found["difference"] / (errors**2).sum(axis=1, min_count=1) ** 0.5
     return found
+
+
+def clear(panel: Panel, folder: Path) -> None:
+    """Delete the files of a panel, so that none is left of an earlier drawing.
+
+    Raises:
+        OSError: If one cannot be deleted.
+    """
+    for kind in KINDS:
+        (folder / f"{panel.name}.{kind}").unlink(missing_ok=True)
 
 
 def blank(panel: Panel, reason: str, folder: Path) -> Drawn:

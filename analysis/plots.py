@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from .drawing import band
 from .ellipse import Ellipse
-from .statistics import mean_and_sem, sem, tukey
+from .statistics import mean_and_sem, sem, tukey, within_fences
 from .style import colour_of, plain_ticks, short
 
 ZONE_CM = 65.0
@@ -129,17 +129,26 @@ def sample(values: npt.ArrayLike, most: int = SAMPLE) -> Any:
 
 
 def samples(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
-    """Return :func:`sample` of a column for each group of rows, pooled over all else.
+    """Return :func:`sample` of a column for each group of rows, pooled over seeds and all else.
+
+    Args:
+        table: ``by``, ``seed`` (NaN for animals) and the column.
+        by: Columns that make the groups.
+        column: The column.
 
     Returns:
-        ``by`` and ``value``.
+        ``by`` and ``value``; the same in all rows of a group: the ``sem`` over the means of seeds
+        of what is not filtered out (NaN for one), and ``count``, the number of seeds.
     """
     parts = []
     for keys, rows in groups(table, by):
         kept = sample(rows[column])
         part = pd.DataFrame([keys] * len(kept), columns=list(by))
-        parts.append(part.assign(value=kept))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*by, "value"])
+        within = rows[within_fences(rows[column])]
+        means = within.groupby("seed", dropna=False)[column].mean()
+        parts.append(part.assign(value=kept, sem=sem(means), count=len(means)))
+    columns = [*by, "value", "sem", "count"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def violin(

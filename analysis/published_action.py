@@ -276,6 +276,30 @@ BELIEF_6G = pd.DataFrame(
     columns=["architecture", "axis", "quantity", "published"],
 )
 
+_RELATION = ("r", "slope")
+"""Quantities of a cloud of decoding errors and radial errors."""
+
+CLOUDS_S5B = values_at(
+    "quantity",
+    _RELATION,
+    {
+        HOLISTIC: (0.501, 1.283),
+        MODULAR_ACTOR: (0.452, 1.236),
+        MODULAR_CRITIC: (0.614, 1.315),
+        MODULAR: (0.637, 1.084),
+    },
+)
+CLOUDS_S6G = values_at(
+    "quantity",
+    _RELATION,
+    {
+        HOLISTIC: (0.449, 0.846),
+        MODULAR_ACTOR: (0.399, 0.901),
+        MODULAR_CRITIC: (0.339, 0.886),
+        MODULAR: (0.233, 0.704),
+    },
+)
+
 _ACTION = ("reward_rate", "auc", "curvature_per_cm", "path_cm")
 ACTION_S8A = values_at(
     "quantity",

@@ -1,7 +1,7 @@
 """Comparisons of architectures over seeds that the study lacks: how sure is the ordering?
 
-Interquartile means with stratified bootstrap intervals, and the probability that a run of the
-modular agent is better than one of another architecture.
+Interquartile means, and the probability that a run of the modular agent is better than one of
+another architecture; both with bootstrap intervals over seeds.
 
 References:
     Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice",
@@ -97,15 +97,19 @@ def plot_iqm(table: pd.DataFrame, figure: Figure) -> None:
 
 
 def plot_improvement(table: pd.DataFrame, figure: Figure) -> None:
-    """Draw the probability that a run of the modular agent is better, for each measure."""
+    """Draw the probability that a run of the modular agent is better, with its interval."""
     axes = figure.subplots()
     rows = table[table["quantity"] == "comparison"]
     others = [name for name in MAIN if name != MODULAR]
     for k, measure in enumerate(MEASURES):
-        part = rows[rows["measure"] == measure].set_index("architecture")["improvement"]
+        part = rows[rows["measure"] == measure].set_index("architecture")
         for shift, name in zip((-0.2, 0, 0.2), others, strict=True):
             if name in part.index:
-                axes.plot(part[name], k + shift, "o", ms=3, color=colour_of(name), clip_on=False)
+                at, colour = k + shift, colour_of(name)
+                ends = part.loc[name, ["improvement_low", "improvement_high"]].to_numpy(float)
+                axes.plot(ends, (at, at), color=colour, lw=1, clip_on=False)
+                value = part.loc[[name], "improvement"].to_numpy(float)
+                axes.plot(value, [at], "o", ms=3, color=colour, clip_on=False)
     axes.axvline(0.5, color="gray", ls=":", lw=0.7)
     axes.set(xlim=(0, 1), xticks=(0, 0.5, 1), xlabel="P(modular agent is better)")
     axes.set_yticks(range(len(MEASURES)), list(MEASURES.values()))

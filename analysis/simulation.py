@@ -2,7 +2,7 @@
 
 What is asked of an agent is kept in a folder under a name made of all that it depends on: the
 content of the checkpoint, the conditions, what is measured (with the source of the module that
-measures it) and modnav's version.
+measures it), modnav's version and its sources.
 """
 
 import hashlib
@@ -25,6 +25,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+import modnav
 from modnav.agent import Agent
 from modnav.layers import layers_of
 from modnav.loading import load_agent
@@ -134,10 +135,18 @@ class Job:
             *self.layers,
             identity(self.measure) if self.measure else "tables",
             version("modnav"),
+            library(),
         ]
         name = _hash("\n".join(content))
         folder = cache / "simulated" / name[:2]
         return folder / f"{name}.parquet" if self.measure else folder / name
+
+
+@lru_cache(maxsize=1)
+def library() -> str:
+    """Return a text that changes with the sources of modnav, but for its subpackages."""
+    files = sorted(Path(modnav.__file__).parent.glob("*.py"))
+    return _hash("\n".join(f"{file.name}\n{file.read_text(encoding='utf-8')}" for file in files))
 
 
 def identity(measure: Measure) -> str:

@@ -228,6 +228,35 @@ def probability_of_improvement(x: Numbers, y: Numbers) -> float:
     return float(np.sign(first[:, None] - second).mean() / 2 + 0.5)
 
 
+def improvement_interval(
+    x: Numbers, y: Numbers, *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
+) -> Interval:
+    """Return :func:`probability_of_improvement` with its percentile bootstrap interval.
+
+    Args:
+        x: A number for each seed of one architecture.
+        y: Those of the other; both are drawn anew, each from its own.
+        resamples: Number of resamples.
+        confidence: Part of the bootstrap distribution in the interval.
+        seed: Seed of the resampling.
+
+    Returns:
+        The probability and the interval; the interval is NaN if either has fewer than two.
+    """
+    first, second = _finite(x), _finite(y)
+    value = probability_of_improvement(first, second)
+    if min(len(first), len(second)) < 2:
+        return Interval(value, float("nan"), float("nan"))
+    rng = np.random.default_rng(seed)
+    drawn = [
+        probability_of_improvement(rng.choice(first, len(first)), rng.choice(second, len(second)))
+        for _ in range(resamples)
+    ]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(drawn, (tail, 1 - tail))
+    return Interval(value, float(low), float(high))
+
+
 def compare(table: pd.DataFrame, by: str, column: str, reference: str) -> pd.DataFrame:
     """Compare architectures over seeds.
 
@@ -240,13 +269,17 @@ def compare(table: pd.DataFrame, by: str, column: str, reference: str) -> pd.Dat
     Returns:
         For each architecture ``count``, ``mean``, ``sem``, ``iqm`` with ``iqm_low`` and
         ``iqm_high``, and the ``improvement``: the probability that a run of the reference is
-        better than one of it.
+        better than one of it, with ``improvement_low`` and ``improvement_high`` (NaN for the
+        reference itself).
     """
     rows = []
     best = table.loc[table[by] == reference, column].to_numpy(float)
     for name, part in table.groupby(by, sort=False)[column]:
         x = part.to_numpy(float)
         iqm = bootstrap_interval(x)
+        better = improvement_interval(best, x)
+        if name == reference:  # one half, whatever its seeds
+            better = Interval(better.value, float("nan"), float("nan"))
         rows.append(
             {
                 by: name,
@@ -256,7 +289,9 @@ def compare(table: pd.DataFrame, by: str, column: str, reference: str) -> pd.Dat
                 "iqm": iqm.value,
                 "iqm_low": iqm.low,
                 "iqm_high": iqm.high,
-                "improvement": probability_of_improvement(best, x),
+                "improvement": better.value,
+                "improvement_low": better.low,
+                "improvement_high": better.high,
             }
         )
     return pd.DataFrame(rows)

@@ -230,6 +230,10 @@ class Study:
             for name in architectures
         }
         missing = shortfall({name: len(found) for name, found in each.items()}, group)
+        limit = _limit(group) if before is None else before
+        runs = [member.run for name in architectures for member in self.members_of(name, group)]
+        if any(max(run.checkpoints) + 1 < limit for run in runs):
+            missing.append(f"some runs end before {limit:,} trials")
         if not any(each.values()):
             raise Missing("; ".join(missing))
         return [chosen for found in each.values() for chosen in found], missing

@@ -112,9 +112,16 @@ def test_sign_of_the_radial_error_compares_arcs():
     far_behind = trials_of([[-10.0, -180.0]], [[100.0, 200.0]])
     assert behaviour.signed_radial_error(far_behind)[0] > 0
     assert behaviour.signed_radial_error(far_behind, published=True)[0] < 0
-    assert np.sign(behaviour.signed_radial_error(table, published=True))[3] == 1
+    published = np.sign(behaviour.signed_radial_error(table, published=True))
+    assert published.tolist() == [-1, 1, 1, -1, -1]  # the arc to the start itself is 0
     sizes = abs(behaviour.signed_radial_error(table))
     assert sizes == pytest.approx(table["radial_error_cm"])
+
+
+def test_published_signs_straight_ahead():
+    table = trials_of([[0, 250], [0, 150], [1, 250]], [[0, 200]] * 3)
+    signs = np.sign(behaviour.signed_radial_error(table, published=True))
+    assert signs.tolist() == [1, -1, 1]
 
 
 def test_arcs():

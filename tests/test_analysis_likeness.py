@@ -46,6 +46,15 @@ def test_seed_means_and_drops():
     assert cell["count"] == 2
 
 
+def test_drops_are_from_the_first_cell_of_each_seed():
+    table = table_of(a=lambda o, p: 0.9 - 0.1 * o)
+    third = table[table["seed"] == 0].assign(seed=2, auc=lambda t: t["auc"] - 0.3)
+    means = seed_means(pd.concat([table, third], ignore_index=True)).set_index(CELL)
+    assert means["sem"].min() > 0.05  # seeds differ,
+    assert means["drop_sem"].to_numpy() == pytest.approx(0, abs=1e-12)  # what they lose does not
+    assert means.loc[(0.8, 0.2), "drop"] == pytest.approx(-0.08)
+
+
 def test_vectors_are_row_by_row():
     found = vector(seed_means(table_of(a=lambda o, p: 10 * o + p)), "a")
     assert found.is_monotonic_increasing

@@ -14,6 +14,7 @@ from modnav.analysis.panel import (
     picture,
     with_missing,
 )
+from modnav.analysis.plots import SAMPLE, samples
 
 
 def plot(table, figure):
@@ -91,6 +92,37 @@ def test_comparison_with_seeds():
     found = comparison(panel_of(ours, published, "value"), ours).iloc[0]
     assert (found["ours"], found["sem"], found["count"]) == (3, 1, 2)
     assert found["in_sem"] == pytest.approx(1 / np.sqrt(2))
+
+
+def test_comparison_of_one_seed_has_no_error():
+    ours = pd.DataFrame({"a": ["x"] * 3, "seed": [0] * 3, "value": [1.0, 2, 3]})
+    published = pd.DataFrame({"a": ["x"], "published": [1.0]})
+    found = comparison(panel_of(ours, published, "value"), ours).iloc[0]
+    assert (found["ours"], found["count"]) == (2, 1)
+    assert np.isnan(found["sem"])
+    assert np.isnan(found["in_sem"])
+
+
+def test_comparison_takes_the_error_of_what_is_compared():
+    ours = pd.DataFrame({"a": ["x"], "auc": [0.5], "sem": [0.3], "drop": [1.0], "drop_sem": [0.1]})
+    published = pd.DataFrame({"a": ["x"], "published": [0.8]})
+    assert comparison(panel_of(ours, published, "drop"), ours)["in_sem"][0] == pytest.approx(2)
+    published = pd.DataFrame({"a": ["x"], "published": [0.2]})
+    assert comparison(panel_of(ours, published, "auc"), ours)["in_sem"][0] == pytest.approx(1)
+
+
+def test_samples_for_violins_have_the_error_over_seeds():
+    trials = np.tile(np.linspace(-1, 1, 1000), 3)
+    seeds = np.repeat([0.0, 1.0, 2.0], 1000)
+    table = pd.DataFrame({"a": "x", "seed": seeds, "cm": trials + seeds})
+    animal = pd.DataFrame({"a": "y", "seed": np.nan, "cm": trials})
+    ours = samples(pd.concat([table, animal]), ["a"], "cm")
+    assert len(ours) == 2 * SAMPLE
+    published = pd.DataFrame({"a": ["x", "y"], "published": [0.0, 1.0]})
+    found = comparison(panel_of(ours, published, "value"), ours).set_index("a")
+    assert found["count"].tolist() == [3, 1]
+    assert found.loc["x", "sem"] == pytest.approx(1 / np.sqrt(3))
+    assert np.isnan(found.loc["y", "in_sem"])
 
 
 def test_comparison_with_nothing(table):

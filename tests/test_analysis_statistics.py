@@ -6,6 +6,7 @@ from modnav.analysis.statistics import (
     bootstrap_correlation,
     bootstrap_interval,
     compare,
+    improvement_interval,
     interquartile_mean,
     mann_whitney,
     mean_and_sem,
@@ -142,6 +143,14 @@ def test_probability_of_improvement():
     assert np.isnan(probability_of_improvement([], [1]))
 
 
+def test_improvement_has_an_interval():
+    rng = np.random.default_rng(0)
+    found = improvement_interval(rng.normal(0.7, 1, 20), rng.normal(0, 1, 20))
+    assert 0 < found.low < found.value < found.high <= 1
+    assert improvement_interval([3, 4], [1, 2]) == (1, 1, 1)
+    assert np.isnan(improvement_interval([3], [1, 2]).low)
+
+
 def test_compare_architectures():
     table = pd.DataFrame({"architecture": list("aaabbb"), "score": [3.0, 4, 5, 1, 2, 4]})
     found = compare(table, "architecture", "score", "a").set_index("architecture")
@@ -149,3 +158,4 @@ def test_compare_architectures():
     assert found.loc["b", "improvement"] == pytest.approx((2 + 2.5 + 3) / 9)
     assert found.loc["b", "mean"] == pytest.approx(7 / 3)
     assert found["count"].tolist() == [3, 3]
+    assert found["improvement_low"].isna().tolist() == [True, False]

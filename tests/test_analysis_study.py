@@ -7,6 +7,7 @@ import torch
 from analysis_runs import EPISODES, SEEDS, die, make_animal, make_run, steering_agent
 
 from modnav.analysis import simulation
+from modnav.analysis.extensive import cohort
 from modnav.analysis.likeness import performance_of
 from modnav.analysis.measures import outcomes
 from modnav.analysis.monkeys import renumbered
@@ -219,9 +220,32 @@ def test_architectures_that_are_not_there(tiny_study):
         tiny_study.best("Actor2Critic2")
     agents, missing = tiny_study.cohort([MODULAR, "Actor2Critic2"])
     assert {a.architecture for a in agents} == {MODULAR}
-    assert missing == ["no Actor2Critic2", "of 8 seeds: Modular 2"]
+    unfinished = "some runs end before 10,000 trials"
+    assert missing == ["no Actor2Critic2", "of 8 seeds: Modular 2", unfinished]
     with pytest.raises(Missing, match="no Actor2Critic2"):
         tiny_study.cohort(["Actor2Critic2"])
+
+
+def test_runs_that_ended_are_not_told(tmp_path):
+    make_run(tmp_path / "seed0", "EKF", 0, (499, 9999))
+    study = Study([tmp_path], tmp_path / "cache")
+    assert study.cohort(["EKF"])[1] == ["of 8 seeds: EKF 1"]
+
+
+def test_each_architecture_has_its_own_stand_in(tmp_path):
+    make_run(tmp_path / "a" / "seed0", MODULAR, 0, (499,), trials=100_000)
+    make_run(tmp_path / "b" / "seed0", HOLISTIC, 0, (9999,))
+    make_run(tmp_path / "c" / "seed0", MODULAR, 0, (9999,))
+    study = Study([tmp_path], tmp_path / "cache", trials=4)
+    agents, missing = cohort(study, [HOLISTIC, MODULAR, "EKF"], "training")
+    assert [(a.architecture, a.episode) for a in agents] == [(HOLISTIC, 9999), (MODULAR, 499)]
+    assert missing[0] == (
+        "no extensive training (100,000 trials) of Holistic: agents of the default training "
+        "stand in"
+    )
+    assert "some runs end before 100,000 trials" in missing
+    assert "some runs end before 10,000 trials" not in missing
+    assert any(note.startswith("no EKF") for note in missing)
 
 
 def test_shortfall_in_words():
@@ -301,6 +325,27 @@ def test_another_checkpoint_at_the_same_path_is_simulated_anew(own):
 
     save_agent(steering_agent("EKF", 5), agent.checkpoint)
     assert job.place(own.cache) != before
+
+
+def test_another_library_simulates_anew(own, tmp_path, monkeypatch):
+    (agent,) = own.agents("EKF")
+    job = Job(agent, Conditions("c", own.prior_targets(2000)), (), trials_of)
+    before = job.place(own.cache)
+    simulation.library.cache_clear()
+    assert job.place(own.cache) == before
+    sources = tmp_path / "modnav"
+    sources.mkdir()
+    (sources / "task.py").write_text("STEP = 0.1")
+    monkeypatch.setattr(simulation.modnav, "__file__", str(sources / "__init__.py"))
+    found = set()
+    for text in ("STEP = 0.1", "STEP = 0.2"):
+        (sources / "task.py").write_text(text)
+        simulation.library.cache_clear()
+        found.add(job.place(own.cache))
+    assert len({before, *found}) == 3
+    monkeypatch.undo()
+    simulation.library.cache_clear()
+    assert job.place(own.cache) == before
 
 
 def test_identities_tell_functions_and_their_arguments_apart():

@@ -80,6 +80,33 @@ def test_a_panel_that_fails_is_told_and_the_others_are_kept(few, runs, tmp_path,
     assert panels[2]["missing"] == ["no EKF agents"]
 
 
+def test_files_of_an_earlier_drawing_do_not_stay(few, runs, tmp_path, monkeypatch, capsys):
+    def surprised(study):
+        raise AttributeError("surprise")
+
+    for panel in "abc":
+        for kind in ("csv", "pdf", "png"):
+            (tmp_path / f"{panel}.{kind}").write_text("old")
+    panels = [
+        Panel(n, n, (1, 1), f, plot) for n, f in zip("ac", (surprised, lacking), strict=True)
+    ]
+    monkeypatch.setattr(fig2, "PANELS", tuple(panels))
+    said(capsys, runs, "--out", tmp_path, "--figure", "2", "--workers", "1")
+    assert not list(tmp_path.glob("a.*"))
+    assert {f.suffix for f in tmp_path.glob("c.*")} == {".pdf", ".png"}
+    assert len(list(tmp_path.glob("b.*"))) == 3
+
+
+def test_a_panel_that_is_not_drawn_leaves_no_numbers(runs, tmp_path, monkeypatch, capsys):
+    def unplotted(table, figure):
+        raise AssertionError
+
+    monkeypatch.setattr(fig2, "PANELS", (Panel("e", "e", (1, 1), good, unplotted),))
+    told = said(capsys, runs, "--out", tmp_path, "--figure", "2", "--workers", "1")
+    assert told.endswith("The first: e: AssertionError")
+    assert not list(tmp_path.glob("e.*"))
+
+
 def test_published_reaches_the_panels(few, runs, tmp_path, capsys):
     said(capsys, runs, "--out", tmp_path, "--figure", "2", "--published", "--workers", "1")
     index = json.loads((tmp_path / "figures.json").read_text())

@@ -194,7 +194,7 @@ def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
         except Missing as reason:
             blank(panel, str(reason), out)
             missing, whole = [str(reason)], False
-    except Exception as reason:  # whatever it is, the other panels are drawn
+    except Exception as reason:  # noqa: BLE001 - whatever it is, the other panels are drawn
         if os.environ.get("MODNAV_TRACEBACK"):
             traceback.print_exc()
         error = " ".join(str(reason).split()) or type(reason).__name__
