@@ -143,6 +143,8 @@ class LastCheckpoint(Checkpoint):
             )
         start = time.monotonic()
         path = Path(trainer.default_root_dir) / f"{name}.ckpt"
+        if not path.parent.is_dir():
+            raise OSError(f"{path.parent} was removed while it was trained; training stopped")
         self._with_replay = self.replay == name
         self._saves += 1
         own = _of_rank(path, self._saves, trainer.global_rank)

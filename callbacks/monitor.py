@@ -93,7 +93,9 @@ class Monitor(Callback):
     @rank_zero_only
     def _write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(self.rows).to_csv(folder / "validation.csv", index=False)
+        new = folder / ".validation.csv"  # a killed run, or a full disk, leaves the former whole
+        pd.DataFrame(self.rows).to_csv(new, index=False)
+        new.replace(folder / "validation.csv")
 
     @rank_zero_only
     def _draw(self, trainer: Trainer) -> None:

@@ -29,6 +29,7 @@ from modnav.errors import ProcessLostError, RunEndedError
 from modnav.experience import Experience
 from modnav.learner import TD3
 from modnav.parameters import bounds
+from modnav.pickles import one_line
 from modnav.runs import RunFolder
 
 
@@ -132,9 +133,20 @@ class ModnavCLI(LightningCLI):
         self.run_folder.clear(whole=config.overwrite and not config.ckpt_path)
 
     @override
+    def _parse_ckpt_path(self) -> None:
+        """Leave the checkpoint to the run, which reads it with care: it holds no arguments."""
+
+    @override
     def _run_subcommand(self, subcommand: str) -> None:
         try:
             super()._run_subcommand(subcommand)
+        except Exception as error:  # parts of another kind than they should be raise many
+            checkpoint = str(self.config_init[subcommand].ckpt_path)
+            restoring = self.trainer._checkpoint_connector._loaded_checkpoint
+            if not restoring or checkpoint in str(error) or isinstance(error, RunEndedError):
+                raise
+            reason = one_line(str(error) or type(error).__name__)
+            raise ValueError(f"{checkpoint} does not fit this run: {reason}") from error
         finally:
             self.run_folder.unlock()
 

@@ -116,7 +116,12 @@ def _is_of(run: TrainedRun, path: Path, command: str, before: int | None) -> Non
     about = path.with_suffix(".json")
     if not about.is_file():
         return
-    known = json.loads(about.read_text()).get("checkpoints", {})
+    try:
+        known = dict(json.loads(about.read_text()).get("checkpoints", {}))
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{about} is damaged; make it anew with `{command} --overwrite`"
+        ) from error
     for episode, file in run.checkpoints.items():
         if before is not None and episode >= before:
             continue
