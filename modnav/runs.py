@@ -144,12 +144,12 @@ def with_run(args: list[str]) -> list[str]:
         if not folder.config.is_file():
             raise ValueError(f"--resume is {run}; it must hold a run, but has no config.yaml")
         if rest:
-            _tell(f"resuming {run} with its own configuration, but for: {' '.join(rest)}")
+            tell(f"resuming {run} with its own configuration, but for: {' '.join(rest)}")
         if last.is_file():
             _check_whole(str(last))
             where = ["--ckpt_path", str(last)]
         else:
-            _tell(f"{folder.path} has no last.ckpt yet: the run starts from its beginning")
+            tell(f"{folder.path} has no last.ckpt yet: the run starts from its beginning")
             where = ["--overwrite", "true"]
         config, path = str(folder.config), str(folder.path)
         return [command, "--config", config, *rest, *where, "--folder", path]
@@ -186,7 +186,8 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and value >= 1
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
+    """Print a line, once if a run has several processes."""
     if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one speaks
         print(text)
 

@@ -30,7 +30,8 @@ from modnav.experience import Experience
 from modnav.learner import TD3
 from modnav.parameters import bounds
 from modnav.pickles import one_line
-from modnav.runs import RunFolder
+from modnav.precision import HALF, SINGLE, check_precision, fast_precision
+from modnav.runs import RunFolder, tell
 
 
 class KeptConfig(SaveConfigCallback):
@@ -74,6 +75,13 @@ class ModnavCLI(LightningCLI):
             default=None,
             help="Folder of the run; RUNS/NAME/seed<k> by default.",
         )
+        parser.add_argument(
+            "--prefer_bf16",
+            type=bool,
+            default=False,
+            help="If trainer.precision is not given: bf16-mixed where there are instructions for "
+            "it, else 32-true.",
+        )
         parser.add_lightning_class_args(TrainingPhases, "phases")
         parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
         parser.add_lightning_class_args(LastCheckpoint, "last")
@@ -81,14 +89,17 @@ class ModnavCLI(LightningCLI):
 
     @override
     def before_instantiate_classes(self) -> None:
-        trainer = self.config[self.subcommand].trainer
+        """Settle the precision, so that the run's configuration names the one it has."""
+        config = self.config[self.subcommand]
+        trainer = config.trainer
         on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
-        allowed = ["32-true", "bf16-mixed"] + ([] if on_cpu else ["16-mixed"])
-        if trainer.precision is not None and str(trainer.precision) not in (*allowed, "32"):
-            raise ValueError(
-                f"trainer.precision is {trainer.precision}; on a {'CPU' if on_cpu else 'GPU'} "
-                f"it must be {' or '.join(allowed)}"
-            )
+        if self.subcommand != "fit" and str(trainer.precision) == HALF:
+            trainer.precision = SINGLE  # as all evaluations, also of what learned in another
+        if trainer.precision is None and config.prefer_bf16:
+            trainer.precision = fast_precision(on_cpu)
+            if trainer.precision == SINGLE and self.subcommand == "fit":
+                tell("no bfloat16 instructions found here: training in single precision (32-true)")
+        check_precision(trainer.precision, on_cpu)
 
     @override
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

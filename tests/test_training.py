@@ -18,6 +18,9 @@ from modnav.checkpoint_io import read_checkpoint
 from modnav.cli import main
 from modnav.experience import Experience
 from modnav.learner import TD3
+from modnav.precision import runs_bf16
+
+WITH_BF16 = pytest.mark.skipif(not runs_bf16(), reason="the processor has no bfloat16")
 
 
 def fit(config: Path, *more: str, seed: int = 0) -> Path:
@@ -199,6 +202,7 @@ def test_scripted_trials_are_mixed_in(small: Path):
     assert stored - own >= 50 + own // 2
 
 
+@WITH_BF16
 def test_bf16_trains_with_losses_in_single_precision(small: Path):
     run = fit(small, "--trainer.precision", "bf16-mixed", "--phases.trials", "20")
     assert all(x.dtype == torch.float32 for x in weights(run).values())
@@ -447,7 +451,7 @@ BAD = {
     "not a number": (["--data.parallel_trials", "abc"], ["data.parallel_trials", "int", "abc"]),
     "no such config": (["--config", "nope"], ["--config is nope", "modular"]),
     "folder that cannot be made": (["--runs", "/proc/runs"], ["/proc/runs", "cannot be"]),
-    "16-mixed on a CPU": (["--trainer.precision", "16-mixed"], ["16-mixed", "bf16-mixed"]),
+    "16-mixed on a CPU": (["--trainer.precision", "16-mixed"], ["16-mixed", "32-true"]),
     "too much memory": (
         ["--data.replay.init_args.capacity", "1000000000000"],
         ["replay.capacity is 1000000000000", "GiB"],
@@ -567,7 +571,7 @@ def test_every_epoch_is_kept_even_without_updates(small: Path):
     assert len(kept) >= 2
 
 
-@pytest.mark.parametrize("kind", ["warmup", "bf16", "ekf"])
+@pytest.mark.parametrize("kind", ["warmup", pytest.param("bf16", marks=WITH_BF16), "ekf"])
 def test_other_runs_go_on_exactly_too(small: Path, kind: str):
     """Two runs: one straight to 60 trials, one that ended at 40 and was resumed."""
     more = {

@@ -13,6 +13,7 @@ import torch
 from modnav.architectures import description_of
 from modnav.bench import Figure, Settings, Spread, matmul_rates, threads
 from modnav.bench_figures import FIGURES
+from modnav.precision import check_precision
 from modnav.training import quieten
 
 
@@ -25,6 +26,7 @@ def main(args: Sequence[str]) -> None:
     """
     given = _parser().parse_args(args)
     description_of(given.agent)  # complains before anything is timed
+    check_precision(given.precision, on_cpu=True, key="--precision")
     settings = Settings(given.agent, given.precision, given.threads, given.seconds)
     quieten()
     with threads(settings.threads):

@@ -1,0 +1,60 @@
+"""Which precisions a processor or GPU can train in, and which of them is fast there."""
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+
+SINGLE, HALF = "32-true", "bf16-mixed"
+"""Precisions of a trainer: all in float32, and products of networks in bfloat16."""
+
+
+def check_precision(
+    precision: str | int | None, on_cpu: bool, key: str = "trainer.precision"
+) -> None:
+    """Check that training in a precision is possible and safe here.
+
+    Args:
+        precision: Precision of a trainer; None is its default, float32.
+        on_cpu: Whether it trains on the processor, not on a GPU.
+        key: What the user calls it.
+
+    Raises:
+        ValueError: If it is not; the message names the ones that are.
+    """
+    halves = ([] if on_cpu and not runs_bf16() else [HALF]) + ([] if on_cpu else ["16-mixed"])
+    if precision is None or str(precision) in (SINGLE, "32", *halves):
+        return
+    where = "a CPU" if on_cpu else "a GPU"
+    why = " (PyTorch cannot run an LSTM in bfloat16 here)" if str(precision) == HALF else ""
+    raise ValueError(
+        f"{key} is {precision}; on {where} it must be {' or '.join([SINGLE, *halves])}{why}"
+    )
+
+
+def fast_precision(on_cpu: bool) -> str:
+    """Return ``bf16-mixed`` where there are instructions for it, else ``32-true``."""
+    if on_cpu:
+        return HALF if _has_bf16_instructions() and runs_bf16() else SINGLE
+    return HALF if torch.cuda.is_bf16_supported(including_emulation=False) else SINGLE
+
+
+@lru_cache(maxsize=1)
+def runs_bf16() -> bool:
+    """Return whether the processor can run an LSTM in bfloat16 (with AVX2 alone it cannot)."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        lstm = nn.LSTM(1, 1)
+        try:
+            with torch.autocast("cpu", torch.bfloat16):
+                lstm(torch.zeros(1, 1, 1))
+        except RuntimeError:
+            return False
+    return True
+
+
+def _has_bf16_instructions() -> bool:
+    """Return whether the processor multiplies in bfloat16, as far as PyTorch can tell (2.10 on)."""
+    tell = getattr(torch.cpu, "get_capabilities", None)
+    found: dict[str, Any] = tell() if tell else {}
+    return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
