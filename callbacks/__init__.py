@@ -5,11 +5,13 @@ from .last import LastCheckpoint
 from .monitor import Monitor
 from .phases import Phase, TrainingPhases
 from .progress import Summary, TrialProgress
+from .threads import ProcessorThreads
 
 __all__ = [
     "LastCheckpoint",
     "Monitor",
     "Phase",
+    "ProcessorThreads",
     "Summary",
     "TrainingPhases",
     "TrialCheckpoint",

@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
@@ -19,6 +19,7 @@ from typing_extensions import override
 from modnav.callbacks import (
     LastCheckpoint,
     Monitor,
+    ProcessorThreads,
     Summary,
     TrainingPhases,
     TrialCheckpoint,
@@ -82,6 +83,13 @@ class ModnavCLI(LightningCLI):
             help="If trainer.precision is not given: bf16-mixed where there are instructions for "
             "it, else 32-true.",
         )
+        parser.add_argument(
+            "--threads",
+            type=int | Literal["auto"] | None,
+            default=None,
+            help="Threads of the processor for `fit`; OMP_NUM_THREADS or else 1 by default. auto: "
+            "2 while other runs have a core each, else 1; then runs are not the same bit for bit.",
+        )
         parser.add_lightning_class_args(TrainingPhases, "phases")
         parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
         parser.add_lightning_class_args(LastCheckpoint, "last")
@@ -89,8 +97,12 @@ class ModnavCLI(LightningCLI):
 
     @override
     def before_instantiate_classes(self) -> None:
-        """Settle the precision, so that the run's configuration names the one it has."""
+        """Settle precision and threads, so that the run's configuration names those it has."""
         config = self.config[self.subcommand]
+        if config.threads in (None, "auto") and "OMP_NUM_THREADS" in os.environ:
+            config.threads = torch.get_num_threads()
+        elif config.threads is None:
+            config.threads = 1
         trainer = config.trainer
         on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
         if self.subcommand != "fit" and str(trainer.precision) == HALF:
@@ -120,7 +132,7 @@ class ModnavCLI(LightningCLI):
             default_root_dir=str(folder.path),
             logger=logger,
             plugins=[*plugins, AtomicCheckpointIO()],
-            callbacks=self._callbacks(trainer),
+            callbacks=self._callbacks(config),
             **kwargs,
         )
 
@@ -174,13 +186,14 @@ class ModnavCLI(LightningCLI):
     def _logger(self, folder: RunFolder) -> TensorBoardLogger:
         return TensorBoardLogger(folder.path.parent, name="", version=folder.path.name)
 
-    def _callbacks(self, trainer: Any) -> list[Any]:
+    def _callbacks(self, config: Any) -> list[Any]:
+        trainer = config.trainer
         given = trainer.callbacks or []
         given = given if isinstance(given, list) else [given]
         if self.subcommand != "fit":
             return given
         bar = [] if trainer.enable_progress_bar is False else [TrialProgress()]
-        return [*given, Monitor(), *bar, Summary()]
+        return [*given, ProcessorThreads(config.threads), Monitor(), *bar, Summary()]
 
 
 def run(args: Sequence[str] | None) -> ModnavCLI:

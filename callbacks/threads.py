@@ -1,0 +1,142 @@
+"""How many threads of the processor a run uses."""
+
+import getpass
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from filelock import FileLock, Timeout
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback
+from typing_extensions import override
+
+AUTO_THREADS = 2
+"""Threads of a run that has the machine to itself; what more of them bring was not measured."""
+
+LOOK_EVERY_S = 2.0
+"""Time between looks at which other runs there are, s."""
+
+
+class ProcessorThreads(Callback):
+    """Set the threads of a run, and take one's turn with other runs on the same machine.
+
+    With a fixed number of threads a run is the same bit for bit however often it is made or
+    resumed, on one machine and in any company: sums over parts depend on the number of parts. With
+    ``"auto"`` a run uses two threads while it leaves the others a core each, else one. Two
+    runs of two threads each on two cores would wait for each other most of the time.
+
+    Args:
+        threads: Number of threads, or ``"auto"``.
+        folder: Where runs of all processes tell of themselves; one for each user by default.
+
+    Raises:
+        ValueError: If the number is below 1.
+    """
+
+    def __init__(self, threads: int | Literal["auto"] = 1, folder: Path | None = None) -> None:
+        if threads != "auto" and threads < 1:
+            raise ValueError(f"threads is {threads}; it must be 1 or more, or auto")
+        self.threads = threads
+        self.cores = _cores()
+        self.seats = Seats(folder or _shared_folder(), self.cores)
+        self._before: int | None = None
+        self._next_look = 0.0
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit":
+            self._before = torch.get_num_threads()
+            self._look()
+
+    @override
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        if time.monotonic() > self._next_look:
+            self._look()
+
+    @override
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._give_back()
+
+    @override
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._give_back()
+
+    def _look(self) -> None:
+        self._next_look = time.monotonic() + LOOK_EVERY_S
+        if self.threads == "auto":
+            self.seats.take(1)
+            threads = max(1, min(AUTO_THREADS, self.cores - self.seats.others()))
+        else:
+            self.seats.take(self.threads)
+            threads = self.threads
+        if threads != torch.get_num_threads():
+            torch.set_num_threads(threads)
+
+    def _give_back(self) -> None:
+        self.seats.leave()
+        if self._before is not None:
+            torch.set_num_threads(self._before)
+            self._before = None
+
+
+class Seats:
+    """As many seats as there are cores; each run takes one for each of its threads.
+
+    A seat is a locked file, so a run that was killed leaves its seats free.
+
+    Args:
+        folder: Where the files are.
+        count: Number of seats.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.seats = [FileLock(folder / f"seat{k}.lock") for k in range(count)]
+        self.mine: list[FileLock] = []
+
+    def take(self, count: int) -> None:
+        """Have so many seats, or as many as are free."""
+        for seat in self.seats:
+            if len(self.mine) < count and seat not in self.mine and _acquired(seat):
+                self.mine.append(seat)
+
+    def leave(self) -> None:
+        """Leave one's seats."""
+        while self.mine:
+            self.mine.pop().release()
+
+    def others(self) -> int:
+        """Return the number of seats that others have."""
+        taken = 0
+        for seat in self.seats:
+            if seat in self.mine:
+                continue
+            if _acquired(seat):
+                seat.release()
+            else:
+                taken += 1
+        return taken
+
+
+def _acquired(seat: FileLock) -> bool:
+    try:
+        Path(seat.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        seat.acquire(blocking=False)
+    except (Timeout, OSError):  # where nothing can be written all seem taken: one thread
+        return False
+    return True
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _shared_folder() -> Path:
+    return Path(tempfile.gettempdir()) / f"modnav-{getpass.getuser()}"

@@ -1,0 +1,135 @@
+"""Threads of a run: fixed ones, and those it takes with regard to others."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from pytorch_lightning import Trainer
+
+from modnav.callbacks import ProcessorThreads, threads
+from modnav.callbacks.threads import Seats
+from modnav.checkpoint_io import read_checkpoint
+from modnav.cli import main
+from modnav.learner import TD3
+
+SITTER = """
+import sys, time
+from pathlib import Path
+from modnav.callbacks.threads import Seats
+seats = Seats(Path(sys.argv[1]), int(sys.argv[2]))
+seats.take(int(sys.argv[3]))
+print(len(seats.mine), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def four_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Let a machine seem to have four cores, and keep its seats to the test."""
+    monkeypatch.setattr(threads, "_cores", lambda: 4)
+    monkeypatch.setattr(threads, "_shared_folder", lambda: tmp_path / "seats")
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@contextmanager
+def other_run(folder: Path, seats: int) -> Iterator[None]:
+    """Let a process have some of four seats; it is killed, so that it leaves no word."""
+    command = [sys.executable, "-c", SITTER, str(folder), "4", str(seats)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"{seats}\n"
+        yield
+        process.kill()
+
+
+def started(callback: ProcessorThreads) -> int:
+    """Return the threads that a run has after its start."""
+    callback.setup(Trainer(barebones=True), TD3.__new__(TD3), "fit")
+    return torch.get_num_threads()
+
+
+def test_a_run_alone_uses_two_threads_and_one_among_others(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(threads, "LOOK_EVERY_S", -1.0)
+    callback, trainer = ProcessorThreads("auto"), Trainer(barebones=True)
+    assert started(callback) == 2
+    with other_run(tmp_path / "seats", 3):
+        callback.on_train_batch_end(trainer)
+        assert torch.get_num_threads() == 1
+    callback.on_train_batch_end(trainer)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(1)
+    callback.teardown(trainer, TD3.__new__(TD3), "fit")
+
+
+def test_a_run_of_several_threads_has_as_many_seats(tmp_path: Path):
+    fixed, auto = ProcessorThreads(3), ProcessorThreads("auto")
+    assert started(fixed) == 3
+    assert started(auto) == 1
+    fixed.teardown(Trainer(barebones=True), TD3.__new__(TD3), "fit")
+    assert Seats(tmp_path / "seats", 4).others() == 1  # of the other one
+
+
+def test_threads_are_given_back_however_a_run_ends():
+    module, trainer = TD3.__new__(TD3), Trainer(barebones=True)
+    for end in ("teardown", "on_exception"):
+        torch.set_num_threads(1)
+        callback = ProcessorThreads(2)
+        assert started(callback) == 2
+        getattr(callback, end)(trainer, module, KeyboardInterrupt())
+        assert torch.get_num_threads() == 1
+        assert not callback.seats.mine
+
+
+def test_more_runs_than_cores_have_one_thread_each(tmp_path: Path):
+    Seats(tmp_path / "seats", 4).take(4)
+    held = Seats(tmp_path / "seats", 4)
+    held.take(4)
+    callback = ProcessorThreads("auto")
+    assert started(callback) == 1
+    held.leave()
+
+
+def test_where_seats_cannot_be_kept_a_run_has_one_thread():
+    assert started(ProcessorThreads("auto", Path("/proc/none"))) == 1
+
+
+def test_the_number_of_threads_is_kept_with_the_run(small: Path, monkeypatch):
+    """So that a run is resumed with as many, whatever the environment then says."""
+    found = []
+    update = TD3.update
+    monkeypatch.setattr(
+        TD3, "update", lambda self, x: found.append(torch.get_num_threads()) or update(self, x)
+    )
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    torch.set_num_threads(2)  # what torch makes of it at its start
+    main(["fit", "--config", str(small)])
+    assert set(found) == {2}
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    torch.set_num_threads(1)
+    main(["fit", "--resume", "runs/small/seed0", "--phases.trials", "80"])
+    assert set(found) == {2}
+    assert torch.get_num_threads() == 1
+    assert read_checkpoint(Path("runs/small/seed0/last.ckpt"))["modnav"]["updates"] == len(found)
+
+
+@pytest.mark.parametrize(("options", "kept"), [([], 1), (["--config", "fast"], "auto")])
+def test_published_runs_have_one_thread_and_fast_ones_look_around(
+    small: Path, monkeypatch, options: list[str], kept: int | str
+):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    main(["fit", "--config", str(small), *options, "--phases.trials", "20"])
+    assert yaml.safe_load(Path("runs/small/seed0/config.yaml").read_text())["threads"] == kept
+
+
+def test_no_threads_are_refused(small: Path, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(["fit", "--config", str(small), "--threads", "0"])
+    assert exit_info.value.code == 2
+    assert "threads is 0; it must be 1 or more, or auto" in capsys.readouterr().err
