@@ -4,6 +4,7 @@ import getpass
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +26,7 @@ class ProcessorThreads(Callback):
 
     With a fixed number of threads a run is the same bit for bit however often it is made or
     resumed, on one machine and in any company: sums over parts depend on the number of parts. With
-    ``"auto"`` a run uses two threads while it leaves the others a core each, else one. Two
+    ``"auto"`` a run uses two threads while there are two cores for each run, else one: two
     runs of two threads each on two cores would wait for each other most of the time.
 
     Args:
@@ -70,7 +71,8 @@ class ProcessorThreads(Callback):
         self._next_look = time.monotonic() + LOOK_EVERY_S
         if self.threads == "auto":
             self.seats.take(1)
-            threads = max(1, min(AUTO_THREADS, self.cores - self.seats.others()))
+            share = len(self.cores) // (1 + self.seats.others())
+            threads = max(1, min(AUTO_THREADS, share))
         else:
             self.seats.take(self.threads)
             threads = self.threads
@@ -85,17 +87,17 @@ class ProcessorThreads(Callback):
 
 
 class Seats:
-    """As many seats as there are cores; each run takes one for each of its threads.
+    """A seat for each core; a run takes one for each thread, or one if it looks at others.
 
     A seat is a locked file, so a run that was killed leaves its seats free.
 
     Args:
         folder: Where the files are.
-        count: Number of seats.
+        cores: Numbers of the cores, so that runs on other cores have other seats.
     """
 
-    def __init__(self, folder: Path, count: int) -> None:
-        self.seats = [FileLock(folder / f"seat{k}.lock") for k in range(count)]
+    def __init__(self, folder: Path, cores: Sequence[int]) -> None:
+        self.seats = [FileLock(folder / f"core{k}.lock") for k in cores]
         self.mine: list[FileLock] = []
 
     def take(self, count: int) -> None:
@@ -124,19 +126,20 @@ class Seats:
 
 def _acquired(seat: FileLock) -> bool:
     try:
-        Path(seat.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        Path(seat.lock_file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         seat.acquire(blocking=False)
-    except (Timeout, OSError):  # where nothing can be written all seem taken: one thread
+    except (Timeout, OSError, NotImplementedError):  # all seem taken where none can be: 1 thread
         return False
     return True
 
 
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
+def _cores() -> list[int]:
+    """Return the numbers of the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on every system
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def _shared_folder() -> Path:
-    return Path(tempfile.gettempdir()) / f"modnav-{getpass.getuser()}"
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()  # not all have a name
+    return Path(tempfile.gettempdir()) / f"modnav-{user}"

@@ -149,7 +149,7 @@ def matmul_rates(size: int = 1024, seconds: float = 1.0) -> dict[str, float]:
     works = {"fp32": lambda: x @ x}
     if linear.ONEDNN_PAYS:
         works["fp32, oneDNN"] = lambda: linear.product(x, x)
-    if runs_bf16():  # without instructions for it, products take a hundred times as long
+    if runs_bf16():  # elsewhere products take a hundred times as long
         works["bf16"] = lambda: half @ half
     with torch.no_grad():
         found = {

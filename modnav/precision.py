@@ -42,12 +42,13 @@ def fast_precision(on_cpu: bool) -> str:
 
 @lru_cache(maxsize=1)
 def runs_bf16() -> bool:
-    """Return whether the processor can run an LSTM in bfloat16 (with AVX2 alone it cannot)."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    """Return whether the processor can train an LSTM in bfloat16 (with AVX2 alone it cannot)."""
+    with torch.random.fork_rng(devices=[]):
         lstm = nn.LSTM(1, 1)
         try:
             with torch.autocast("cpu", torch.bfloat16):
-                lstm(torch.zeros(1, 1, 1))
+                output, _ = lstm(torch.zeros(1, 1, 1))
+            output.sum().backward()  # learning has kernels of its own
         except RuntimeError:
             return False
     return True

@@ -31,7 +31,7 @@ from modnav.experience import Experience
 from modnav.learner import TD3
 from modnav.parameters import bounds
 from modnav.pickles import one_line
-from modnav.precision import HALF, SINGLE, check_precision, fast_precision
+from modnav.precision import SINGLE, check_precision, fast_precision
 from modnav.runs import RunFolder, tell
 
 
@@ -88,7 +88,8 @@ class ModnavCLI(LightningCLI):
             type=int | Literal["auto"] | None,
             default=None,
             help="Threads of the processor for `fit`; OMP_NUM_THREADS or else 1 by default. auto: "
-            "2 while other runs have a core each, else 1; then runs are not the same bit for bit.",
+            "2 while there are two cores for each run, else 1, so that results may differ in the "
+            "last bits; OMP_NUM_THREADS comes before auto.",
         )
         parser.add_lightning_class_args(TrainingPhases, "phases")
         parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
@@ -99,18 +100,18 @@ class ModnavCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Settle precision and threads, so that the run's configuration names those it has."""
         config = self.config[self.subcommand]
-        if config.threads in (None, "auto") and "OMP_NUM_THREADS" in os.environ:
+        if config.threads in (None, "auto") and os.environ.get("OMP_NUM_THREADS"):
             config.threads = torch.get_num_threads()
         elif config.threads is None:
             config.threads = 1
         trainer = config.trainer
         on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
-        if self.subcommand != "fit" and str(trainer.precision) == HALF:
+        if self.subcommand != "fit":
             trainer.precision = SINGLE  # as all evaluations, also of what learned in another
         if trainer.precision is None and config.prefer_bf16:
             trainer.precision = fast_precision(on_cpu)
-            if trainer.precision == SINGLE and self.subcommand == "fit":
-                tell("no bfloat16 instructions found here: training in single precision (32-true)")
+            if trainer.precision == SINGLE:
+                tell("no fast bfloat16 found here: training in single precision (32-true)")
         check_precision(trainer.precision, on_cpu)
 
     @override

@@ -1,5 +1,6 @@
 """Threads of a run: fixed ones, and those it takes with regard to others."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ SITTER = """
 import sys, time
 from pathlib import Path
 from modnav.callbacks.threads import Seats
-seats = Seats(Path(sys.argv[1]), int(sys.argv[2]))
-seats.take(int(sys.argv[3]))
+seats = Seats(Path(sys.argv[1]), [3, 5, 6, 7])
+seats.take(int(sys.argv[2]))
 print(len(seats.mine), flush=True)
 time.sleep(60)
 """
@@ -31,7 +32,7 @@ time.sleep(60)
 @pytest.fixture(autouse=True)
 def four_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Let a machine seem to have four cores, and keep its seats to the test."""
-    monkeypatch.setattr(threads, "_cores", lambda: 4)
+    monkeypatch.setattr(threads, "_cores", lambda: [3, 5, 6, 7])
     monkeypatch.setattr(threads, "_shared_folder", lambda: tmp_path / "seats")
     before = torch.get_num_threads()
     yield
@@ -41,12 +42,14 @@ def four_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 @contextmanager
 def other_run(folder: Path, seats: int) -> Iterator[None]:
     """Let a process have some of four seats; it is killed, so that it leaves no word."""
-    command = [sys.executable, "-c", SITTER, str(folder), "4", str(seats)]
+    command = [sys.executable, "-c", SITTER, str(folder), str(seats)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == f"{seats}\n"
-        yield
-        process.kill()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"{seats}\n"
+            yield
+        finally:
+            process.kill()
 
 
 def started(callback: ProcessorThreads) -> int:
@@ -73,7 +76,7 @@ def test_a_run_of_several_threads_has_as_many_seats(tmp_path: Path):
     assert started(fixed) == 3
     assert started(auto) == 1
     fixed.teardown(Trainer(barebones=True), TD3.__new__(TD3), "fit")
-    assert Seats(tmp_path / "seats", 4).others() == 1  # of the other one
+    assert Seats(tmp_path / "seats", [3, 5, 6, 7]).others() == 1  # of the other one
 
 
 def test_threads_are_given_back_however_a_run_ends():
@@ -87,9 +90,39 @@ def test_threads_are_given_back_however_a_run_ends():
         assert not callback.seats.mine
 
 
+@pytest.mark.parametrize("count", range(1, 7))
+def test_runs_that_look_at_each_other_share_the_cores(monkeypatch, count: int):
+    """Six have no room: there the fifth and the sixth look for seats in vain."""
+    monkeypatch.setattr(threads, "LOOK_EVERY_S", -1.0)
+    trainer, found = Trainer(barebones=True), []
+    runs = [ProcessorThreads("auto") for _ in range(count)]
+    for run in runs:
+        started(run)
+    for run in runs:
+        run.on_train_batch_end(trainer)
+        found.append(torch.get_num_threads())
+    assert found == [2 if count <= 2 else 1] * count
+    for run in reversed(runs):
+        run.teardown(trainer, TD3.__new__(TD3), "fit")
+
+
+def test_runs_on_other_cores_have_other_seats(tmp_path: Path):
+    here, there = (Seats(tmp_path / "seats", cores) for cores in ([3, 5], [6, 7]))
+    here.take(2)
+    there.take(1)
+    assert (here.others(), there.others()) == (0, 0)
+    assert len(here.mine) == 2
+
+
+def test_a_user_without_a_name_has_a_folder(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr("getpass.getuser", lambda: pytest.fail("asked for a name"))
+    if hasattr(os, "getuid"):
+        assert threads._shared_folder().name == f"modnav-{os.getuid()}"
+
+
 def test_more_runs_than_cores_have_one_thread_each(tmp_path: Path):
-    Seats(tmp_path / "seats", 4).take(4)
-    held = Seats(tmp_path / "seats", 4)
+    held = Seats(tmp_path / "seats", [3, 5, 6, 7])
     held.take(4)
     callback = ProcessorThreads("auto")
     assert started(callback) == 1
