@@ -22,7 +22,7 @@ LOOK_EVERY_S = 2.0
 
 
 class ProcessorThreads(Callback):
-    """Set the threads of a run, and take one's turn with other runs on the same machine.
+    """Set the threads of a run, with regard to other runs on the same machine if so asked.
 
     With a fixed number of threads a run is the same bit for bit however often it is made or
     resumed, on one machine and in any company: sums over parts depend on the number of parts. With
@@ -31,7 +31,7 @@ class ProcessorThreads(Callback):
 
     Args:
         threads: Number of threads, or ``"auto"``.
-        folder: Where runs of all processes tell of themselves; one for each user by default.
+        folder: Where locked files tell of each run; one for each user of the machine by default.
 
     Raises:
         ValueError: If the number is below 1.
@@ -41,8 +41,7 @@ class ProcessorThreads(Callback):
         if threads != "auto" and threads < 1:
             raise ValueError(f"threads is {threads}; it must be 1 or more, or auto")
         self.threads = threads
-        self.cores = _cores()
-        self.seats = Seats(folder or _shared_folder(), self.cores)
+        self.seats = Seats(folder or _shared_folder(), _cores())
         self._before: int | None = None
         self._next_look = 0.0
 
@@ -71,7 +70,7 @@ class ProcessorThreads(Callback):
         self._next_look = time.monotonic() + LOOK_EVERY_S
         if self.threads == "auto":
             self.seats.take(1)
-            share = len(self.cores) // (1 + self.seats.others())
+            share = len(self.seats.seats) // (1 + self.seats.others())
             threads = max(1, min(AUTO_THREADS, share))
         else:
             self.seats.take(self.threads)
@@ -128,8 +127,8 @@ def _acquired(seat: FileLock) -> bool:
     try:
         Path(seat.lock_file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         seat.acquire(blocking=False)
-    except (Timeout, OSError, NotImplementedError):  # all seem taken where none can be: 1 thread
-        return False
+    except (Timeout, OSError, NotImplementedError):
+        return False  # of all seats where files cannot be locked, which makes it one thread
     return True
 
 
@@ -141,5 +140,5 @@ def _cores() -> list[int]:
 
 
 def _shared_folder() -> Path:
-    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()  # not all have a name
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()  # users may lack a name
     return Path(tempfile.gettempdir()) / f"modnav-{user}"

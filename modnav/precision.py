@@ -13,7 +13,7 @@ SINGLE, HALF = "32-true", "bf16-mixed"
 def check_precision(
     precision: str | int | None, on_cpu: bool, key: str = "trainer.precision"
 ) -> None:
-    """Check that training in a precision is possible and safe here.
+    """Check that training in a precision is possible here.
 
     Args:
         precision: Precision of a trainer; None is its default, float32.
@@ -34,7 +34,11 @@ def check_precision(
 
 
 def fast_precision(on_cpu: bool) -> str:
-    """Return ``bf16-mixed`` where there are instructions for it, else ``32-true``."""
+    """Return ``bf16-mixed`` where there are instructions for it, else ``32-true``.
+
+    Args:
+        on_cpu: Whether to train on the processor, not on a GPU.
+    """
     if on_cpu:
         return HALF if _has_bf16_instructions() and runs_bf16() else SINGLE
     return HALF if torch.cuda.is_bf16_supported(including_emulation=False) else SINGLE
