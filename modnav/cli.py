@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from modnav.commands import COMMANDS, LIGHTNING, load, overview
 from modnav.errors import USAGE_STATUS, InterruptedRunError, RunEndedError
+from modnav.heap import keep_freed_memory
 
 BUILT_IN = (
     "one of modnav.belief.RecurrentBelief, modnav.belief.KalmanBelief, modnav.sequence.Recurrent, "
@@ -35,6 +36,7 @@ def main(args: Sequence[str] | None = None) -> None:
     if not given or given[0] in ("-h", "--help"):
         print(overview())
         return
+    keep_freed_memory()
     try:
         for module in _imports(given):
             importlib.import_module(module)
