@@ -34,14 +34,16 @@ def check_precision(
 
 
 def fast_precision(on_cpu: bool) -> str:
-    """Return ``bf16-mixed`` where there are instructions for it, else ``32-true``.
+    """Return ``bf16-mixed`` where it makes learning faster, else ``32-true``.
+
+    It does on processors with instructions for it. A GPU waits for the next operation most of the
+    time with networks of this size, and casts are operations more: on an H200 an update of the
+    modular agent took 9.9 ms in ``bf16-mixed`` and 6.7 ms in ``32-true``.
 
     Args:
         on_cpu: Whether to train on the processor, not on a GPU.
     """
-    if on_cpu:
-        return HALF if _has_bf16_instructions() and runs_bf16() else SINGLE
-    return HALF if torch.cuda.is_bf16_supported(including_emulation=False) else SINGLE
+    return HALF if on_cpu and _has_bf16_instructions() and runs_bf16() else SINGLE
 
 
 @lru_cache(maxsize=1)

@@ -80,7 +80,7 @@ class ModnavCLI(LightningCLI):
             "--prefer_bf16",
             type=bool,
             default=False,
-            help="If trainer.precision is not given: bf16-mixed where there are instructions for "
+            help="If trainer.precision is not given: bf16-mixed on processors with instructions for "
             "it, else 32-true.",
         )
         parser.add_argument(
@@ -111,7 +111,7 @@ class ModnavCLI(LightningCLI):
         if trainer.precision is None and config.prefer_bf16:
             trainer.precision = fast_precision(on_cpu)
             if trainer.precision == SINGLE:
-                tell("no fast bfloat16 found here: training in single precision (32-true)")
+                tell("training in single precision (32-true): bfloat16 would not be faster here")
         check_precision(trainer.precision, on_cpu)
 
     @override
@@ -257,5 +257,7 @@ def quieten() -> None:
         "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
         "The `.*_dataloader` does not have many workers",
         "Checkpoint directory .* exists and is not empty",  # a resumed run
+        "GPU available but not used",  # where the processor was asked for
+        "The AccumulateGrad node's stream does not match",  # Lightning starts DDP on its own stream
     ):
         warnings.filterwarnings("ignore", about)

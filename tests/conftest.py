@@ -32,6 +32,13 @@ def seed():
     torch.manual_seed(0)
 
 
+@pytest.fixture(params=["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+def device(request, monkeypatch) -> torch.device:
+    """Each kind of device that this machine has, with products in float32 as trainings have them."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    return torch.device(request.param)
+
+
 @pytest.fixture(params=list(ARCHITECTURES))
 def architecture(request) -> str:
     """Name of each of the 21 agents."""
