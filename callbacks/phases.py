@@ -24,6 +24,8 @@ class Phase:
         observation_noise: Whether observations are noisy.
         mirror: Whether each trial is also stored mirrored.
         action_penalty: Weight of the mean squared action in the actor's loss; 0 as published.
+        steps_per_update: Environment steps per update; ``data.steps_per_update`` if None, as
+            published.
     """
 
     exploration_std: float
@@ -31,19 +33,24 @@ class Phase:
     observation_noise: bool = True
     mirror: bool = True
     action_penalty: float = 0.0
+    steps_per_update: int | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
         for key in ("exploration_std", "learning_rate", "action_penalty"):
             if getattr(self, key) < 0:
                 raise ValueError(f"a phase's {key} is {getattr(self, key)}; it must be 0 or more")
+        if self.steps_per_update is not None and self.steps_per_update < 1:
+            raise ValueError(
+                f"a phase's steps_per_update is {self.steps_per_update}; it must be 1 or more"
+            )
 
 
 class TrainingPhases(Callback):
     """Lead the training through its phases and end it.
 
-    Phase I ends, and the memory is emptied, when enough of the last block of trials were
-    rewarded. Phase III begins when a validation in phase II was good enough at any gain. Both are
+    Phase I ends when enough of the last block of trials were rewarded; the replay memory is then
+    emptied, unless ``keep_replay``. Phase III begins when a validation in phase II was good enough at any gain. Both are
     checked after every block of trials (100), before the validation of the same trial.
 
     Args:
@@ -53,6 +60,8 @@ class TrainingPhases(Callback):
         refine_fraction: Rewarded fraction of a validation above which phase III begins.
         enough_fraction: Rewarded fraction of a validation at the first gain above which training
             ends after phase I; never as published.
+        keep_replay: Whether phase II begins with the trials of phase I in memory; as published it
+            begins with an empty one.
         one: Phase I.
         two: Phase II.
         three: Phase III.
@@ -68,6 +77,7 @@ class TrainingPhases(Callback):
         learned_fraction: float = 0.2,
         refine_fraction: float = 0.8,
         enough_fraction: float | None = None,
+        keep_replay: bool = False,
         one: Phase = Phase(0.8, 3e-4, observation_noise=False, mirror=False),
         two: Phase = Phase(0.5, 3e-4),
         three: Phase = Phase(0.4, 5e-5),
@@ -80,6 +90,7 @@ class TrainingPhases(Callback):
         self.learned_fraction = learned_fraction
         self.refine_fraction = refine_fraction
         self.enough_fraction = enough_fraction
+        self.keep_replay = keep_replay
         self.phases = {1: one, 2: two, 3: three}
         self.phase: Literal[1, 2, 3] = 1
         self.earned = False
@@ -131,7 +142,7 @@ class TrainingPhases(Callback):
         if self.phase == 1:
             if block.reward_fraction > self.learned_fraction:
                 self.phase = 2
-                experience.empty()
+                experience.begin_anew(keep_replay=self.keep_replay)
                 self._apply()
             elif block.trials >= self.give_up:
                 raise PhaseOneFailedError(
@@ -160,6 +171,7 @@ class TrainingPhases(Callback):
             phase.observation_noise,
             phase.mirror,
             scripted=self.phase == 1,
+            steps_per_update=phase.steps_per_update,
         )
 
     def _set_learning(self) -> None:

@@ -12,19 +12,21 @@ class Setting(NamedTuple):
         observation_noise: Whether observations are noisy.
         mirror: Whether trials are also stored mirrored.
         scripted: Whether scripted trials are mixed in, if there is a warm-up.
+        steps_per_update: Environment steps per batch; those of the data module if None.
     """
 
     exploration_std: float = 0.5
     observation_noise: bool = True
     mirror: bool = True
     scripted: bool = False
+    steps_per_update: int | None = None
 
 
 class Block(NamedTuple):
     """How the last trials went.
 
     Attributes:
-        trials: Trials since the memory was last emptied.
+        trials: Trials of phase I, or since its end.
         total_trials: Trials since the start of training.
         reward_fraction: Rewarded fraction of the block's trials.
         reward_rate: Rewarded trials per second, 1/s.
@@ -43,8 +45,8 @@ class Counters:
     """Where the stream stands; all of it is saved.
 
     Attributes:
-        trials: Trials that ended since the memory was last emptied.
-        env_steps: Environment steps since then.
+        trials: Trials that ended in phase I, or since its end.
+        env_steps: Environment steps in phase I, or since its end.
         total_trials: Trials since the start.
         total_env_steps: Environment steps since the start.
         due: Updates that the steps so far still owe.

@@ -65,7 +65,7 @@ class Experience(LightningDataModule):
         task: Constants of the task.
         replay: Memory; whole trials by default.
         parallel_trials: Trials that are acted out side by side; 1 is the published interleaving.
-        steps_per_update: Environment steps per batch.
+        steps_per_update: Environment steps per batch; a training phase may have its own.
         learning_starts: Batches' worth of items the memory must exceed before the first batch.
         epoch_trials: Trials in an epoch, after which validation runs and a checkpoint is kept.
         check_trials: Trials between two checks of the training phase.
@@ -164,13 +164,14 @@ class Experience(LightningDataModule):
         self.setting = setting
         self.collector.restart(self._task())
 
-    def empty(self) -> None:
-        """Forget all trials, and count trials and steps anew.
+    def begin_anew(self, *, keep_replay: bool = False) -> None:
+        """Count trials and steps anew, and forget all trials unless told otherwise.
 
         As published the next trial is number 1, where the first of all was number 0; so the first
         block after it is a trial shorter.
         """
-        self.replay.clear()
+        if not keep_replay:
+            self.replay.clear()
         kept = ("total_trials", "total_env_steps")
         self.counters = Counters(trials=1, **{key: getattr(self.counters, key) for key in kept})
 
@@ -240,7 +241,8 @@ class Experience(LightningDataModule):
         steps = self.parallel_trials * self.processes
         before, after = counters.env_steps, counters.env_steps + steps
         if stored > self.learning_starts * self.replay.batch_size:
-            counters.due += after // self.steps_per_update - before // self.steps_per_update
+            each = self.setting.steps_per_update or self.steps_per_update
+            counters.due += after // each - before // each
         counters.env_steps = after
         counters.total_env_steps += steps
         counters.trials += len(ended)

@@ -16,7 +16,7 @@ def keep_freed_memory() -> bool:
 
     Every update takes and frees the same tens of megabytes. Left alone, glibc returns much of
     that to the system each time and gets it back as new pages, hundreds for each update, which the
-    system has to clear first: a tenth of an update's time and more.
+    system has to clear first.
 
     Returns:
         Whether it could be told so.

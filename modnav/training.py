@@ -111,7 +111,9 @@ class ModnavCLI(LightningCLI):
         if trainer.precision is None and config.prefer_bf16:
             trainer.precision = fast_precision(on_cpu)
             if trainer.precision == SINGLE:
-                tell("training in single precision (32-true): bfloat16 would not be faster here")
+                tell(
+                    "training in single precision (32-true): bfloat16 is not known to be faster here"
+                )
         check_precision(trainer.precision, on_cpu)
 
     @override

@@ -33,8 +33,9 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("precision", ["32-true", "16-mixed", "bf16-mixed"])
 def test_an_agent_learns_in_every_precision(small: Path, precision: str):
     done = fit(small, "run", "--trainer.precision", precision)
-    after = weights(done)
-    assert all(x.isfinite().all() for x in after.values())
+    last = read_checkpoint(done / "last.ckpt")
+    assert last["modnav"]["updates"] > 0
+    assert all(x.isfinite().all() for x in last["state_dict"].values())
     assert len(pd.read_csv(done / "validation.csv")) == 12  # 3 epochs, 2 validations, 2 gains
     agent = load_agent(done / "checkpoints" / "00059.ckpt")
     assert all(x.device.type == "cpu" for x in agent.parameters())
@@ -55,13 +56,7 @@ def test_a_run_goes_on_where_there_is_no_gpu(small: Path):
     assert (done / "checkpoints" / "00059.ckpt").is_file()
 
 
-def test_a_run_leaves_products_in_single_precision(small: Path):
-    torch.backends.cudnn.allow_tf32 = True
-    fit(small, "run", "--phases.trials", "20")
-    assert not torch.backends.cudnn.allow_tf32
-
-
-def test_one_process_of_several_learns_over_nccl(small: Path):
+def test_ddp_of_one_process_runs_over_nccl(small: Path):
     strategy = ["--trainer.strategy", "ddp_find_unused_parameters_true"]
     subprocess.run(  # a process of its own, because nccl stays until its end
         [sys.executable, "-m", "modnav", *words(small, "run"), *strategy], timeout=120, check=True

@@ -16,6 +16,7 @@ from pytorch_lightning import Trainer
 from modnav.callbacks import LastCheckpoint
 from modnav.checkpoint_io import read_checkpoint
 from modnav.cli import main
+from modnav.counting import Setting
 from modnav.experience import Experience
 from modnav.learner import TD3
 from modnav.precision import runs_bf16
@@ -87,7 +88,46 @@ def test_phases_follow_each_other(small: Path):
     rates = {group["lr"] for state in last["optimizer_states"] for group in state["param_groups"]}
     assert rates == {5e-5}
     setting = last["experience"]["setting"]
-    assert setting == (0.4, True, True, False)
+    assert setting == (0.4, True, True, False, None)
+
+
+def test_a_phase_may_have_steps_for_an_update_of_its_own(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+):
+    updates: dict[float, list[int]] = {}
+    update = TD3.update
+
+    def watching(self: TD3, segment: object) -> None:
+        data = self.trainer.datamodule
+        updates.setdefault(data.setting.exploration_std, []).append(data.counters.env_steps)
+        update(self, segment)
+
+    monkeypatch.setattr(TD3, "update", watching)
+    three = "{exploration_std: 0.4, learning_rate: 5.0e-5, steps_per_update: 16}"
+    fit(small, "--phases.three", three)
+    for phase, steps_per_update in ((0.5, 4), (0.4, 16)):
+        steps = updates[phase]
+        assert len(steps) > 5
+        assert steps == list(range(steps[0], steps[-1] + 1, steps_per_update))
+
+
+@pytest.mark.parametrize("keep", ["true", "false"])
+def test_phase_two_begins_with_the_memory_of_phase_one_if_asked(
+    small: Path, keep: str, monkeypatch: pytest.MonkeyPatch
+):
+    held = []
+    begin_phase = Experience.begin_phase
+
+    def watching(self: Experience, setting: Setting) -> None:
+        held.append(len(self.replay))
+        begin_phase(self, setting)
+
+    monkeypatch.setattr(Experience, "begin_phase", watching)
+    fit(small, "--phases.keep_replay", keep)
+    first, second, third = held
+    assert first == 0
+    assert (second >= 10) == (keep == "true")  # the trials of a block
+    assert second < third
 
 
 def test_phase_one_is_given_up_with_its_own_status(
@@ -457,6 +497,10 @@ BAD = {
         ["replay.capacity is 1000000000000", "GiB"],
     ),
     "negative exploration": (["--phases.one.exploration_std", "-1"], ["exploration_std is -1"]),
+    "no steps for an update": (
+        ["--phases.one.steps_per_update", "0"],
+        ["steps_per_update is 0; it must be 1 or more"],
+    ),
     "steps for a network that remembers": (
         ["--data.replay", "{class_path: modnav.replay.StepReplay, init_args: {capacity: 2000}}"],
         ["data.replay", "TrialReplay"],
@@ -571,12 +615,20 @@ def test_every_epoch_is_kept_even_without_updates(small: Path):
     assert len(kept) >= 2
 
 
-@pytest.mark.parametrize("kind", ["warmup", pytest.param("bf16", marks=WITH_BF16), "ekf"])
+@pytest.mark.parametrize(
+    "kind", ["warmup", pytest.param("bf16", marks=WITH_BF16), "options of phases", "ekf"]
+)
 def test_other_runs_go_on_exactly_too(small: Path, kind: str):
     """Two runs: one straight to 60 trials, one that ended at 40 and was resumed."""
     more = {
         "warmup": ["--data.warmup", "{trials: 40, share: 0.5}"],
         "bf16": ["--trainer.precision", "bf16-mixed"],
+        "options of phases": [
+            "--phases.keep_replay",
+            "true",
+            "--phases.three",
+            "{exploration_std: 0.4, learning_rate: 5.0e-5, steps_per_update: 16}",
+        ],
         "ekf": [
             "--config",
             "ekf",
@@ -589,6 +641,25 @@ def test_other_runs_go_on_exactly_too(small: Path, kind: str):
     fit(small, *more, "--folder", "broken", "--phases.trials", "40")
     main(["fit", "--resume", "broken", "--phases.trials", "60"])
     assert same(weights(Path("straight")), weights(Path("broken")))
+
+
+def test_a_run_goes_on_from_before_phases_had_steps_for_an_update(small: Path):
+    fit(small, "--folder", "straight")
+    fit(small, "--folder", "older", "--phases.trials", "40")
+    older = Path("older/last.ckpt")
+    checkpoint = torch.load(older, weights_only=False)
+    checkpoint["experience"]["setting"] = checkpoint["experience"]["setting"][:4]
+    torch.save(checkpoint, older)
+    main(["fit", "--resume", "older", "--phases.trials", "60"])
+    assert same(weights(Path("straight")), weights(Path("older")))
+
+
+def test_products_in_single_precision_are_so_on_a_gpu_too(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    fit(small, "--phases.trials", "20")
+    assert not torch.backends.cudnn.allow_tf32
 
 
 def test_the_progress_bar_of_a_terminal_lives_through_the_phases(small: Path, monkeypatch, capsys):
