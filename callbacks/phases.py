@@ -58,6 +58,7 @@ class TrainingPhases(Callback):
         give_up: Trials after which phase I is given up; at most ``trials``.
         learned_fraction: Rewarded fraction of a block above which phase I ends.
         refine_fraction: Rewarded fraction of a validation above which phase III begins.
+        refine_after: Trials after phase I before which phase III does not begin; 0 as published.
         enough_fraction: Rewarded fraction of a validation at the first gain above which training
             ends after phase I; never as published.
         keep_replay: Whether phase II begins with the trials of phase I in memory; as published it
@@ -76,6 +77,7 @@ class TrainingPhases(Callback):
         give_up: int = 50_000,
         learned_fraction: float = 0.2,
         refine_fraction: float = 0.8,
+        refine_after: int = 0,
         enough_fraction: float | None = None,
         keep_replay: bool = False,
         one: Phase = Phase(0.8, 3e-4, observation_noise=False, mirror=False),
@@ -89,6 +91,7 @@ class TrainingPhases(Callback):
         self.give_up = min(give_up, trials)
         self.learned_fraction = learned_fraction
         self.refine_fraction = refine_fraction
+        self.refine_after = refine_after
         self.enough_fraction = enough_fraction
         self.keep_replay = keep_replay
         self.phases = {1: one, 2: two, 3: three}
@@ -152,7 +155,7 @@ class TrainingPhases(Callback):
                     "the scripted trials of --data.warmup (not published)"
                 )
             return
-        if self.phase == 2 and self.earned:
+        if self.phase == 2 and self.earned and block.trials >= self.refine_after:
             self.phase = 3
             self._apply()
         if block.trials >= self.trials:

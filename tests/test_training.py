@@ -91,6 +91,13 @@ def test_phases_follow_each_other(small: Path):
     assert setting == (0.4, True, True, False, None)
 
 
+def test_phase_three_begins_after_the_trials_asked_for(small: Path):
+    run = fit(small, "--phases.refine_after", "50")
+    table = pd.read_csv(run / "validation.csv")
+    assert table["trials"].tolist() == [20] * 4 + [40] * 4 + [60] * 4
+    assert table["phase"].tolist() == [2] * 8 + [3] * 4
+
+
 def test_a_phase_may_have_steps_for_an_update_of_its_own(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ):
