@@ -26,6 +26,9 @@ class Phase:
         action_penalty: Weight of the mean squared action in the actor's loss; 0 as published.
         steps_per_update: Environment steps per update; ``data.steps_per_update`` if None, as
             published.
+
+    Raises:
+        ValueError: If a number is not allowed; the message names the key, the value and the rule.
     """
 
     exploration_std: float
@@ -50,8 +53,9 @@ class TrainingPhases(Callback):
     """Lead the training through its phases and end it.
 
     Phase I ends when enough of the last block of trials were rewarded; the replay memory is then
-    emptied, unless ``keep_replay``. Phase III begins when a validation in phase II was good enough at any gain. Both are
-    checked after every block of trials (100), before the validation of the same trial.
+    emptied, unless ``keep_replay``. Phase III begins, not before ``refine_after`` trials, when a
+    validation in phase II was good enough at any gain. Both are checked after every block of
+    trials (100), before the validation of the same trial.
 
     Args:
         trials: Trials of training after phase I.
@@ -66,6 +70,9 @@ class TrainingPhases(Callback):
         one: Phase I.
         two: Phase II.
         three: Phase III.
+
+    Raises:
+        ValueError: If a number is not allowed; the message names the key, the value and the rule.
 
     References:
         Zhang, Pitkow & Angelaki (2024), Methods, "Agent training".
@@ -87,6 +94,8 @@ class TrainingPhases(Callback):
         for key, value in {"trials": trials, "give_up": give_up}.items():
             if value < 1:
                 raise ValueError(f"phases.{key} is {value}; it must be 1 or more")
+        if refine_after < 0:
+            raise ValueError(f"phases.refine_after is {refine_after}; it must be 0 or more")
         self.trials = trials
         self.give_up = min(give_up, trials)
         self.learned_fraction = learned_fraction

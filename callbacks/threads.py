@@ -127,7 +127,7 @@ def _acquired(seat: FileLock) -> bool:
     try:
         Path(seat.lock_file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         seat.acquire(blocking=False)
-    except (Timeout, OSError, NotImplementedError):
+    except (Timeout, OSError, NotImplementedError):  # the last: filelock 3 where flock is missing
         return False  # of all seats where files cannot be locked, which makes it one thread
     return True
 

@@ -225,5 +225,5 @@ def rebuild_agent(description: Description) -> Agent:
     actor = {name: rebuild(part) for name, part in description["actor"].items()}
     critic = dict(description["critic"])
     critic |= {name: rebuild(critic[name]) for name in ("belief", "value")}
-    built = Actor(**actor).apply(init_weights)  # type: ignore[arg-type]  # Actor checks
+    built = Actor(**actor).apply(init_weights)  # type: ignore[arg-type]  # Actor checks its parts
     return Agent(built, TwinCritic(Critic(**critic).apply(init_weights)))

@@ -129,7 +129,7 @@ class Inside(TD3):
     job: Callable[[], None]
 
     @override
-    def training_step(self, batch: int) -> None:  # type: ignore[override]  # no batches
+    def training_step(self, batch: int) -> None:  # type: ignore[override]  # a number instead of batches
         self.job()
 
     def train_with(self, precision: Any, job: Callable[[], None]) -> None:
@@ -289,7 +289,7 @@ def short_run(settings: Settings, seconds: float) -> Clock:
         trainer = Trainer(
             accelerator="cpu",
             devices=1,
-            precision=settings.precision,  # type: ignore[arg-type]  # checked there
+            precision=settings.precision,  # type: ignore[arg-type]  # the trainer checks the name
             max_epochs=-1,
             logger=TensorBoardLogger(folder),
             default_root_dir=folder,

@@ -3,7 +3,7 @@
 import ctypes
 
 LARGEST_BLOCK = 32 * 2**20
-"""Blocks up to this size come from the heap, bytes; older versions of glibc take no larger value."""
+"""Blocks up to this size come from the heap, bytes; older versions of glibc take no larger one."""
 
 KEPT = 256 * 2**20
 """Free memory at the heap's end above which it goes back to the system, bytes."""

@@ -102,7 +102,7 @@ class TD3(LightningModule):
 
     @override
     def setup(self, stage: str) -> None:
-        # On a GPU torch would run an LSTM in TF32 (errors of 1e-3) although the precision is float32.
+        # On a GPU torch would run an LSTM in TF32, with errors of 1e-3, although all is float32.
         torch.backends.cudnn.allow_tf32 = False
         if stage == "fit" and self.generator is None:
             seed = 1_000_003 * (torch.initial_seed() % 2**31) + self.global_rank
@@ -120,7 +120,7 @@ class TD3(LightningModule):
         Raises:
             DivergedError: If a loss is NaN or infinite; checkpoints are left as they were.
         """
-        actor_optimizer, critic_optimizer = self.optimizers()  # type: ignore[attr-defined]  # two
+        actor_optimizer, critic_optimizer = self.optimizers()  # type: ignore[attr-defined]  # a list: two are configured
         agent, target = self.agent, self.target
         noise = self.noise_std * torch.randn(
             segment.action.shape, generator=self.generator, device=segment.action.device

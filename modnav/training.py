@@ -80,8 +80,8 @@ class ModnavCLI(LightningCLI):
             "--prefer_bf16",
             type=bool,
             default=False,
-            help="If trainer.precision is not given: bf16-mixed on processors with instructions for "
-            "it, else 32-true.",
+            help="If trainer.precision is not given: bf16-mixed on processors with instructions "
+            "for it, else 32-true.",
         )
         parser.add_argument(
             "--threads",

@@ -53,7 +53,10 @@ def test_bf16_is_chosen_where_it_is_fast_and_complete(
     assert fast_precision(on_cpu=True) == chosen
 
 
-def test_on_a_gpu_single_precision_is_faster():
+def test_a_gpu_trains_in_single_precision_whatever_its_processor_has(monkeypatch):
+    monkeypatch.setattr(precision, "_has_bf16_instructions", lambda: True)
+    monkeypatch.setattr(precision, "runs_bf16", lambda: True)
+    assert fast_precision(on_cpu=True) == HALF
     assert fast_precision(on_cpu=False) == SINGLE
 
 

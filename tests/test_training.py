@@ -504,6 +504,10 @@ BAD = {
         ["replay.capacity is 1000000000000", "GiB"],
     ),
     "negative exploration": (["--phases.one.exploration_std", "-1"], ["exploration_std is -1"]),
+    "refining before the start": (
+        ["--phases.refine_after", "-1"],
+        ["refine_after is -1; it must be 0 or more"],
+    ),
     "no steps for an update": (
         ["--phases.one.steps_per_update", "0"],
         ["steps_per_update is 0; it must be 1 or more"],
@@ -633,6 +637,8 @@ def test_other_runs_go_on_exactly_too(small: Path, kind: str):
         "options of phases": [
             "--phases.keep_replay",
             "true",
+            "--phases.refine_after",
+            "50",
             "--phases.three",
             "{exploration_std: 0.4, learning_rate: 5.0e-5, steps_per_update: 16}",
         ],
