@@ -20,7 +20,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "3": ("fig3",),
     "4": ("fig4",),
     "5": ("fig5",),
-    "6": ("fig6",),
+    "6": ("fig6_behaviour", "fig6_neurons"),
     "7": ("fig7_belief", "fig7_action"),
     "8": ("fig8",),
     "seeds": ("seeds",),
@@ -36,5 +36,5 @@ def panels_of(figure: str) -> tuple[Any, ...]:
     """
     if figure not in FIGURES:
         raise ValueError(f"figure is {figure!r}; it must be one of {', '.join(FIGURES)}")
-    modules = [importlib.import_module(f".{name}", __name__) for name in FIGURES[figure]]
+    modules = [importlib.import_module(f".figures.{name}", __name__) for name in FIGURES[figure]]
     return tuple(panel for module in modules for panel in module.PANELS)

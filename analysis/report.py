@@ -13,9 +13,8 @@ import pandas as pd
 import yaml
 
 from . import panels_of
-from .panel import Panel, comparison
-from .runs import Member
-from .style import short
+from .drawing import Panel, comparison
+from .study import Member, short
 
 INDEX = "figures.json"
 """What ``modnav figures`` says of the panels that it drew."""

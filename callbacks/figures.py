@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Wedge
 
+from modnav.acting import Rollout
 from modnav.evaluation import Conditions
-from modnav.parameters import UNIT_CM
-from modnav.rollout import Rollout
+from modnav.task import UNIT_CM
 
 SHOWN = 12
 """Trials drawn of each test task."""

@@ -14,8 +14,9 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
-from modnav.checkpoint_io import read_checkpoint, write_atomically
 from modnav.errors import DivergedError, InterruptedRunError
+from modnav.files import write_atomically
+from modnav.runs import read_checkpoint
 
 from .checkpoints import TrialCheckpoint
 from .parts import callback_of, experience_of, learner_of

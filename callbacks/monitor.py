@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
-from modnav.counting import Block
+from modnav.learning import Block
 
 from .figures import learning_curve, save_figure, trajectories
 from .parts import experience_of, learner_of

@@ -5,8 +5,7 @@ from typing import TypeVar
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback
 
-from modnav.experience import Experience
-from modnav.learner import TD3
+from modnav.learning import TD3, Experience
 
 CallbackT = TypeVar("CallbackT", bound=Callback)
 
@@ -21,7 +20,7 @@ def experience_of(trainer: Trainer) -> Experience:
     if not isinstance(experience, Experience):
         raise TypeError(
             f"the trainer's data module is a {type(experience).__name__}; it must be "
-            "a modnav.experience.Experience"
+            "a modnav.learning.Experience"
         )
     return experience
 
@@ -35,7 +34,7 @@ def learner_of(trainer: Trainer) -> TD3:
     learner = trainer.lightning_module
     if not isinstance(learner, TD3):
         raise TypeError(
-            f"the trainer's module is a {type(learner).__name__}; it must be a modnav.learner.TD3"
+            f"the trainer's module is a {type(learner).__name__}; it must be a modnav.learning.TD3"
         )
     return learner
 

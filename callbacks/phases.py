@@ -7,9 +7,8 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from typing_extensions import override
 
-from modnav.counting import Block, Setting
 from modnav.errors import PhaseOneFailedError
-from modnav.experience import Experience
+from modnav.learning import Block, Experience, Setting
 
 from .parts import callback_of, experience_of, learner_of
 

@@ -3,17 +3,16 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from modnav.agent import Agent
-    from modnav.architectures import build_agent
-    from modnav.loading import load_agent
+    from modnav.networks import Agent, build_agent
     from modnav.recording import record, simulate
+    from modnav.runs import load_agent
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "build_agent": "modnav.architectures",
-    "Agent": "modnav.agent",
-    "load_agent": "modnav.loading",
+    "build_agent": "modnav.networks",
+    "Agent": "modnav.networks",
+    "load_agent": "modnav.runs",
     "record": "modnav.recording",
     "simulate": "modnav.recording",
 }

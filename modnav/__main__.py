@@ -1,6 +1,6 @@
 """``python -m modnav``."""
 
-from modnav.cli import main
+from .cli import main
 
 if __name__ == "__main__":
     main()

@@ -9,13 +9,14 @@ import time
 from collections.abc import Sequence
 
 from modnav.commands import COMMANDS, LIGHTNING, load, overview
-from modnav.errors import USAGE_STATUS, InterruptedRunError, RunEndedError
-from modnav.heap import keep_freed_memory
+
+from .errors import USAGE_STATUS, InterruptedRunError, RunEndedError
+from .machine import keep_freed_memory
 
 BUILT_IN = (
-    "one of modnav.belief.RecurrentBelief, modnav.belief.KalmanBelief, modnav.sequence.Recurrent, "
-    "modnav.sequence.Feedforward, modnav.sequence.Chain, modnav.replay.TrialReplay, "
-    "modnav.replay.StepReplay"
+    "one of modnav.networks.RecurrentBelief, modnav.networks.KalmanBelief, modnav.networks.Recurrent, "
+    "modnav.networks.Feedforward, modnav.networks.Chain, modnav.learning.TrialReplay, "
+    "modnav.learning.StepReplay"
 )
 """Classes that a config may name."""
 
@@ -67,8 +68,8 @@ def _imports(args: list[str]) -> list[str]:
 
 
 def _train(args: list[str], from_process: bool) -> None:
-    from modnav.runs import with_config_paths, with_run
-    from modnav.training import run
+    from modnav.commands.arguments import with_config_paths, with_run
+    from modnav.commands.training import run
 
     found = with_run(with_config_paths(args))
     if from_process:

@@ -6,7 +6,7 @@ Importing this module registers ``modnav/Firefly-v0``, alone and as a batch; its
     envs = gymnasium.make_vec("modnav.gym:modnav/Firefly-v0", num_envs=16)
 
 An episode is one trial: it terminates by a stop after the start and is truncated by time-out. An
-observation is the 6 numbers of :class:`modnav.streams.ObservationStream`; an action is the one
+observation is the 6 numbers of :class:`modnav.task.ObservationStream`; an action is the one
 taken, so exploration noise counts in it when the start is judged. ``info`` tells what the agent
 does not sense: ``state`` (x, y, heading, v, w) after the step, ``target``, ``gain``, and
 ``distance`` (unit), ``reached`` and ``rewarded``, which like the reward belong to the position
@@ -30,10 +30,17 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from typing_extensions import override
 
-from modnav import task as firefly
-from modnav.parameters import UNIT_CM, TaskParameters, bounds
-from modnav.streams import ObservationStream
-from modnav.task import Outcome, Sensation, Trials, World
+from modnav.task import (
+    UNIT_CM,
+    ObservationStream,
+    Outcome,
+    Sensation,
+    TaskParameters,
+    Trials,
+    World,
+    bounds,
+)
+from modnav.task import world as firefly
 
 ENV_ID = "modnav/Firefly-v0"
 """Name under which the environments are registered."""

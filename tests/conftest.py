@@ -11,14 +11,11 @@ import torch
 from analysis_runs import make_animal, make_runs
 from torch import Tensor, nn
 
-from modnav.agent import Agent
-from modnav.animals import monkey_recordings
-from modnav.architectures import ARCHITECTURES, build_agent
-from modnav.networks import Actor
-from modnav.parquet import write_tables
-from modnav.rollout import Noise, Policy, greedy
-from modnav.streams import STREAMS
-from modnav.td3 import Segment
+from modnav.acting import Noise, Policy, Segment, greedy
+from modnav.networks import ARCHITECTURES, Actor, Agent, build_agent
+from modnav.published import monkey_recordings
+from modnav.tables import write_tables
+from modnav.task import STREAMS
 
 torch.set_num_threads(1)
 
@@ -61,7 +58,7 @@ def generator() -> torch.Generator:
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Configuration of a run of a second, in an empty folder to run it in."""
     monkeypatch.chdir(tmp_path)
-    return Path(shutil.copy(Path(__file__).with_name("small.yaml"), tmp_path))
+    return Path(shutil.copy(Path(__file__).parent / "tools" / "small.yaml", tmp_path))
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from modnav.agent import rebuild_agent
-from modnav.architectures import ARCHITECTURES, NICKNAMES, description_of
-from modnav.checkpoint_io import read_checkpoint
 from modnav.cli import main
+from modnav.networks import ARCHITECTURES, NICKNAMES, description_of, rebuild_agent
+from modnav.runs import read_checkpoint
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 WHOLE = [

@@ -10,10 +10,9 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
+from modnav.acting import Noise, rollout
 from modnav.gym import ENV_ID, FireflyEnv, FireflyVectorEnv
-from modnav.parameters import UNIT_CM, TaskParameters
-from modnav.rollout import Noise, rollout
-from modnav.task import Trials, make_trials, sample_trials
+from modnav.task import UNIT_CM, TaskParameters, Trials, make_trials, sample_trials
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -464,7 +463,7 @@ def test_no_step_before_reset_or_after_the_end():
 
 def test_registered_by_name_and_only_on_demand():
     code = (
-        "import sys, modnav, modnav.task; assert 'gymnasium' not in sys.modules;"
+        "import sys, modnav, modnav.task.world; assert 'gymnasium' not in sys.modules;"
         "import gymnasium; env = gymnasium.make('modnav.gym:modnav/Firefly-v0', task={'gain': 2});"
         "assert env.reset(seed=0)[1]['gain'] == 2; assert 'matplotlib' not in sys.modules"
     )

@@ -1,12 +1,12 @@
-"""The package is what setup.cfg and design say: all modules listed, imports pointing down."""
+"""The package is what setup.cfg and docs/architecture.md say: all modules listed, arrows down."""
 
-import ast
 import configparser
 import subprocess
 import sys
 from importlib import resources
 from pathlib import Path
 
+import layout
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -15,26 +15,106 @@ FOLDERS = {
     "modnav.configs": "configs",
     "modnav.analysis": "analysis",
 }
-WITH_LIGHTNING = {
-    "bench_figures.py",
-    "learner.py",
-    "experience.py",
-    "training.py",
-    "checkpoint_io.py",
+
+MAY_IMPORT = {
+    "modnav": {"networks", "recording", "runs"},  # what it hands on, when it is asked for
+    "modnav.__main__": {"cli"},
+    "modnav.cli": {"commands", "errors", "machine"},
+    "modnav.gym": {"task"},
+    "modnav.errors": set(),
+    "modnav.machine": set(),
+    "modnav.files": {"errors", "machine"},
+    "modnav.task": {"errors"},
+    "modnav.networks": {"task", "files", "errors"},
+    "modnav.tables": {"task", "files", "errors", "machine"},
+    "modnav.acting": {"networks", "task", "errors"},
+    "modnav.published": {"networks", "tables", "task", "files", "errors"},
+    "modnav.evaluation": {"acting", "networks", "task", "errors"},
+    "modnav.learning": {"evaluation", "acting", "networks", "task", "files", "errors", "machine"},
+    "modnav.recording": {"evaluation", "acting", "networks", "tables", "task", "errors"},
+    "modnav.runs": {
+        "evaluation",
+        "published",
+        "acting",
+        "networks",
+        "tables",
+        "task",
+        "files",
+        "errors",
+        "machine",
+    },
+    "modnav.callbacks": {
+        "learning",
+        "recording",
+        "runs",
+        "evaluation",
+        "acting",
+        "task",
+        "files",
+        "errors",
+        "machine",
+    },
+    "modnav.bench": {
+        "callbacks",
+        "learning",
+        "runs",
+        "evaluation",
+        "acting",
+        "networks",
+        "task",
+        "errors",
+        "machine",
+    },
+    "modnav.commands": {
+        "bench",
+        "callbacks",
+        "analysis",
+        "analysis.drawing",
+        "analysis.study",
+        "learning",
+        "recording",
+        "runs",
+        "evaluation",
+        "published",
+        "networks",
+        "tables",
+        "task",
+        "files",
+        "errors",
+        "machine",
+    },
+    "modnav.analysis.measures": {"tables"},
+    "modnav.analysis.study": {
+        "runs",
+        "recording",
+        "evaluation",
+        "published",
+        "networks",
+        "tables",
+        "task",
+        "files",
+        "machine",
+    },
+    "modnav.analysis.published": {"analysis.measures", "analysis.study"},
+    "modnav.analysis.drawing": {"analysis.measures", "analysis.study"},
+    "modnav.analysis.figures": {
+        "analysis.drawing",
+        "analysis.measures",
+        "analysis.published",
+        "analysis.study",
+        "networks",
+        "tables",
+    },
+    "modnav.analysis": {"analysis.drawing", "analysis.study", "analysis.figures"},
 }
+"""Rooms that each room may import, ``modnav.`` left out; a room is a folder, or a file of `modnav/`."""
 
-WITH_CALLBACKS = {"bench_figures.py", "training.py"}
-
-
-def imports(path: Path) -> set[str]:
-    """Return every module that a file imports, wherever in the file."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-    return found
+WITH_LIGHTNING = {
+    "modnav.bench.measurements",
+    "modnav.learning.learner",
+    "modnav.learning.experience",
+    "modnav.commands.training",
+}
 
 
 def listed() -> set[str]:
@@ -54,25 +134,37 @@ def test_every_package_is_listed():
     assert found == listed()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "modnav").rglob("*.py")), ids=lambda p: p.name)
-def test_the_library_imports_no_lightning_and_no_callbacks_but_where_it_must(path: Path):
-    names = imports(path)
-    if path.name not in WITH_LIGHTNING:
-        assert not any(name.split(".")[0] == "pytorch_lightning" for name in names)
-    assert not any(name.split(".")[0] == "lightning" for name in names)
-    if path.name not in WITH_CALLBACKS:
-        assert not any(name.startswith("modnav.callbacks") for name in names)
+def test_rooms_import_only_what_they_may():
+    arrows = layout.room_arrows()
+    assert arrows.keys() == MAY_IMPORT.keys()
+    for name, others in arrows.items():
+        allowed = {f"modnav.{other}" for other in MAY_IMPORT[name]}
+        assert others <= allowed, f"{name} imports {sorted(others - allowed)}"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "callbacks").glob("*.py")), ids=lambda p: p.name)
-def test_callbacks_do_not_import_analysis(path: Path):
-    assert not any(name.startswith("modnav.analysis") for name in imports(path))
+@pytest.mark.parametrize("arrows", [MAY_IMPORT, layout.file_arrows()], ids=["rooms", "files"])
+def test_nothing_imports_in_a_circle(arrows):
+    absolute = {name: {f"modnav.{o}" for o in others} for name, others in arrows.items()}
+    layout.order(absolute if arrows is MAY_IMPORT else arrows)  # raises
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "analysis").glob("*.py")), ids=lambda p: p.name)
-def test_analysis_imports_neither_callbacks_nor_lightning(path: Path):
-    banned = ("modnav.callbacks", "modnav.cli", "modnav.learner", "pytorch_lightning", "lightning")
-    assert not any(name.startswith(banned) for name in imports(path))
+@pytest.mark.parametrize("module", sorted(layout.modules()))
+def test_lightning_is_known_where_it_must_be_and_nowhere_else(module: str):
+    names = layout.imports(layout.modules()[module], module)
+    tops = {name.split(".")[0] for name in names}
+    assert "lightning" not in tops
+    if not module.startswith("modnav.callbacks") and module not in WITH_LIGHTNING:
+        assert "pytorch_lightning" not in tops
+
+
+def test_faces_are_short():
+    for name, file in layout.modules().items():
+        if file.name == "__init__.py" and name not in (
+            "modnav",
+            "modnav.commands",
+            "modnav.analysis",
+        ):
+            assert len(file.read_text(encoding="utf-8").splitlines()) <= 20, name
 
 
 def test_importing_modnav_is_light():
@@ -91,6 +183,20 @@ def test_importing_modnav_is_light():
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
     )
     assert out.stdout.strip() == "[]"
+
+
+def test_faces_that_do_not_draw_import_no_matplotlib():
+    known = layout.modules()
+    faces = {name for name, file in known.items() if file.name == "__init__.py"}
+    drawing = {"callbacks", "bench", "analysis.drawing", "analysis.figures"}
+    for face in faces - {f"modnav.{name}" for name in drawing}:
+        seen, todo = set(), [face]
+        while todo:
+            name = todo.pop()
+            seen.add(name)
+            if name in known:
+                todo += layout.imports(known[name], name, lazy=False) - seen
+        assert not any(name.startswith("matplotlib") for name in seen), face
 
 
 def test_configs_travel_with_the_package():

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from modnav.architectures import description_of
-from modnav.bench import Figure, Settings, Spread, matmul_rates, threads
-from modnav.bench_figures import FIGURES
-from modnav.precision import check_precision
-from modnav.training import quieten
+from modnav.bench import FIGURES, Figure, Settings, Spread, matmul_rates, threads
+from modnav.learning import check_precision
+from modnav.networks import description_of
+
+from .training import quieten
 
 
 def main(args: Sequence[str]) -> None:

@@ -10,9 +10,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from modnav.selection import Best, best_of_run, best_seeds
-from modnav.trained_runs import TrainedRun, find_runs
-from modnav.training_curve import Place, digest, read_curve
+from modnav.runs import (
+    Best,
+    Place,
+    TrainedRun,
+    best_of_run,
+    best_seeds,
+    digest,
+    find_runs,
+    read_curve,
+)
 
 
 def main(args: Sequence[str]) -> None:

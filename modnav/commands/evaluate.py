@@ -9,12 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from modnav.commands.best import best_table, wide_console
 from modnav.errors import InterruptedRunError
-from modnav.evaluating import Suite, Work, plan, results
 from modnav.evaluation import EXTENSIVE_TRIALS, TRIALS
-from modnav.selection import best_of_run
-from modnav.trained_runs import find_runs
+from modnav.runs import Suite, Work, best_of_run, find_runs, plan, results
+
+from .best import best_table, wide_console
 
 SHARE = 20
 """Checkpoints for each process; for fewer it takes longer to start than to do them."""

@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from modnav.commands.import_published import check_free
-from modnav.loading import load_agent
 from modnav.published import write_published
+from modnav.runs import load_agent
+
+from .import_published import check_free
 
 
 def main(args: Sequence[str]) -> None:

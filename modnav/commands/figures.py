@@ -13,8 +13,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from modnav.commands._conditions import Parser
 from modnav.errors import InterruptedRunError
+from modnav.machine import cores
+
+from .session_options import Parser
 
 INDEX = "figures.json"
 """What was drawn and what was missing, in the folder of the figures."""
@@ -110,12 +112,6 @@ def _parser(command: str, figures: Sequence[str]) -> Parser:
     return parser
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
-
-
 def draw_figures(given: argparse.Namespace) -> list[str]:
     """Draw panels one after the other, and return why some failed.
 
@@ -183,7 +179,8 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
 
 def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
     """Draw a panel and return what became of it."""
-    from modnav.analysis.panel import Missing, blank, clear, draw
+    from modnav.analysis.drawing import blank, clear, draw
+    from modnav.analysis.study import Missing
 
     begun = time.monotonic()
     error, whole = "", True

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from modnav.animals import SAMPLING_HZ, inside, monkey_recordings, read_monkey
-from modnav.commands._conditions import Parser, shown_progress
-from modnav.open_loop import REWARD_ZONE_CM
-from modnav.parquet import claim, read_table, write_tables
-from modnav.tables import Recording
+from modnav.published import SAMPLING_HZ, inside, monkey_recordings, read_monkey
+from modnav.tables import REWARD_ZONE_CM, Recording, claim, read_table, write_tables
+
+from .session_options import Parser, shown_progress
 
 
 def main(args: Sequence[str]) -> None:

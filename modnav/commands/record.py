@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from modnav.commands._conditions import (
+from modnav.recording import layers_of, recordings
+from modnav.runs import load_agent
+from modnav.tables import claim, read_table, write_tables
+
+from .session_options import (
     Parser,
     add_conditions,
     intervened,
@@ -11,10 +15,6 @@ from modnav.commands._conditions import (
     session_of,
     shown_progress,
 )
-from modnav.layers import layers_of
-from modnav.loading import load_agent
-from modnav.parquet import claim, read_table, write_tables
-from modnav.recording import recordings
 
 
 def main(args: Sequence[str]) -> None:

@@ -3,17 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from modnav.animation import HELD_FRAMES, animate, movie_writer
-from modnav.commands._conditions import (
-    Parser,
-    add_conditions,
-    intervened,
-    session_of,
-    shown_progress,
-)
-from modnav.loading import load_agent
-from modnav.read_out import belief_layer, filter_belief, read_out_belief
-from modnav.recording import record
+from modnav.recording import belief_layer, filter_belief, read_out_belief, record
+from modnav.recording.animation import HELD_FRAMES, animate, movie_writer
+from modnav.runs import load_agent
+
+from .session_options import Parser, add_conditions, intervened, session_of, shown_progress
 
 TRIALS = 4
 """Trials shown unless said otherwise."""

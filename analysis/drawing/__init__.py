@@ -1,0 +1,7 @@
+"""How panels are drawn."""
+
+from .examples import *
+from .maps import *
+from .marks import *
+from .panel import *
+from .style import *

@@ -1,0 +1,342 @@
+"""More of what panels of figures 4 to 8 are drawn of: seeds along a quantity, crosses, ellipses."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from ..measures import Ellipse, Numbers, mean_and_sem, sem, tukey, within_fences
+from ..study import short
+from .style import SEED_DOT, colour_of, plain_ticks
+
+__all__ = [
+    "SAMPLE",
+    "TRIAL_SCALE",
+    "ZONE_CM",
+    "band",
+    "bars",
+    "cross",
+    "groups",
+    "learning_curves",
+    "legend",
+    "limits",
+    "name_ticks",
+    "outline",
+    "points",
+    "reward_zone",
+    "sample",
+    "samples",
+    "seed_curves",
+    "training_axis",
+    "violin",
+    "violin_of_sample",
+]
+
+ZONE_CM = 65.0
+"""Radius of the reward zone, cm."""
+
+SAMPLE = 600
+"""Most values that stand for one violin."""
+
+
+def groups(table: pd.DataFrame, by: str | Sequence[str]) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """Yield what rows have in common and the rows, in order of appearance."""
+    yield from table.groupby(by if isinstance(by, str) else list(by), sort=False)
+
+
+def seed_curves(axes: Axes, table: pd.DataFrame, x: str) -> None:
+    """Draw for each architecture the mean over seeds along ``x`` with its SEM, and the seeds.
+
+    Args:
+        axes: Where to.
+        table: ``architecture``, ``seed``, ``x`` and ``value``.
+        x: Column of the horizontal axis.
+    """
+    for name, rows in groups(table, "architecture"):
+        found = mean_and_sem(rows, [x], "value").sort_values(x)
+        band(axes, found[x], found["mean"], found["sem"], colour_of(name))
+        axes.plot(rows[x], rows["value"], ".", ms=2.5, color=colour_of(name), mew=0)
+
+
+def legend(axes: Axes, names: Sequence[str], extra: Mapping[str, str] | None = None) -> None:
+    """Write the names of architectures, and what line styles mean, beside the axes.
+
+    Args:
+        axes: The axes.
+        names: Architectures and animals.
+        extra: Line styles by their meaning.
+    """
+    handles = [Line2D([], [], color=colour_of(name), label=short(name)) for name in names]
+    handles += [
+        Line2D([], [], color="gray", ls=style, label=text) for text, style in (extra or {}).items()
+    ]
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.05), borderaxespad=0.2)
+
+
+def name_ticks(axes: Axes, order: Sequence[str], rotation: float = 35) -> None:
+    """Label positions 0, 1, 2, ... of the horizontal axis with names."""
+    axes.set_xlim(-0.6, len(order) - 0.4)
+    labels = [short(name) for name in order]
+    axes.set_xticks(
+        range(len(order)), labels, rotation=rotation, ha="right", rotation_mode="anchor"
+    )
+
+
+def reward_zone(axes: Axes, *, both: bool = True) -> None:
+    """Draw dotted lines at the boundary of the reward zone."""
+    for place in (ZONE_CM, -ZONE_CM) if both else (ZONE_CM,):
+        axes.axhline(place, color="black", ls=":", lw=0.7, zorder=0)
+
+
+def outline(axes: Axes, ellipse: Ellipse, colour: str) -> None:
+    """Draw an ellipse; nothing if there were too few points for one."""
+    if np.isfinite(ellipse).all():
+        axes.plot(*ellipse.outline().T, color=colour, lw=1)
+
+
+def cross(axes: Axes, table: pd.DataFrame, x: str, y: str, name: str, **marker: Any) -> None:
+    """Draw the means over seeds of two quantities with both SEMs, and the seeds as small dots.
+
+    Args:
+        axes: Where to.
+        table: A row for each seed.
+        x: Column of the horizontal quantity.
+        y: Column of the vertical one.
+        name: Architecture.
+        marker: Options of the marker.
+    """
+    colour = colour_of(name)
+    axes.plot(table[x], table[y], ".", ms=2, mew=0, color=colour, alpha=0.7)
+    errors = {f"{key}err": sem(table[column]) for key, column in (("x", x), ("y", y))}
+    shown: Any = {key: error for key, error in errors.items() if np.isfinite(error)}
+    axes.errorbar(
+        table[x].mean(),
+        table[y].mean(),
+        fmt="o",
+        ms=3,
+        color=colour,
+        elinewidth=0.8,
+        label=short(name),
+        **{**shown, **marker},
+    )
+
+
+def limits(
+    axes: Axes,
+    x: tuple[float, float] | None = None,
+    y: tuple[float, float] | None = None,
+) -> None:
+    """Show at least the published ranges, and more where the data go beyond."""
+    for key, wanted in (("x", x), ("y", y)):
+        if wanted is not None:
+            low, high = getattr(axes, f"get_{key}lim")()
+            getattr(axes, f"set_{key}lim")(min(low, wanted[0]), max(high, wanted[1]))
+            plain_ticks(axes, key)
+
+
+def sample(values: npt.ArrayLike, most: int = SAMPLE) -> Any:
+    """Return values for a violin: fliers left out, and evenly thinned where they are many.
+
+    What stands for more than ``most`` values are the centres of as many equal parts of their
+    sorted list.
+    """
+    kept = np.sort(tukey(values))
+    if len(kept) <= most:
+        return kept
+    return kept[((np.arange(most) + 0.5) * len(kept) / most).astype(int)]
+
+
+def samples(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
+    """Return :func:`sample` of a column for each group of rows, pooled over seeds and all else.
+
+    Args:
+        table: ``by``, ``seed`` (NaN for animals) and the column.
+        by: Columns that make the groups.
+        column: The column.
+
+    Returns:
+        ``by`` and ``value``; the same in all rows of a group: the ``sem`` over the means of seeds
+        of what is not filtered out (NaN for one), and ``count``, the number of seeds.
+    """
+    parts = []
+    for keys, rows in groups(table, by):
+        kept = sample(rows[column])
+        part = pd.DataFrame([keys] * len(kept), columns=list(by))
+        within = rows[within_fences(rows[column])]
+        means = within.groupby("seed", dropna=False)[column].mean()
+        parts.append(part.assign(value=kept, sem=sem(means), count=len(means)))
+    columns = [*by, "value", "sem", "count"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def violin_of_sample(
+    axes: Axes,
+    at: float,
+    values: npt.ArrayLike,
+    colour: str,
+    width: float = 0.5,
+    *,
+    hollow: bool = False,
+) -> None:
+    """Draw a violin of a :func:`sample`, whose fliers are left out already, with its mean."""
+    x = np.asarray(values, float)
+    if not len(x):
+        return
+    if len(x) > 2 and np.ptp(x) > 0:
+        parts: Any = axes.violinplot(x, [at], widths=width, showextrema=True)
+        for body in parts["bodies"]:
+            body.set(facecolor="none" if hollow else colour, alpha=1, lw=0.8 if hollow else 0)
+            body.set_edgecolor(colour)
+        parts["cbars"].set_visible(False)
+        for name in ("cmins", "cmaxes"):
+            parts[name].set(color=colour, lw=0.8)
+    half = 0.3 * width
+    axes.plot((at - half, at + half), [x.mean()] * 2, color="black" if hollow else "snow", lw=1)
+
+
+TRIAL_SCALE = 1e4
+"""Training trials are counted in units of this."""
+
+
+def band(
+    axes: Axes,
+    x: npt.ArrayLike,
+    mean: npt.ArrayLike,
+    error: npt.ArrayLike,
+    colour: str,
+    *,
+    label: str | None = None,
+    fill: str | None = None,
+    style: str = "-",
+    alpha: float = 0.4,
+) -> None:
+    """Draw a curve with a band of its error; where the error is NaN there is no band.
+
+    Args:
+        axes: Where.
+        x: Abscissae ``(N,)``.
+        mean: The curve.
+        error: Half the height of the band.
+        colour: Colour of the line.
+        label: Its name in the legend.
+        fill: Colour of the band; that of the line by default.
+        style: Style of the line.
+        alpha: Opacity of the band.
+    """
+    places, middle, half = (np.asarray(v, float) for v in (x, mean, error))
+    lone = len(places) == 1
+    axes.plot(places, middle, style, color=colour, label=label, marker="o" if lone else "", ms=2)
+    if np.isfinite(half).any():
+        axes.fill_between(
+            places, middle - half, middle + half, color=fill or colour, alpha=alpha, lw=0
+        )
+
+
+def bars(
+    axes: Axes, values: Mapping[str, Numbers], *, width: float = 0.7, dot: str = SEED_DOT
+) -> None:
+    """Draw a bar for the mean over seeds of each architecture, and a dot for every seed."""
+    for k, (name, numbers) in enumerate(values.items()):
+        x = np.asarray(numbers, float).ravel()
+        x = x[np.isfinite(x)]
+        if len(x):
+            axes.bar(k, x.mean(), width, color=colour_of(name), zorder=1)
+            axes.scatter(np.full(len(x), k), x, s=4, color=dot, lw=0, zorder=3, clip_on=False)
+
+
+def points(
+    axes: Axes, x: float, numbers: Numbers, colour: str, *, half: float = 0.2, dots: bool = True
+) -> None:
+    """Draw mean (line), SEM (box) and every seed (dots) of some numbers at a place."""
+    values = np.asarray(numbers, float).ravel()
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return
+    mean, error = values.mean(), sem(values)
+    axes.plot((x - half, x + half), (mean, mean), color=colour, zorder=2)
+    if np.isfinite(error):
+        axes.fill_between(
+            (x - half, x + half), mean - error, mean + error, color=colour, alpha=0.3
+        )
+    if dots:
+        axes.scatter(np.full(len(values), x), values, s=4, color=SEED_DOT, lw=0, zorder=3)
+
+
+def violin(
+    axes: Axes,
+    x: float,
+    numbers: Numbers,
+    colour: str,
+    *,
+    width: float = 0.5,
+    hollow: bool = False,
+    edge: str | None = None,
+) -> None:
+    """Draw a violin of values that were filtered before, with mean and extremes.
+
+    Args:
+        axes: Where.
+        x: Its place.
+        numbers: The values.
+        colour: Its colour.
+        width: Its width.
+        hollow: Whether only the outline is drawn, in the colour.
+        edge: Colour of a dashed outline; none by default.
+    """
+    values = np.asarray(numbers, float).ravel()
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return
+    if np.ptp(values) == 0:  # no density can be estimated
+        axes.plot((x - width / 2, x + width / 2), values[[0, 0]], color=colour)
+        return
+    parts: Any = axes.violinplot(values, [x], widths=width, showmeans=True)
+    for body in parts["bodies"]:
+        body.set(facecolor="none" if hollow else colour, alpha=1, lw=0.7 if hollow or edge else 0)
+        body.set_edgecolor(edge or colour)
+        body.set_linestyle("--" if edge else "-")
+    parts["cmeans"].set(color="black" if hollow else "snow", lw=1)
+    for name in ("cmins", "cmaxes"):
+        parts[name].set(color=colour, lw=0.8)
+    parts["cbars"].set_visible(False)
+
+
+def training_axis(axes: Axes, ticks: Sequence[float] = (0, 0.25, 0.5, 0.75, 1)) -> None:
+    """Label an x axis that counts training trials in units of 10^4."""
+    axes.set_xlabel(r"Training trial ($\times10^4$)")
+    axes.set_xticks(list(ticks))
+    axes.set_xlim(min(ticks), max(ticks))
+    plain_ticks(axes)
+
+
+def learning_curves(
+    axes: Axes, table: pd.DataFrame, names: Mapping[str, str], *, dashed: Sequence[str] = ()
+) -> None:
+    """Draw the mean and SEM over seeds of each architecture against training trials.
+
+    Args:
+        axes: Where.
+        table: ``architecture``, ``episode``, ``mean`` and ``sem``.
+        names: Name of each architecture in the legend; those without rows are left out.
+        dashed: Architectures whose line is black and dashed on a salmon band, as the holistic-EKF
+            agent's is.
+    """
+    for architecture, name in names.items():
+        rows = table[table["architecture"] == architecture].sort_values("episode")
+        if len(rows):
+            special = architecture in dashed
+            band(
+                axes,
+                rows["episode"] / TRIAL_SCALE,
+                rows["mean"],
+                rows["sem"],
+                colour_of(architecture),
+                label=name,
+                fill="#FA8072" if special else None,
+                style="--" if special else "-",
+            )
+    training_axis(axes)

@@ -1,0 +1,191 @@
+"""A panel: numbers from a study, a picture from the numbers, and the files of both."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..study import FEW
+from .style import mark, new_figure, styled
+
+if TYPE_CHECKING:
+    from ..study import Study
+
+__all__ = [
+    "DPI",
+    "KINDS",
+    "Drawn",
+    "Panel",
+    "blank",
+    "clear",
+    "comparison",
+    "draw",
+    "missing_of",
+    "picture",
+    "with_missing",
+]
+
+DPI = 300
+"""Resolution of the PNG files, as published."""
+
+KINDS = ("csv", "pdf", "png")
+"""Endings of a panel's files."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel of a figure.
+
+    Attributes:
+        name: Its letter in the study, e.g. ``2b``, ``S3a``.
+        title: What it shows.
+        size: Width and height, inches.
+        compute: Makes its table, tidy: a row for each thing that is drawn. ``attrs["missing"]``
+            lists what is absent. Raises :class:`Missing` if it cannot be made at all.
+        plot: Draws a table into an empty figure.
+        published: Published values: some columns of the table, ``published`` and, where it is
+            known, ``published_sem``; None if no number was read from the study's panel.
+        value: Column of the table that the published values are of.
+    """
+
+    name: str
+    title: str
+    size: tuple[float, float]
+    compute: "Callable[[Study], pd.DataFrame]"
+    plot: Callable[[pd.DataFrame, Figure], None]
+    published: pd.DataFrame | None = field(default=None, repr=False)
+    value: str = "mean"
+
+
+class Drawn(NamedTuple):
+    """What became of a panel.
+
+    Attributes:
+        panel: Its name.
+        files: What was written.
+        missing: What it lacks.
+    """
+
+    panel: str
+    files: tuple[Path, ...]
+    missing: tuple[str, ...]
+
+
+def with_missing(table: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
+    """Return the table with notes of what it lacks, without repetitions.
+
+    Notes that begin with :data:`.style.FEW` become one.
+    """
+    few = dict.fromkeys(
+        part for note in missing if note.startswith(FEW) for part in note[len(FEW) :].split(", ")
+    )
+    notes = [note for note in dict.fromkeys(missing) if not note.startswith(FEW)]
+    found = table.copy(deep=False)
+    found.attrs = {"missing": notes + ([FEW + ", ".join(few)] if few else [])}
+    return found
+
+
+def missing_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return what a table lacks."""
+    return tuple(table.attrs.get("missing", ()))
+
+
+def picture(panel: Panel, table: pd.DataFrame) -> Figure:
+    """Return the picture of a table, with a note of what is missing."""
+    with styled():
+        figure = new_figure(panel.size)
+        panel.plot(table, figure)
+        if missing_of(table):
+            mark(figure, "; ".join(missing_of(table)))
+    return figure
+
+
+def comparison(panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the published values of a panel beside those of a table.
+
+    Args:
+        panel: The panel.
+        table: Its table; of several rows with the same keys the mean is taken. The SEM is over
+            seeds, NaN for one; without ``seed`` it is ``<value>_sem`` or ``sem`` of the table, else
+            over rows.
+
+    Returns:
+        The keys, ``published``, ``ours``, ``sem``, ``count``, the ``difference`` (ours less
+        published) and ``in_sem``, the same in multiples of the SEM of both, or of that which is
+        known; NaN where there is none. No rows if nothing was published.
+    """
+    if panel.published is None:
+        return pd.DataFrame()
+    keys = [name for name in panel.published.columns if name in table.columns]
+    rows = table.dropna(subset=[panel.value])
+    if f"{panel.value}_sem" in rows:
+        rows = rows.assign(sem=rows[f"{panel.value}_sem"])
+    if "seed" in table and "seed" not in keys:
+        groups = rows.groupby([*keys, "seed"], sort=False, dropna=False)
+        rows = groups[panel.value].mean().reset_index()
+    groups = rows.groupby(keys, sort=False, dropna=False)
+    ours = groups[panel.value].agg(ours="mean", sem="sem", count="count")
+    for name in ("sem", "count"):
+        if name in rows:  # what rows have in common is said of all of them
+            several = groups[name].nunique(dropna=False) > 1
+            ours[name] = ours[name].where(several, groups[name].first())
+    found = panel.published.merge(ours.reset_index(), on=keys, how="left")
+    found["difference"] = found["ours"] - found["published"]
+    errors = found.reindex(columns=["sem", "published_sem"]).astype(float)
+    found["in_sem"] = found["difference"] / (errors**2).sum(axis=1, min_count=1) ** 0.5
+    return found
+
+
+def clear(panel: Panel, folder: Path) -> None:
+    """Delete the files of a panel, so that none is left of an earlier drawing.
+
+    Raises:
+        OSError: If one cannot be deleted.
+    """
+    for kind in KINDS:
+        (folder / f"{panel.name}.{kind}").unlink(missing_ok=True)
+
+
+def blank(panel: Panel, reason: str, folder: Path) -> Drawn:
+    """Write a picture that says why a panel could not be drawn.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    with styled():
+        figure = new_figure(panel.size)
+        width = max(20, int(17 * panel.size[0]))
+        text = textwrap.fill(f"{panel.name} needs what is missing: {reason}", width)
+        figure.text(0.5, 0.5, text, ha="center", va="center", size=5.5, color="firebrick")
+    return Drawn(panel.name, _written(panel, figure, folder, tight=False), (reason,))
+
+
+def _written(
+    panel: Panel, figure: Figure, folder: Path, *, tight: bool = True
+) -> tuple[Path, ...]:
+    box: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.04} if tight else {}
+    folder.mkdir(parents=True, exist_ok=True)
+    files = tuple(folder / f"{panel.name}.{kind}" for kind in ("pdf", "png"))
+    with styled():
+        for file in files:
+            figure.savefig(file, dpi=DPI, **box)
+    return files
+
+
+def draw(panel: Panel, study: "Study", folder: Path) -> Drawn:
+    """Compute a panel and write ``<name>.csv``, ``.pdf`` and ``.png``.
+
+    Raises:
+        Missing: If it cannot be made at all.
+        OSError: If a file cannot be written.
+    """
+    table = panel.compute(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = folder / f"{panel.name}.csv"
+    table.to_csv(numbers, index=False, lineterminator="\n", float_format="%.6g")
+    files = _written(panel, picture(panel, table), folder)
+    return Drawn(panel.name, (numbers, *files), missing_of(table))

@@ -1,0 +1,116 @@
+"""How all figures look: colours, names, fonts, tick labels, and what is written on a panel."""
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, ScalarFormatter
+
+from ..study import EKF, HOLISTIC, HOLISTIC_EKF, MODULAR, MODULAR_ACTOR, MODULAR_CRITIC
+
+__all__ = [
+    "BELIEF",
+    "COLOURS",
+    "MOTOR",
+    "REWARDED",
+    "SEED_DOT",
+    "SENSORY",
+    "UNREWARDED",
+    "colour_of",
+    "mark",
+    "new_figure",
+    "plain_ticks",
+    "styled",
+    "tick_label",
+]
+
+COLOURS = {
+    HOLISTIC: "#FA8072",
+    MODULAR_ACTOR: "#a84499",
+    MODULAR_CRITIC: "#183319",
+    MODULAR: "#20B2AA",
+    HOLISTIC_EKF: "#000000",
+    EKF: "#000000",
+    "Bruno": "#00008B",
+    "Schro": "#808000",
+}
+"""Colour of each architecture and animal."""
+
+SENSORY, BELIEF, MOTOR = "#662f8e", "#ff343c", "#e867c7"
+REWARDED, UNREWARDED = "rosybrown", "dodgerblue"
+SEED_DOT = "crimson"
+
+_FONTS = ("Arial", "Liberation Sans", "Helvetica", "DejaVu Sans")
+
+
+def colour_of(name: str) -> str:
+    """Return the colour of an architecture or animal; others are peachpuff, as in figure 8."""
+    return COLOURS.get(name, "peachpuff")
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the style of the study while the context lasts; then all is as it was."""
+    known = set(font_manager.get_font_names())
+    fonts = [name for name in _FONTS if name in known]  # a missing one warns at each text
+    changes: Any = {
+        "font.family": "sans-serif",
+        "font.sans-serif": fonts,
+        "mathtext.default": "regular",
+        "font.size": 7,
+        "axes.labelsize": 8,
+        "axes.titlesize": 7,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 5.5,
+        "legend.frameon": False,
+        "legend.handlelength": 1.2,
+        "lines.linewidth": 1,
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.major.size": 2.5,
+        "ytick.major.size": 2.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "pdf.fonttype": 42,  # text stays text
+    }
+    with sns.axes_style("ticks"), mpl.rc_context(changes):
+        yield
+
+
+def tick_label(value: float, position: int | None = None) -> str:
+    """Return a number as it stands at a tick: ``.5`` for 0.5, ``2`` for 2.0, with a true minus."""
+    text = f"{value:.4f}".rstrip("0").rstrip(".")
+    sign = "\N{MINUS SIGN}" if text.startswith("-") and float(text) else ""
+    text = text.removeprefix("-")
+    return sign + (text[1:] if text.startswith("0.") else text)
+
+
+def plain_ticks(axes: Axes, which: str = "both") -> None:
+    """Label the ticks of an axis (``x``, ``y`` or ``both``) with :func:`tick_label`.
+
+    Ticks that have labels of their own keep them.
+    """
+    for name in "xy" if which == "both" else which:
+        axis = getattr(axes, f"{name}axis")
+        if isinstance(axis.get_major_formatter(), ScalarFormatter):
+            axis.set_major_formatter(FuncFormatter(tick_label))
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """Return an empty figure of a size in inches, which no window keeps."""
+    return Figure(figsize=size, layout="constrained")
+
+
+def mark(figure: Figure, text: str) -> None:
+    """Write what a panel lacks below it."""
+    width = max(24, int(23 * figure.get_figwidth()))
+    lines = textwrap.fill(f"incomplete: {text}", width, break_long_words=False)
+    figure.text(0.02, -0.02, lines, ha="left", va="top", size=5, color="firebrick")

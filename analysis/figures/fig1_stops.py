@@ -1,0 +1,312 @@
+"""Figure 1i to k, S1d and e: where trained agents and monkeys stop."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..drawing import Panel, band, bars, colour_of, plain_ticks, with_missing
+from ..measures import auc, eccentricity, pearson, psychometric, regression_through_origin
+from ..published import rows
+from ..study import (
+    ANIMALS,
+    HOLISTIC,
+    MAIN,
+    MODULAR,
+    MODULAR_ACTOR,
+    MODULAR_CRITIC,
+    Study,
+    short,
+    trials_of,
+)
+from .cohorts import animals_or_none, best_agents, normal_conditions, silent, trained_cohort
+
+ZONE_CM = 65.0
+"""Radius of the reward zone, cm."""
+
+BOUNDARIES = np.arange(400)
+"""Reward boundaries of the panels, cm, as published."""
+
+SHOWN = 500
+"""Trials of the panels that draw every trial."""
+
+EXAMPLE_CM = (180.0, 265.0)
+"""Target of the published example trial, cm."""
+
+EXAMPLE_ROW, EXAMPLE_SEEDS = 925, {MODULAR: 7, HOLISTIC: 5}
+"""Row of the published example and places of its agents in the list of seeds."""
+
+MAP_SEEDS = {MODULAR: 3, HOLISTIC: 6}
+"""Places in the list of seeds of the published agents of 1h and S1c."""
+
+ORDER = (*MAIN, *ANIMALS)
+
+
+# --- 1i, S1d, S1e: where subjects stop ----------------------------------------------------
+
+
+def stops(study: Study, architectures: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return target and stop of each trial of the best agents and of the animals.
+
+    Returns:
+        ``architecture`` (or the animal), ``trial``, ``target_r_cm``, ``end_r_cm``,
+        ``target_eccentricity_deg``, ``end_eccentricity_deg``; and what is missing.
+    """
+    agents, missing = best_agents(study, architectures)
+    conditions, absent = normal_conditions(study)
+    table = study.measure(agents, conditions, trials_of)
+    missing += absent + silent(table)
+    parts = [table]
+    for name, recording in animals_or_none(study).items():
+        parts.append(recording.trials.assign(architecture=name))
+    columns = ["architecture", "trial", "target_r_cm", "end_r_cm"]
+    both = pd.concat(parts, ignore_index=True)
+    found = both[columns].copy()
+    for name in ("target", "end"):
+        found[f"{name}_eccentricity_deg"] = eccentricity(both[f"{name}_theta_deg"])
+    return found, missing
+
+
+def compute_1i(study: Study) -> pd.DataFrame:
+    """Return target and stop of 500 trials of best agents and animals, see :func:`stops`."""
+    table, missing = stops(study, (HOLISTIC, MODULAR))
+    return with_missing(table.groupby("architecture", sort=False).head(SHOWN), missing)
+
+
+def plot_1i(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw stop against target, radial and angular."""
+    panels = figure.subplots(1, 2)
+    alphas = {HOLISTIC: (0.7, 1.0), MODULAR: (0.3, 0.6)}
+    for k, (axes, column, text, ends) in enumerate(
+        (
+            (panels[0], "r_cm", r"$r$ (cm)", (0, 450)),
+            (panels[1], "eccentricity_deg", r"$\theta$ (\N{DEGREE SIGN})", (-45, 45)),
+        )
+    ):
+        label = text.replace(r"\N{DEGREE SIGN}", "\N{DEGREE SIGN}")
+        for name in (*ANIMALS, HOLISTIC, MODULAR):
+            part = table[table["architecture"] == name]
+            axes.scatter(
+                part[f"target_{column}"],
+                part[f"end_{column}"],
+                s=1,
+                lw=0,
+                color=colour_of(name),
+                alpha=alphas.get(name, (1.0, 1.0))[k],
+                label=short(name) if len(part) else None,
+            )
+        axes.plot(ends, ends, "--", color="black", lw=0.6)
+        axes.set(xlim=ends, ylim=ends, aspect="equal")
+        axes.set_xticks(np.linspace(*ends, 4 if k == 0 else 3), minor=False)
+        axes.set_yticks(axes.get_xticks())
+        axes.set_xlabel(f"Target location, {label}")
+        stop = label.replace("$r$", r"$\tilde{r}$").replace(r"$\theta$", r"$\tilde{\theta}$")
+        axes.set_ylabel(f"Stop location, {stop}")
+        axes.set_title(("Radial", "Angular")[k])
+        plain_ticks(axes)
+    panels[0].legend(loc="upper left", markerscale=3, handletextpad=0.1)
+
+
+def _fit_table(statistic: Callable[[Any, Any], float]) -> Callable[[Study], pd.DataFrame]:
+    def compute(study: Study) -> pd.DataFrame:
+        table, missing = stops(study, MAIN)
+        found = [
+            {
+                "architecture": name,
+                "variable": variable,
+                "value": statistic(part[f"target_{column}"], part[f"end_{column}"]),
+            }
+            for name, part in table.groupby("architecture", sort=False)
+            for variable, column in (("radial", "r_cm"), ("angular", "eccentricity_deg"))
+        ]
+        return with_missing(pd.DataFrame(found), missing)
+
+    compute.__doc__ = """Return a statistic of stop over target, for distance and angle."""
+    return compute
+
+
+compute_S1d = _fit_table(pearson)  # as the panel is called
+compute_S1e = _fit_table(regression_through_origin)  # likewise
+
+
+def _plot_fit(label: str) -> Callable[[pd.DataFrame, Figure], None]:
+    def plot(table: pd.DataFrame, figure: Figure) -> None:
+        axes = figure.subplots()
+        names = [name for name in ORDER if name in set(table["architecture"])]
+        for name, shift in zip(names, np.linspace(-0.12, 0.12, len(names)), strict=True):
+            part = table[table["architecture"] == name].set_index("variable")["value"]
+            values = part.reindex(["radial", "angular"])
+            axes.plot(
+                np.arange(2) + shift, values, "d", ms=3.5, color=colour_of(name), label=short(name)
+            )
+        low = min(0.6, float(table["value"].min()) - 0.05)
+        high = max(1.0, float(table["value"].max()) + 0.02)
+        axes.set(xlim=(-0.5, 1.5), ylim=(low, high), ylabel=label)
+        axes.set_xticks((0, 1), ("Radial\ndistance", "Angular\neccentricity"), size=6)
+        plain_ticks(axes, "y")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+
+    plot.__doc__ = """Draw a diamond for each subject."""
+    return plot
+
+
+plot_S1d = _plot_fit("Pearson r")  # as the panel is called
+plot_S1e = _plot_fit("Regression slope")  # likewise
+
+
+# --- 1j, 1k: psychometric curves ----------------------------------------------------------
+
+
+def psychometrics(study: Study) -> pd.DataFrame:
+    """Return the rewarded fraction over reward boundaries of every seed and animal.
+
+    As published, one generator shuffles Bruno's targets, then Schro's; agents have Bruno's.
+
+    Returns:
+        ``architecture``, ``seed`` (-1 for animals), ``boundary_cm``, ``true``, ``shuffled``.
+    """
+    agents, missing = trained_cohort(study, MAIN)
+    conditions, absent = normal_conditions(study)
+    trials = study.measure(agents, conditions, trials_of)
+    random = np.random.default_rng(1)
+    parts = [
+        psychometric(part, BOUNDARIES).assign(architecture=str(name), seed=int(str(seed)))
+        for (name, seed), part in trials.groupby(["architecture", "seed"], sort=False)
+    ]
+    for name, recording in animals_or_none(study).items():
+        curve = psychometric(recording.trials, BOUNDARIES, random)
+        parts.append(curve.assign(architecture=name, seed=-1))
+    table = pd.concat(parts, ignore_index=True)
+    return with_missing(table, missing + absent + silent(trials))
+
+
+def _curve_means(table: pd.DataFrame) -> pd.DataFrame:
+    groups = table.groupby(["architecture", "boundary_cm"], sort=False)
+    found = groups["true"].agg(mean="mean", sem="sem", count="count")
+    return found.assign(shuffled=groups["shuffled"].mean()).reset_index()
+
+
+def compute_1j(study: Study) -> pd.DataFrame:
+    """Return mean and SEM over seeds of the psychometric curves, and the shuffled controls."""
+    table = psychometrics(study)
+    return with_missing(_curve_means(table), table.attrs["missing"])
+
+
+def plot_1j(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw the fraction of correct trials against the size of the reward zone."""
+    axes = figure.subplots()
+    for name, part in table.groupby("architecture", sort=False):
+        colour = colour_of(str(name))
+        band(axes, part["boundary_cm"], part["mean"], part["sem"], colour, alpha=0.5)
+        axes.plot(part["boundary_cm"], part["shuffled"], "--", color=colour, lw=0.7)
+    axes.axvline(ZONE_CM, color="black", ls=":", lw=0.6)
+    axes.text(ZONE_CM + 6, 1.02, "True size", size=5.5, va="bottom", ha="center")
+    axes.text(220, 0.55, "Shuffled", size=6)
+    axes.set(xlim=(0, 400), ylim=(0, 1), xticks=(0, ZONE_CM, 200, 400), yticks=(0, 0.5, 1))
+    axes.set(xlabel="Reward boundary size (cm)", ylabel="Frac. correct")
+    plain_ticks(axes)
+
+
+def compute_1k(study: Study) -> pd.DataFrame:
+    """Return true against shuffled fractions, and the AUC of every seed.
+
+    Returns:
+        Rows of ``quantity`` ``curve`` (``architecture``, ``boundary_cm``, ``shuffled``, ``mean``,
+        ``sem``) and ``auc`` (``architecture``, ``seed``, ``auc``).
+    """
+    table = psychometrics(study)
+    areas = [
+        {"quantity": "auc", "architecture": name, "seed": seed, "auc": auc(part)}
+        for (name, seed), part in table.groupby(["architecture", "seed"], sort=False)
+    ]
+    both = [pd.DataFrame(areas), _curve_means(table).assign(quantity="curve")]
+    return with_missing(pd.concat(both, ignore_index=True), table.attrs["missing"])
+
+
+def plot_1k(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw true against shuffled fractions, with the AUCs in an inset."""
+    axes = figure.subplots()
+    for name, part in table[table["quantity"] == "curve"].groupby("architecture", sort=False):
+        band(axes, part["shuffled"], part["mean"], part["sem"], colour_of(str(name)), alpha=0.5)
+    axes.plot((0, 1), (0, 1), ":", color="gray", lw=0.7)
+    axes.text(0.1, 0.06, "Chance", size=5.5, color="gray")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    axes.set(xlabel="Frac. correct (shuffled)", ylabel="Frac. correct (true)")
+    plain_ticks(axes)
+    areas = table[table["quantity"] == "auc"]
+    inset = axes.inset_axes((0.55, 0.2, 0.45, 0.42))
+    values = {str(n): x["auc"] for n, x in areas.groupby("architecture", sort=False)}
+    bars(inset, values)
+    low = min(0.8, np.floor(20 * float(areas["auc"].min()) - 0.2) / 20)
+    inset.set(ylim=(low, 1), yticks=(low, (1 + low) / 2, 1), xticks=[])
+    inset.set_title("AUC", size=6, pad=1)
+    inset.tick_params(labelsize=5.5)
+    plain_ticks(inset, "y")
+
+
+_FITS = {
+    ("r", "radial"): (0.982, 0.976, 0.989, 0.991, 0.861, 0.895),
+    ("r", "angular"): (0.965, 0.946, 0.961, 0.973, 0.949, 0.918),
+    ("slope", "radial"): (0.922, 0.944, 0.871, 0.862, 0.908, 0.886),
+    ("slope", "angular"): (0.849, 0.796, 0.939, 0.915, 0.907, 0.720),
+}
+
+
+def _published_fit(kind: str) -> pd.DataFrame:
+    return rows(
+        ["architecture", "variable"],
+        (
+            (name, variable, value)
+            for (which, variable), values in _FITS.items()
+            if which == kind
+            for name, value in zip(ORDER, values, strict=True)
+        ),
+    )
+
+
+PUBLISHED_1J = rows(
+    ["architecture", "boundary_cm"],
+    (
+        (name, boundary, value)
+        for name, values in {
+            HOLISTIC: (0.30, 0.54, 0.75, 0.89, 0.97, 1),
+            MODULAR_ACTOR: (0.28, 0.47, 0.68, 0.88, 0.96, 0.98),
+            MODULAR_CRITIC: (0.07, 0.29, 0.58, 0.83, 0.97, 1),
+            MODULAR: (0.02, 0.12, 0.34, 0.73, 0.96, 1),
+            "Bruno": (0.23, 0.38, 0.52, 0.64, 0.765, 0.88),
+            "Schro": (0.10, 0.24, 0.40, 0.56, 0.715, 0.86),
+        }.items()
+        for boundary, value in zip((20, 30, 40, 50, 63, 80), values, strict=True)
+    ),
+)
+PUBLISHED_1K = rows(
+    ["architecture"], zip(ORDER, (0.955, 0.943, 0.937, 0.927, 0.912, 0.888), strict=True)
+)
+
+
+PANELS = (
+    Panel("1i", "Stop against target location", (3.2, 1.7), compute_1i, plot_1i),
+    Panel("1j", "Fraction correct", (1.6, 1.5), compute_1j, plot_1j, PUBLISHED_1J),
+    Panel("1k", "ROC and its area", (1.85, 1.5), compute_1k, plot_1k, PUBLISHED_1K, "auc"),
+    Panel(
+        "S1d",
+        "Correlation of stop and target",
+        (2.2, 1.6),
+        compute_S1d,
+        plot_S1d,
+        _published_fit("r"),
+        "value",
+    ),
+    Panel(
+        "S1e",
+        "Slope of stop over target",
+        (2.2, 1.6),
+        compute_S1e,
+        plot_S1e,
+        _published_fit("slope"),
+        "value",
+    ),
+)
+"""Panels of figure 1 and S1 about where subjects stop."""

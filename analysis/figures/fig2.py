@@ -1,0 +1,386 @@
+"""Figure 2 and S2: what agents trust when noise grows, their senses or their predictions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import norm
+
+from ..drawing import (
+    BELIEF,
+    Panel,
+    bars,
+    colour_of,
+    heat_map,
+    limits,
+    matrix_of,
+    noise_axes,
+    plain_ticks,
+    with_missing,
+)
+from ..measures import CELL, bootstrapped_likeness, mann_whitney, seed_means
+from ..published import (
+    CORRELATIONS,
+    DROPS,
+    EKF_DROPS,
+    HOLISTIC_AUC,
+    MODULAR_AUC,
+    S2I,
+    fig2_correlations,
+)
+from ..study import (
+    DEFAULT,
+    EKF,
+    EXTENSIVE,
+    HOLISTIC,
+    MAIN,
+    MODULAR,
+    MODULAR_ACTOR,
+    MODULAR_CRITIC,
+    Missing,
+    Study,
+    noise_group,
+    short,
+)
+from .cohorts import SELECTED_ON, noise_grid_of
+
+
+@dataclass(frozen=True)
+class AgentSet:
+    """Agents that are tested on a grid of noise.
+
+    Attributes:
+        name: Name of the set.
+        title: What it is called on a panel.
+        architecture: Architecture of the agents.
+        group: What they were trained on, see :mod:`.runs`.
+        process: Process noise of the first cell.
+        observation: Observation noise of the first cell.
+        assumed: Process and observation noise that a Kalman filter assumes: those of training.
+    """
+
+    name: str
+    title: str
+    architecture: str
+    group: str = DEFAULT
+    process: float = 0.2
+    observation: float = 0.1
+    assumed: tuple[float, float] = (0.2, 0.1)
+
+
+_ALTERNATIVE = noise_group(0.1, 0.2)
+SETS = {
+    each.name: each
+    for each in (
+        AgentSet("hol", "Holistic agent", HOLISTIC),
+        AgentSet("moho", "Mod. actor + hol. critic", MODULAR_ACTOR),
+        AgentSet("homo", "Hol. actor + mod. critic", MODULAR_CRITIC),
+        AgentSet("mod", "Modular agent", MODULAR),
+        AgentSet("EKF", "EKF agent", EKF),
+        AgentSet("EKF alternative", "EKF alternative", EKF, _ALTERNATIVE, 0.1, 0.2, (0.1, 0.2)),
+        AgentSet(
+            "mod alternative", "Modular alternative", MODULAR, _ALTERNATIVE, 0.1, 0.2, (0.1, 0.2)
+        ),
+        # as published, on the standard grid, which does not begin where it was trained
+        AgentSet("hol larger", "Larger noise difference", HOLISTIC, noise_group(0.4, 0.1)),
+        AgentSet("hol long", "Longer training", HOLISTIC, EXTENSIVE),
+    )
+}
+"""The sets of figures 2 and S2."""
+
+
+def tested(study: Study, name: str) -> pd.DataFrame:
+    """Return how all seeds of a set do in each cell of its grid of noise.
+
+    Returns:
+        ``set``, ``architecture``, ``seed``, the increments, ``auc``, ``reward_fraction``,
+        ``stopped``.
+
+    Raises:
+        Missing: If there are no such agents.
+    """
+    each = SETS[name]
+    if name == "hol larger" and not study.published:
+        each = replace(each, process=0.4)
+    before = 100_000 if each.group.startswith(EXTENSIVE) else 10_000
+    agents, missing = study.cohort([each.architecture], each.group, SELECTED_ON, before)
+    filtered = each.assumed if each.architecture == EKF else None
+    table = noise_grid_of(study, agents, each.process, each.observation, filtered)
+    silent = [f"{name}: all trials timed out"] if not table["stopped"].any() else []
+    return with_missing(table.assign(set=name), missing + silent)
+
+
+def all_tested(study: Study, names: Sequence[str]) -> pd.DataFrame:
+    """Return :func:`tested` of several sets, of those that there are.
+
+    Raises:
+        Missing: If there are none.
+    """
+    tables, missing = [], []
+    for name in names:
+        try:
+            table = tested(study, name)
+        except Missing as error:
+            missing.append(str(error))
+        else:
+            tables.append(table)
+            missing += table.attrs["missing"]
+    if not tables:
+        raise Missing("; ".join(missing))
+    return with_missing(pd.concat(tables, ignore_index=True), missing)
+
+
+# --- 2a: two cues -------------------------------------------------------------------------
+
+CUES = {"prior": (1.5, 1e5), "likelihood": (1e5, 1.0), "posterior": (1.5, 1.0)}
+"""Standard deviation of prediction and of observation in each curve of the sketch."""
+
+
+def cue_filter(process: float, observation: float) -> tuple[float, float]:
+    """Return mean and standard deviation of the position in a Kalman filter of the sketch.
+
+    Its state is position and velocity; the action sets the velocity to -3, the velocity that is
+    observed is 3, in both of two steps; it begins at 0, without uncertainty.
+
+    Args:
+        process: Standard deviation of the velocity that an action gives.
+        observation: Standard deviation of the observed velocity.
+    """
+    motion, control = np.array([[1.0, 1.0], [0.0, 0.0]]), np.array([0.0, 1.0])
+    sense = np.array([0.0, 1.0])
+    mean, covariance = np.zeros(2), np.zeros((2, 2))
+    for _ in range(2):
+        mean = motion @ mean + control * -3.0
+        covariance = motion @ covariance @ motion.T + np.diag([0.0, process**2])
+        gain = covariance @ sense / (sense @ covariance @ sense + observation**2)
+        mean = mean + gain * (3.0 - sense @ mean)
+        covariance = (np.eye(2) - np.outer(gain, sense)) @ covariance
+    return float(mean[0]), float(np.sqrt(covariance[0, 0]))
+
+
+def compute_2a(study: Study | None = None) -> pd.DataFrame:
+    """Return the mean (rounded, as published) and s.d. of prior, likelihood and posterior."""
+    found = [(name, *cue_filter(*noises)) for name, noises in CUES.items()]
+    table = pd.DataFrame(found, columns=["cue", "mean", "sd"])
+    return with_missing(table.assign(mean=table["mean"].round(1)), [])
+
+
+def plot_2a(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw the three densities."""
+    axes = figure.subplots()
+    styles = {"prior": ("gray", "--"), "likelihood": ("gray", "-"), "posterior": (BELIEF, "-")}
+    for name, mean, sd in table[["cue", "mean", "sd"]].itertuples(index=False):
+        colour, style = styles[name]
+        x = np.linspace(mean - 3 * sd, mean + 3 * sd, 200)
+        axes.plot(x, norm.pdf(x, mean, sd), style, color=colour)
+        top = norm.pdf(mean, mean, sd)
+        axes.plot((mean, mean), (0, top), ":", color=colour, lw=0.7)
+        side = {"likelihood": (0.7, "left"), "posterior": (-0.2, "right")}.get(name, (0, "center"))
+        axes.text(mean + side[0], top + 0.01, name.capitalize(), size=6, ha=side[1], color=colour)
+    axes.set(xlim=(-7.5, 6.4), ylim=(0, 0.55), xticks=[], yticks=(0, 0.5))
+    axes.set(xlabel="State", ylabel="Probability")
+    plain_ticks(axes, "y")
+
+
+# --- heat maps ----------------------------------------------------------------------------
+
+
+def _map_panel(
+    name: str,
+    title: str,
+    sets: Sequence[str],
+    published: pd.DataFrame,
+    value: str = "drop",
+) -> Panel:
+    """Return a panel with a heat map of AUC, or of its drop, for each of some sets."""
+
+    def compute(study: Study) -> pd.DataFrame:
+        table = all_tested(study, sets)
+        return with_missing(seed_means(table), table.attrs["missing"])
+
+    def plot(table: pd.DataFrame, figure: Figure) -> None:
+        panels = np.atleast_1d(figure.subplots(1, len(sets)))
+        for axes, key in zip(panels, sets, strict=True):
+            part = table[table["set"] == key]
+            each = SETS[key]
+            if part.empty:
+                axes.text(0.5, 0.5, f"no {each.title}", size=6, ha="center", va="center")
+                axes.set_axis_off()
+                continue
+            heat_map(
+                axes,
+                matrix_of(part, CELL[0], CELL[1], value),
+                figure=figure,
+                label="AUC drop" if value == "drop" else "AUC",
+                title=each.title,
+                title_colour=colour_of(each.architecture),
+            )
+            noise_axes(axes)
+
+    compute.__doc__ = "Return mean, SEM and drop of the AUC over the grid of test noise."
+    plot.__doc__ = "Draw a heat map for each set of agents."
+    return Panel(name, title, (1.8 * len(sets), 2.3), compute, plot, published, value)
+
+
+# --- S2i: one cell ------------------------------------------------------------------------
+
+
+def compute_S2i(study: Study) -> pd.DataFrame:  # as the panel is called
+    """Return the AUC of each seed with the noisiest observations and no more process noise.
+
+    Returns:
+        ``architecture``, ``seed``, ``auc``; ``u`` and ``p`` of the Mann-Whitney test of holistic
+        against modular, the same in every row.
+    """
+    table = all_tested(study, ("hol", "mod"))
+    cell = table[(table[CELL[0]] == 0.8) & (table[CELL[1]] == 0.0)]
+    each = (cell.loc[cell["architecture"] == name, "auc"] for name in (HOLISTIC, MODULAR))
+    u, p = mann_whitney(*each)
+    found = cell[["architecture", "seed", "auc"]].assign(u=u, p=p)
+    return with_missing(found, table.attrs["missing"])
+
+
+def plot_S2i(table: pd.DataFrame, figure: Figure) -> None:  # likewise
+    """Draw a bar for each architecture and a dot for each seed."""
+    axes = figure.subplots()
+    values = {str(n): part["auc"] for n, part in table.groupby("architecture", sort=False)}
+    bars(axes, values)
+    axes.set_xticks(range(len(values)), [short(name) for name in values])
+    limits(axes, y=(0.8, 1.0))
+    axes.set_ylim(min(0.8, float(table["auc"].min()) - 0.02), 1)
+    axes.set_ylabel("AUC")
+    p = float(table["p"].iloc[0])
+    counts = ", ".join(str(len(part)) for part in values.values())
+    if np.isfinite(p):
+        axes.set_title(f"p = {p:.2g} (n = {counts})", size=6)
+    plain_ticks(axes, "y")
+
+
+# --- correlations with the EKF agents -----------------------------------------------------
+
+
+def _correlations(reference: str, sets: Sequence[str]) -> Callable[[Study], pd.DataFrame]:
+    def compute(study: Study) -> pd.DataFrame:
+        table = all_tested(study, [reference, *sets])
+        there = set(table["set"])
+        if reference not in there or not there & set(sets):
+            raise Missing("; ".join(table.attrs["missing"]))
+        means = seed_means(table)
+        found = []
+        for name in sets:
+            if name in there:
+                ours, control = bootstrapped_likeness(means, name, reference)
+                shuffled = {f"shuffled_{k}": v for k, v in control._asdict().items()}
+                found.append({"set": name, **ours._asdict(), **shuffled})
+        whole = with_missing(pd.DataFrame(found), table.attrs["missing"])
+        whole.attrs["published"] = study.published
+        return whole
+
+    compute.__doc__ = "Return the bootstrapped correlation of each set with an EKF agent."
+    return compute
+
+
+def _plot_correlations(
+    sets: Sequence[str], labels: Sequence[str], title: str, *, below: str = ""
+) -> Callable[[pd.DataFrame, Figure], None]:
+    def plot(table: pd.DataFrame, figure: Figure) -> None:
+        axes = figure.subplots()
+        rows = table.set_index("set")
+        for k, name in enumerate(sets):
+            if name in rows.index:
+                colour = colour_of(SETS[name].architecture)
+                row = rows.loc[[name]].iloc[0]
+                _bar(axes, k - 0.2, k + 0.075, row, "", colour)
+                _bar(axes, k - 0.1, k + 0.2, row, "shuffled_", "gray")
+        if len(sets) > len(MAIN):
+            axes.axvline(len(MAIN) - 0.5, ls="--", color="black", lw=0.6)
+        axes.set_xticks(range(len(sets)), labels)
+        if len(sets) > 2:
+            axes.tick_params(axis="x", rotation=35)
+            for text in axes.get_xticklabels():
+                text.set(ha="right", rotation_mode="anchor")
+        axes.set(xlim=(-0.5, len(sets) - 0.5), xlabel=below, ylabel=title)
+        lowest = float(np.nanmin(table[["low", "shuffled_low"]].to_numpy(float), initial=0.0))
+        if table.attrs.get("published"):
+            lowest = 0.0  # controls below 0 are not seen
+        if lowest < 0:
+            axes.axhline(0, color="gray", lw=0.5, ls=":")
+        axes.set(ylim=(lowest, 1), yticks=(0, 0.5, 1))
+        plain_ticks(axes, "y")
+
+    plot.__doc__ = "Draw mean and interval of each correlation, and of its shuffled control."
+    return plot
+
+
+def _bar(axes: Axes, left: float, right: float, row: pd.Series, prefix: str, colour: str) -> None:
+    mean, low, high = (row[prefix + name] for name in ("mean", "low", "high"))
+    if not np.isfinite(mean):
+        mean = row[f"{prefix}r"]
+    axes.plot((left, right), (mean, mean), color=colour)
+    if np.isfinite(low):
+        axes.fill_between((left, right), low, high, color=colour, alpha=0.5, lw=0)
+
+
+_NAMES = ("hol", "moho", "homo", "mod", "mod alternative")
+_LABELS = ("Holistic", "Mod. actor", "Mod. critic", "Modular", "Mod. alter.")
+
+
+def _correlation_panel(
+    name: str,
+    title: str,
+    reference: str,
+    sets: Sequence[str],
+    labels: Sequence[str],
+    below: str = "",
+) -> Panel:
+    label = "Corr. with EKF" if reference == "EKF" else "Corr. with EKF alter."
+    return Panel(
+        name,
+        title,
+        (1.9 if len(sets) > 2 else 1.3, 1.7),
+        _correlations(reference, sets),
+        _plot_correlations(sets, labels, label, below=below),
+        fig2_correlations(CORRELATIONS[name]),
+        "r",
+    )
+
+
+def _drops(*sets: str) -> pd.DataFrame:
+    return DROPS[DROPS["set"].isin(sets)].reset_index(drop=True)
+
+
+PANELS = (
+    Panel("2a", "Two cues to one state", (1.7, 1.6), compute_2a, plot_2a),
+    _map_panel("2b", "EKF agents under noise", ("EKF", "EKF alternative"), EKF_DROPS),
+    _map_panel("2c", "Agents under noise", _NAMES[:4], _drops(*_NAMES[:4])),
+    _correlation_panel("2d", "Similarity to the EKF agent", "EKF", _NAMES, _LABELS),
+    _correlation_panel(
+        "2e", "Similarity to the EKF alternative", "EKF alternative", _NAMES, _LABELS
+    ),
+    _map_panel("S2b", "Modular alternative", ("mod alternative",), _drops("mod alternative")),
+    _map_panel("S2c", "Holistic, larger difference", ("hol larger",), _drops("hol larger")),
+    _correlation_panel(
+        "S2d",
+        "Larger noise difference",
+        "EKF",
+        ("hol", "hol larger"),
+        (".1", ".3"),
+        r"$\sigma_a-\sigma_o$",
+    ),
+    _map_panel("S2e", "Holistic, longer training", ("hol long",), _drops("hol long")),
+    _correlation_panel(
+        "S2f",
+        "Longer training",
+        "EKF",
+        ("hol", "hol long"),
+        ("$10^4$", "$10^5$"),
+        "Training trial",
+    ),
+    _map_panel("S2g", "Holistic agent, AUC", ("hol",), HOLISTIC_AUC, "auc"),
+    _map_panel("S2h", "Modular agent, AUC", ("mod",), MODULAR_AUC, "auc"),
+    Panel("S2i", "AUC with noisy observations", (1.3, 1.5), compute_S2i, plot_S2i, S2I, "auc"),
+)
+"""Panels of figures 2 and S2."""

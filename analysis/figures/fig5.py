@@ -1,0 +1,428 @@
+"""Figure 5: what units of agents know about the position at gains that they were not trained at.
+
+Panels 5a to 5e, S5a, S5b. Decoders are fitted anew at each gain: they tell how well the position
+can be read at that gain, not whether a decoder of gain 1 still serves.
+"""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..drawing import (
+    Panel,
+    colour_of,
+    cross,
+    draw_target,
+    groups,
+    limits,
+    outline,
+    plain_ticks,
+    samples,
+    seed_curves,
+    typical,
+    violin_of_sample,
+    with_missing,
+)
+from ..drawing import legend as names_beside
+from ..measures import (
+    LAYER,
+    Grid,
+    decoded,
+    ellipse_of,
+    maps,
+    pearson,
+    performances,
+    regression_through_origin,
+)
+from ..published import action as published
+from ..study import GAINS, HOLISTIC, MAIN, MODULAR, Chosen, Conditions, Missing, Study, Test, short
+from .gain_task import times
+
+TRIALS, ALL = 2000, 5000
+"""Trials at each gain, and of the condition that errors and performance are related in."""
+
+LARGEST = max(GAINS)
+"""Gain of that condition. The study means it to be random; its range is 2 to 2."""
+
+EXAMPLE_UNITS = 3
+"""Units whose maps are shown."""
+
+ALIKE = 0.6
+"""Maps that correlate more than this are not shown together."""
+
+
+def conditions(study: Study) -> list[Conditions]:
+    """Return the trials at each gain, and the larger set at gain 2; the first targets of one list."""
+    targets = study.prior_targets(ALL, LARGEST)
+    first = targets.head(study.count(TRIALS))
+    each = [Conditions(f"{gain:g}", first, gain=gain) for gain in GAINS]
+    return [*each, Conditions("all", targets, gain=LARGEST)]
+
+
+def decoded_at_gains(study: Study) -> tuple[pd.DataFrame, list[str]]:
+    """Return what is decoded at gains 1, 1.5 and 2 of all agents, with ``gain``; what is missing."""
+    agents, missing = study.cohort(MAIN)
+    table = study.measure(agents, conditions(study)[:-1], decoded, (LAYER,))
+    return table.assign(gain=table["condition"].astype(float)), missing
+
+
+def decoded_at_largest(study: Study) -> tuple[pd.DataFrame, list[str]]:
+    """Return what is decoded in the larger set of trials at gain 2; what is missing."""
+    agents, missing = study.cohort(MAIN)
+    return study.measure(agents, conditions(study)[-1], decoded, (LAYER,)), missing
+
+
+def best_of(
+    study: Study, names: tuple[str, ...], test: Test = "gain"
+) -> tuple[list[Chosen], list[str]]:
+    """Return the best agent of each architecture that has one, by ``test``; what is missing.
+
+    Raises:
+        Missing: If none has.
+    """
+    agents, missing = [], []
+    for name in names:
+        try:
+            agents.append(study.best(name, test=test))
+        except Missing as error:
+            missing.append(str(error))
+    if not agents:
+        raise Missing("; ".join(missing))
+    return agents, missing
+
+
+# --- 5a, 5b: maps ---------------------------------------------------------------------------
+
+
+def compute_maps(study: Study, architecture: str) -> pd.DataFrame:
+    """Return spatial maps of three units of the best agent of an architecture at each gain.
+
+    Units are those whose activity varies most over space at gain 1, but not alike.
+
+    Returns:
+        ``unit``, ``gain``, ``x_cm``, ``y_cm``, ``activity``; bins without samples are left out.
+    """
+    agent = study.best(architecture)
+    table = study.measure([agent], conditions(study)[:-1], maps, (LAYER,))
+    units = _varied(table[table["condition"] == "1"])
+    long = table.melt(["condition", "x_cm", "y_cm"], units, "unit", "activity").dropna()
+    long["gain"] = long.pop("condition").astype(float)
+    return long[["unit", "gain", "x_cm", "y_cm", "activity"]].round(4).reset_index(drop=True)
+
+
+def _varied(table: pd.DataFrame) -> list[str]:
+    """Return the units whose maps vary most, each unlike those before."""
+    values = table[[name for name in table.columns if name.isdecimal()]].dropna()
+    alike = abs(np.nan_to_num(np.corrcoef(values.to_numpy(float).T)))
+    order = values.std().fillna(0).to_numpy().argsort()[::-1]
+    chosen: list[int] = []
+    for unit in order:
+        if len(chosen) < EXAMPLE_UNITS and not (alike[unit, chosen] > ALIKE).any():
+            chosen.append(int(unit))
+    return [values.columns[unit] for unit in chosen]
+
+
+def plot_maps(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw maps: a row for each gain, a column and a colour scale for each unit."""
+    units = table["unit"].unique()
+    panels = figure.subplots(len(GAINS), len(units), sharex=True, sharey=True, squeeze=False)
+    x, y = Grid().centres
+    for column, unit in zip(panels.T, units, strict=True):
+        rows = table[table["unit"] == unit]
+        most = float(abs(rows["activity"]).max())
+        for axes, gain in zip(column, GAINS, strict=True):
+            part = rows[rows["gain"] == gain]
+            map_ = part.pivot(index="y_cm", columns="x_cm", values="activity")
+            map_ = map_.reindex(index=y, columns=x)
+            colours = axes.pcolormesh(
+                x, y, map_.to_numpy(float), cmap="RdBu_r", vmin=-most, vmax=most, rasterized=True
+            )
+            _draw_wedge(axes)
+            axes.set(aspect="equal", xticks=(-400, 0, 400), yticks=(0, 300, 600))
+        column[0].set_title(f"Unit {unit}")
+        bar = figure.colorbar(colours, ax=column, orientation="horizontal", aspect=12, pad=0.03)
+        bar.set_ticks([-most, 0, most], labels=[f"{-most:.2g}", "0", f"{most:.2g}"])
+        bar.outline.set_visible(False)
+        bar.set_label("Activity" if unit == units[len(units) // 2] else "")
+    for axes, gain in zip(panels[:, 0], GAINS, strict=True):
+        axes.set_ylabel(f"Gain {times(gain)}\ny (cm)", size=7)
+    panels[-1, len(units) // 2].set_xlabel("x (cm)")
+
+
+def _draw_wedge(axes: Axes) -> None:
+    """Draw where targets may be."""
+    angle = np.deg2rad(90 + np.linspace(-35, 35, 50))
+    edge = 400 * np.stack((np.cos(angle), np.sin(angle)))
+    outline_ = np.concatenate((np.zeros((2, 1)), edge, np.zeros((2, 1))), axis=1)
+    axes.plot(*outline_, ":", color="black", lw=0.7)
+
+
+# --- 5c, 5d, S5a: decoding errors -----------------------------------------------------------
+
+
+def compute_5c(study: Study) -> pd.DataFrame:
+    """Return true and decoded paths of a typical test trial, of the best agents at gains 1 and 2."""
+    agents, missing = best_of(study, (HOLISTIC, MODULAR))
+    first, _, last, _ = conditions(study)
+    table = study.measure(agents, [first, last], decoded, (LAYER,))
+    errors = table.pivot_table(
+        index="trial", columns=["architecture", "condition"], values="error_cm"
+    )
+    target = table.drop_duplicates("trial").set_index("trial").loc[errors.index]
+    aside = (abs(target["target_x_cm"]) > 80) & (target["target_y_cm"] > 200)
+    trial = errors.index[typical(list(errors.to_numpy(float).T), aside.to_numpy())]
+    names = ["x_cm", "y_cm", "decoded_x_cm", "decoded_y_cm", "target_x_cm", "target_y_cm"]
+    rows = table[table["trial"] == trial]
+    found = rows[["architecture", "seed"]].assign(gain=rows["condition"].astype(float))
+    return with_missing(found.join(rows[["step", *names]]).reset_index(drop=True), missing)
+
+
+def plot_paths(
+    table: pd.DataFrame, figure: Figure, column: str, titles: dict[object, str]
+) -> None:
+    """Draw true paths as lines and decoded positions as diamonds.
+
+    Args:
+        table: The table.
+        figure: An empty figure.
+        column: Column whose values are drawn side by side.
+        titles: Title of each value.
+    """
+    panels = figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (value, title) in zip(panels, titles.items(), strict=True):
+        rows = table[table[column] == value]
+        for name, path in groups(rows, "architecture"):
+            axes.plot(path["x_cm"], path["y_cm"], color=colour_of(name))
+            read = path["decoded_x_cm"], path["decoded_y_cm"]
+            axes.plot(*read, "D", ms=2, mfc="none", mew=0.6, color=colour_of(name))
+        if len(rows):
+            x, y = rows[["target_x_cm", "target_y_cm"]].iloc[0]
+            draw_target(axes, (float(x), float(y)), zone=False)
+            axes.plot(x, y, ".", color="red", ms=4)
+        axes.set_title(title)
+        axes.set_xlabel("x (cm)")
+    low, high = panels[0].get_xlim()
+    wider = max(0.0, 150 - (high - low) / 2)  # or ticks of a straight path overlap
+    panels[0].set_xlim(low - wider, high + wider)
+    panels[0].set_ylabel("y (cm)")
+
+
+def plot_5c(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw the decoded trial at gains 1 and 2."""
+    plot_paths(table, figure, "gain", {gain: f"Gain {times(gain)}" for gain in (1.0, 2.0)})
+    names_beside(figure.axes[-1], table["architecture"].unique().tolist())
+
+
+def compute_5d(study: Study) -> pd.DataFrame:
+    """Return the mean decoding error of each seed by gain."""
+    table, missing = decoded_at_gains(study)
+    found = table.groupby(["architecture", "seed", "gain"], sort=False)["error_cm"].mean()
+    return with_missing(found.rename("value").reset_index(), missing)
+
+
+def plot_5d(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw decoding error against gain."""
+    axes = figure.subplots()
+    seed_curves(axes, table, "gain")
+    axes.set_xticks(GAINS, [times(gain) for gain in GAINS])
+    axes.set_xlabel("Gain")
+    axes.set_ylabel("Decoding error (cm)")
+    limits(axes, y=(0, 50))
+    names_beside(axes, table["architecture"].unique().tolist())
+
+
+def compute_s5a(study: Study) -> pd.DataFrame:
+    """Return decoding errors of all steps by gain, for violins."""
+    table, missing = decoded_at_gains(study)
+    return with_missing(samples(table, ["architecture", "gain"], "error_cm"), missing)
+
+
+def plot_s5a(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw violins of decoding errors."""
+    axes = figure.subplots()
+    order = table["architecture"].unique().tolist()
+    for (name, gain), rows in groups(table, ["architecture", "gain"]):
+        place = order.index(name) - (len(order) - 1) / 2
+        violin_of_sample(
+            axes, GAINS.index(gain) + 0.2 * place, rows["value"], colour_of(name), 0.17
+        )
+    axes.set_xticks(range(len(GAINS)), [times(gain) for gain in GAINS])
+    axes.set_xlabel("Gain")
+    axes.set_ylabel("Decoding error (cm)")
+    limits(axes, y=(0, 140))
+    names_beside(axes, order)
+
+
+# --- 5e, S5b: decoding and performance ------------------------------------------------------
+
+
+def errors_and_performance(table: pd.DataFrame, *, cut: bool) -> pd.DataFrame:
+    """Return decoding error and AUC of each agent, both of its test trials.
+
+    Args:
+        table: What :func:`.measures.decoded` gives.
+        cut: As in :func:`.behaviour.performances`.
+
+    Returns:
+        ``architecture``, ``seed``, ``error_cm``, ``auc``.
+    """
+    keys = ["architecture", "seed"]
+    error = table.groupby(keys, sort=False)["error_cm"].mean().reset_index()
+    auc = performances(table[table["last"]], keys, cut=cut)
+    return error.merge(auc.rename(columns={"value": "auc"}), on=keys)
+
+
+def crosses(table: pd.DataFrame, *, cut: bool) -> pd.DataFrame:
+    """Return :func:`errors_and_performance` with a row for each ``quantity`` and its ``value``."""
+    wide = errors_and_performance(table, cut=cut)
+    return wide.melt(["architecture", "seed"], var_name="quantity", value_name="value")
+
+
+def compute_5e(study: Study) -> pd.DataFrame:
+    """Return decoding error and AUC of each seed at gain 2."""
+    table, missing = decoded_at_largest(study)
+    return with_missing(crosses(table, cut=study.published), missing)
+
+
+def plot_crosses(
+    table: pd.DataFrame,
+    figure: Figure,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    ticks: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
+) -> None:
+    """Draw mean AUC against mean decoding error of each architecture, with SEMs and seeds."""
+    axes = figure.subplots()
+    for name, rows in groups(table, "architecture"):
+        wide = rows.pivot(index="seed", columns="quantity", values="value")
+        cross(axes, wide, "error_cm", "auc", name)
+    axes.set_xlabel("Decoding error (cm)")
+    axes.set_ylabel("Performance (AUC)")
+    limits(axes, x, y)
+    if ticks is not None:
+        axes.set_xticks(ticks[0])
+        axes.set_yticks(ticks[1])
+    plain_ticks(axes)
+    names_beside(axes, table["architecture"].unique().tolist())
+
+
+def last_errors(table: pd.DataFrame, missing: list[str]) -> pd.DataFrame:
+    """Return decoding error at the last step and radial error of each test trial.
+
+    Returns:
+        ``quantity`` (``trial``), ``architecture``, ``seed``, ``trial``, ``error_cm`` and
+        ``radial_error_cm``; and for each architecture, seeds pooled, rows of the ``value`` of both
+        quantities ``r`` and ``slope`` (through the origin).
+    """
+    rows = table[table["last"]]
+    names = ["architecture", "seed", "trial", "error_cm", "radial_error_cm"]
+    found = []
+    for name, part in groups(rows, "architecture"):
+        pair = part["error_cm"], part["radial_error_cm"]
+        found.append((name, "r", pearson(*pair)))
+        found.append((name, "slope", regression_through_origin(*pair)))
+    numbers = pd.DataFrame(found, columns=["architecture", "quantity", "value"])
+    trials = rows[names].round(2).assign(quantity="trial")
+    return with_missing(pd.concat([trials, numbers], ignore_index=True), missing)
+
+
+def compute_s5b(study: Study) -> pd.DataFrame:
+    """Return decoding error at the last step and radial error of each test trial at gain 2."""
+    return last_errors(*decoded_at_largest(study))
+
+
+def plot_clouds(
+    table: pd.DataFrame,
+    figure: Figure,
+    columns: tuple[str, str] = ("error_cm", "radial_error_cm"),
+    labels: tuple[str, str] = ("Decoding error at the end (cm)", "Radial error (cm)"),
+    ranges: tuple[tuple[float, float], tuple[float, float]] = ((0, 400), (0, 400)),
+) -> None:
+    """Draw a cloud of trials for each architecture, with its ellipse, r and slope."""
+    table = table.dropna(subset=[columns[0]])  # rows of what is written above the clouds
+    order = table["architecture"].unique().tolist()
+    panels = figure.subplots(1, len(order), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, name in zip(panels, order, strict=True):
+        x, y = (table.loc[table["architecture"] == name, c].to_numpy(float) for c in columns)
+        few = len(x) < 2000
+        axes.plot(
+            x,
+            y,
+            ".",
+            ms=2 if few else 1,
+            mew=0,
+            alpha=0.6 if few else 0.3,
+            color=colour_of(name),
+            rasterized=True,
+        )
+        outline(axes, ellipse_of(x, y), "black")
+        about = f"r = {pearson(x, y):.2f}\nslope = {regression_through_origin(x, y):.2f}"
+        axes.set_title(f"{short(name)}\n{about}", size=6)
+        axes.set(xlim=ranges[0], ylim=ranges[1])
+        axes.set_box_aspect(1)
+    panels[0].set_ylabel(labels[1])
+    figure.supxlabel(labels[0], size=8)
+
+
+PANELS = (
+    Panel(
+        "5a",
+        "Spatial maps of units of the holistic agent",
+        (3.0, 2.9),
+        partial(compute_maps, architecture=HOLISTIC),
+        plot_maps,
+    ),
+    Panel(
+        "5b",
+        "Spatial maps of units of the modular agent",
+        (3.0, 2.9),
+        partial(compute_maps, architecture=MODULAR),
+        plot_maps,
+    ),
+    Panel("5c", "A decoded trial", (2.9, 1.7), compute_5c, plot_5c),
+    Panel(
+        "5d",
+        "Decoding error by gain",
+        (2.4, 1.6),
+        compute_5d,
+        plot_5d,
+        published.ERRORS_5D,
+        value="value",
+    ),
+    Panel(
+        "5e",
+        "Decoding error and performance",
+        (2.4, 1.5),
+        compute_5e,
+        partial(
+            plot_crosses,
+            x=(13, 53),
+            y=(0.71, 0.95),
+            ticks=((13, 33, 53), (0.7, 0.8, 0.9, 1.0)),
+        ),
+        published.CROSSES_5E,
+        value="value",
+    ),
+    Panel(
+        "S5a",
+        "Decoding errors",
+        (2.6, 2.0),
+        compute_s5a,
+        plot_s5a,
+        published.ERRORS_S5A,
+        value="value",
+    ),
+    Panel(
+        "S5b",
+        "Decoding error at the end and radial error",
+        (5.6, 2.0),
+        compute_s5b,
+        plot_clouds,
+        published.CLOUDS_S5B,
+        value="value",
+    ),
+)
+"""Panels of figure 5."""

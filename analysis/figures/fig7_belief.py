@@ -1,0 +1,391 @@
+"""Figure 7, belief half, and S7a to c: training noise, likeness to a Kalman filter, generalisation.
+
+Agents were trained at 16 levels of noise, most of them for long. Their checkpoints are those of
+before 10,000 trials (E), of before 100,000 (L), and the same selected on the hardest tasks (LH).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..drawing import (
+    MOTOR,
+    SENSORY,
+    Panel,
+    colour_of,
+    heat_map,
+    matrix_of,
+    noise_axes,
+    plain_ticks,
+    with_missing,
+)
+from ..measures import CELL, bootstrap_correlation, pearson, performance_of, seed_means, shuffled
+from ..published import AUC, LIKENESS, fig7_correlations, published_grids
+from ..study import (
+    HOLISTIC,
+    LARGE,
+    MODULAR,
+    STANDARD,
+    Chosen,
+    Conditions,
+    Missing,
+    Study,
+    noise_group,
+    short,
+)
+from .cohorts import TRIALS, noise_grid_of
+from .fig2 import tested
+
+LEVELS = (0.0, 0.1, 0.2, 0.3)
+"""Training noise, process and observation, in multiples of the joystick gain."""
+
+AGENTS = {"hol": HOLISTIC, "mod": MODULAR}
+FILTERS = {"observation": "EKF", "prediction": "EKF alternative"}
+"""What an agent favours that is like one of the EKF agents of figure 2."""
+
+TRAINED = ["observation_noise", "process_noise"]
+"""Columns that name the training noise, the slow one first."""
+
+Stage = Literal["E", "L", "LH"]
+Task = Literal["gain", "perturbation"]
+
+BEFORE: dict[Stage, int] = {"E": 10_000, "L": 100_000, "LH": 100_000}
+"""Trial before which checkpoints of a stage are taken."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Agents of one architecture that were trained at some noise.
+
+    Attributes:
+        process: Process noise of their training.
+        observation: Observation noise.
+        agents: Best checkpoint of each seed.
+        complete: Whether all of their runs have reached the published number of trials.
+    """
+
+    process: float
+    observation: float
+    agents: list[Chosen]
+    complete: bool
+
+
+def trained_at(study: Study, architecture: str, stage: Stage, task: Task) -> list[Trained]:
+    """Return the agents trained at each of the 16 levels of noise, in the published order.
+
+    Checkpoints are selected on gains 1 and 2, as published also where perturbations are tested; of
+    stage LH on gains 1 to 4, or on all levels of perturbation. Where there is no extensive
+    training, that of 10,000 trials is taken.
+
+    Args:
+        study: The study.
+        architecture: Architecture.
+        stage: Stage of training.
+        task: What they will be tested on.
+    """
+    found = []
+    for observation in LEVELS:
+        for process in LEVELS:
+            for extensive in (True, False):
+                group = noise_group(process, observation, extensive=extensive)
+                agents = _selected(study, architecture, group, stage, task)
+                if agents:
+                    break
+            runs = [member.run for member in study.members_of(architecture, group)]
+            complete = all(max(run.checkpoints) + 1 >= BEFORE["L"] for run in runs)
+            found.append(Trained(process, observation, agents, complete))
+    return found
+
+
+def _selected(
+    study: Study, architecture: str, group: str, stage: Stage, task: Task
+) -> list[Chosen]:
+    hard = stage == "LH"
+    test: Task = "perturbation" if hard and task == "perturbation" else "gain"
+    on = None if hard else ("gain1x", "gain2x")
+    full = hard or group.startswith("extensive")
+    return study.agents(architecture, group, on, BEFORE[stage], test, extensive=full)
+
+
+def _missing(trained: Sequence[Trained], architecture: str) -> list[str]:
+    """Return in words what is missing of the 16 levels of noise."""
+    there = [each for each in trained if each.agents]
+    notes = []
+    if len(there) < len(trained):
+        count = len(trained) - len(there)
+        notes.append(f"no {short(architecture)} at {count} of {len(trained)} training noises")
+    if not all(each.complete for each in there):
+        notes.append("extensive training (100,000 trials) absent or unfinished")
+    return notes
+
+
+# --- a: likeness to the two Kalman filters ------------------------------------------------
+
+
+def likeness_table(study: Study, stage: Stage) -> pd.DataFrame:
+    """Return how like the two EKF agents the agents of each training noise are.
+
+    Returns:
+        ``agent`` (``hol`` or ``mod``), ``favour``, the training noise, ``r`` and ``seeds``.
+
+    Raises:
+        Missing: If there are no EKF agents, or no agents.
+    """
+    references, missing, lacking = {}, [], []
+    for favour, name in FILTERS.items():
+        try:
+            table = tested(study, name)
+        except Missing as error:
+            lacking.append(str(error))
+        else:
+            references[favour] = seed_means(table).sort_values(CELL)["auc"].to_numpy()
+            missing += table.attrs["missing"]
+    if not references:
+        raise Missing("; ".join(lacking))
+    rows = []
+    for agent, architecture in AGENTS.items():
+        trained = trained_at(study, architecture, stage, "gain")
+        missing += _missing(trained, architecture)
+        for each in trained:
+            if each.agents:
+                grid = _grid(study, each)
+                rows += [
+                    (agent, favour, each.observation, each.process, pearson(reference, grid), k)
+                    for favour, reference in references.items()
+                    for k in [len(each.agents)]
+                ]
+    if not rows:
+        raise Missing("; ".join(missing))
+    found = pd.DataFrame(rows, columns=["agent", "favour", *TRAINED, "r", "seeds"])
+    return with_missing(found, missing + lacking)
+
+
+def _grid(study: Study, trained: Trained) -> np.ndarray:
+    """Return the mean AUC over seeds in the 25 cells above the training noise, ``(25,)``."""
+    table = noise_grid_of(study, trained.agents, trained.process, trained.observation)
+    return seed_means(table.assign(set="")).sort_values(CELL)["auc"].to_numpy()
+
+
+# --- b: generalisation --------------------------------------------------------------------
+
+
+def generalisation(study: Study, stage: Stage) -> pd.DataFrame:
+    """Return the AUC in unseen tasks of the agents of each training noise.
+
+    Gains are 2 (LH: 3 to 4); perturbations start with the trial (LH: large, and at any of the
+    first steps).
+
+    Returns:
+        ``task``, ``agent``, the training noise, ``auc`` (mean over seeds), ``sem``, ``seeds``.
+
+    Raises:
+        Missing: If there are no agents.
+    """
+    rows, missing = [], []
+    for task in ("gain", "perturbation"):
+        for agent, architecture in AGENTS.items():
+            trained = trained_at(study, architecture, stage, task)
+            missing += _missing(trained, architecture)
+            for each in trained:
+                if each.agents:
+                    conditions = _unseen(study, task, stage, each)
+                    auc = study.measure(each.agents, conditions, performance_of)["auc"]
+                    place = (task, agent, each.observation, each.process)
+                    rows.append((*place, auc.mean(), auc.sem(), len(auc)))
+    if not rows:
+        raise Missing("; ".join(missing))
+    columns = ["task", "agent", *TRAINED, "auc", "sem", "seeds"]
+    return with_missing(pd.DataFrame(rows, columns=columns), missing)
+
+
+def _unseen(study: Study, task: str, stage: Stage, trained: Trained) -> Conditions:
+    noise = (trained.process, trained.observation)
+    if task == "gain":
+        gains = (3.0, 4.0001) if stage == "LH" else (2.0, 2.0001)
+        return Conditions("gain", study.prior_targets(TRIALS, gains), *noise)
+    drawn = study.prior_perturbations(TRIALS, LARGE if stage == "LH" else STANDARD)[0]
+    if stage != "LH":
+        drawn = drawn.assign(perturbation_onset_s=0.0)
+    # targets are those of the other task, as published; the draws' own are not used
+    places = study.prior_targets(TRIALS)[["target_x_cm", "target_y_cm"]]
+    return Conditions("perturbation", drawn.assign(**places), *noise, perturbed=True)
+
+
+# --- c, d: does likeness predict generalisation? ------------------------------------------
+
+
+def compute_7cd(study: Study) -> pd.DataFrame:
+    """Return the correlation over training noises of generalisation and likeness.
+
+    Returns:
+        ``task``, ``agent``, ``favour``; ``r``, ``mean``, ``low``, ``high`` of the bootstrap, the
+        same of the shuffled control (which the study computes and does not draw), and ``count``,
+        the number of training noises.
+
+    Raises:
+        Missing: If there are fewer than three training noises.
+    """
+    likeness, reached = likeness_table(study, "E"), generalisation(study, "E")
+    missing = likeness.attrs["missing"] + reached.attrs["missing"]
+    both = reached.merge(likeness, on=["agent", *TRAINED])
+    rows = []
+    for (task, agent, favour), part in both.groupby(["task", "agent", "favour"], sort=False):
+        if len(part) > 2:
+            ours = bootstrap_correlation(part["auc"], part["r"])
+            control = bootstrap_correlation(part["auc"], shuffled(part["r"]))
+            extra = {f"shuffled_{k}": v for k, v in control._asdict().items()}
+            keys = {"task": task, "agent": agent, "favour": favour, "count": len(part)}
+            rows.append({**keys, **ours._asdict(), **extra})
+    if not rows:
+        found = dict.fromkeys(["fewer than 3 training noises", *missing])
+        raise Missing("; ".join(found))
+    return with_missing(pd.DataFrame(rows), missing)
+
+
+def plot_7cd(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw the mean and the interval of each correlation."""
+    panels = figure.subplots(1, 4, sharey=True)
+    places = [(task, agent) for task in ("gain", "perturbation") for agent in AGENTS]
+    for axes, (task, agent) in zip(panels, places, strict=True):
+        part = table[(table["task"] == task) & (table["agent"] == agent)].set_index("favour")
+        for k, favour in enumerate(FILTERS):
+            if favour in part.index:
+                mean, low, high = part.loc[favour, ["mean", "low", "high"]].astype(float)
+                colour = colour_of(AGENTS[agent])
+                axes.plot((k - 0.15, k + 0.15), (mean, mean), color=colour)
+                axes.fill_between((k - 0.15, k + 0.15), low, high, color=colour, alpha=0.5, lw=0)
+        axes.axhline(0, color="gray", lw=0.5, ls=":")
+        axes.set(xlim=(-0.5, 1.5), ylim=(-1, 1), yticks=np.arange(-1, 1.1, 0.5))
+        axes.set_xticks((0, 1), ("favor\nobs.", "favor\npred."))
+        for label, colour in zip(axes.get_xticklabels(), (SENSORY, MOTOR), strict=True):
+            label.set(color=colour, size=6)
+        axes.set_title(f"{task.capitalize()}, {short(AGENTS[agent]).lower()}", size=6)
+        plain_ticks(axes, "y")
+    panels[0].set_ylabel("Correlation")
+
+
+# --- panels -------------------------------------------------------------------------------
+
+
+def _maps(
+    table: pd.DataFrame, figure: Figure, split: str, names: dict[str, str], value: str
+) -> None:
+    """Draw a heat map over training noise for each agent and each value of a column."""
+    panels = figure.subplots(1, 4)
+    places = [(agent, key) for key in names for agent in AGENTS]
+    if split == "favour":
+        places = [(agent, key) for agent in AGENTS for key in names]
+    for axes, (agent, key) in zip(panels, places, strict=True):
+        part = table[(table["agent"] == agent) & (table[split] == key)]
+        matrix = matrix_of(part, TRAINED[0], TRAINED[1], value)
+        matrix = matrix.reindex(index=list(LEVELS), columns=list(LEVELS)).astype(float)
+        heat_map(
+            axes,
+            matrix,
+            figure=figure,
+            label=names[key],
+            title=short(AGENTS[agent]),
+            title_colour=colour_of(AGENTS[agent]),
+        )
+        axes.plot((-0.5, 3.5), (-0.5, 3.5), "--", color="black", lw=0.6)
+        noise_axes(axes, prefix="")
+
+
+def plot_likeness(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw the likeness to either EKF agent over training noise."""
+    names = {"observation": "Favor observation", "prediction": "Favor prediction"}
+    _maps(table, figure, "favour", names, "r")
+
+
+def plot_generalisation(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw the AUC in either unseen task over training noise."""
+    _maps(table, figure, "task", {"gain": "AUC, gain", "perturbation": "AUC, perturb."}, "auc")
+
+
+def compute_7a(study: Study) -> pd.DataFrame:
+    """Return :func:`likeness_table` of agents before 10,000 trials."""
+    return likeness_table(study, "E")
+
+
+def compute_S7a(study: Study) -> pd.DataFrame:  # as the panel is called
+    """Return :func:`likeness_table` of agents before 100,000 trials."""
+    return likeness_table(study, "L")
+
+
+def compute_7b(study: Study) -> pd.DataFrame:
+    """Return :func:`generalisation` of agents before 10,000 trials."""
+    return generalisation(study, "E")
+
+
+def compute_S7b(study: Study) -> pd.DataFrame:  # likewise
+    """Return :func:`generalisation` of agents before 100,000 trials."""
+    return generalisation(study, "L")
+
+
+def compute_S7c(study: Study) -> pd.DataFrame:  # likewise
+    """Return the same of agents selected on the hardest tasks, in these."""
+    return generalisation(study, "LH")
+
+
+_SIZE = (7.2, 2.3)
+PANELS = (
+    Panel(
+        "7a",
+        "Likeness to Kalman filters over training noise",
+        _SIZE,
+        compute_7a,
+        plot_likeness,
+        published_grids(LIKENESS["7a"], "favour"),
+        "r",
+    ),
+    Panel(
+        "7b",
+        "Generalisation over training noise",
+        _SIZE,
+        compute_7b,
+        plot_generalisation,
+        published_grids(AUC["7b"], "task"),
+        "auc",
+    ),
+    Panel(
+        "7cd",
+        "Likeness predicts generalisation",
+        (5.2, 1.5),
+        compute_7cd,
+        plot_7cd,
+        fig7_correlations(),
+        "r",
+    ),
+    Panel(
+        "S7a",
+        "Likeness after extensive training",
+        _SIZE,
+        compute_S7a,
+        plot_likeness,
+        published_grids(LIKENESS["S7a"], "favour"),
+        "r",
+    ),
+    Panel(
+        "S7b",
+        "Generalisation after extensive training",
+        _SIZE,
+        compute_S7b,
+        plot_generalisation,
+        published_grids(AUC["S7b"], "task"),
+        "auc",
+    ),
+    Panel(
+        "S7c",
+        "Generalisation to the hardest tasks",
+        _SIZE,
+        compute_S7c,
+        plot_generalisation,
+        published_grids(AUC["S7c"], "task"),
+        "auc",
+    ),
+)
+"""Panels of the belief half of figures 7 and S7."""

@@ -1,0 +1,118 @@
+"""Trained agents of a study: runs by architecture and group, whatever layout they are kept in."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from modnav.published import Origin, origin_of
+from modnav.runs import CONFIG, TrainedRun, find_runs
+from modnav.task import TaskParameters, bounds
+
+__all__ = [
+    "DEFAULT",
+    "DEFAULT_TRIALS",
+    "EXTENSIVE",
+    "Member",
+    "find_members",
+    "group_of",
+    "noise_group",
+]
+
+DEFAULT_TRIALS = 10_000
+"""Trials of the default training after phase I; longer ones are extensive."""
+
+DEFAULT, EXTENSIVE = "default", "extensive"
+"""Groups of runs that were trained at the published noise and gain."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run and what it is in a study.
+
+    Attributes:
+        run: The run.
+        architecture: Name of its architecture.
+        group: What it was trained on, see :func:`group_of`.
+        published: Folder that the study's ``training_curve`` would be in; None for modnav's runs.
+    """
+
+    run: TrainedRun
+    architecture: str
+    group: str
+    published: Path | None = None
+
+
+def noise_group(process: float, observation: float, *, extensive: bool = False) -> str:
+    """Return the group of agents trained at some noise, in multiples of the joystick gain."""
+    if (process, observation) == (TaskParameters.process_noise, TaskParameters.observation_noise):
+        return EXTENSIVE if extensive else DEFAULT
+    return f"{EXTENSIVE} " * extensive + f"noise {process:g}_{observation:g}"
+
+
+def group_of(task: TaskParameters, *, extensive: bool) -> str:
+    """Return the group of a run: ``default``, ``extensive``, ``noise 0.1_0.2`` and the like.
+
+    Runs of other tasks than the study's make groups of their own, which no panel takes.
+    """
+    process, observation = bounds(task.process_noise), bounds(task.observation_noise)
+    plain = process[0] == process[1] and observation[0] == observation[1]
+    if plain and not task.perturbed and bounds(task.gain) == (1, 1):
+        return noise_group(float(process[0]), float(observation[0]), extensive=extensive)
+    return f"{task.name} gain {task.gain} noise {task.process_noise}_{task.observation_noise}"
+
+
+def find_members(paths: Iterable[Path]) -> list[Member]:
+    """Return the runs in some folders, of modnav's layout or of the published one.
+
+    Args:
+        paths: Folders of runs, folders of such, or of the study's data (with ``agents``,
+            ``agents_all``, ``training_curve``).
+
+    Raises:
+        ValueError: If a folder holds neither, or a run cannot be read.
+    """
+    members: list[Member] = []
+    for path in paths:
+        files = [f for f in path.rglob("*.pth.tar") if not f.name.startswith(".")]
+        members += _published(files)
+        if not files or any(path.rglob("*.ckpt")):
+            members += [_member(run) for run in find_runs([path])]
+    return sorted(members, key=lambda m: (m.architecture, m.group, m.run.seed, str(m.run.folder)))
+
+
+def _member(run: TrainedRun) -> Member:
+    longest = max(run.checkpoints)
+    extensive = max(longest, _planned(run.folder)) > DEFAULT_TRIALS
+    architecture = str(run.about()["architecture"])
+    return Member(run, architecture, group_of(run.task, extensive=extensive))
+
+
+def _planned(folder: Path) -> int:
+    """Return the number of trials after phase I that a run was configured for; 0 if unknown."""
+    path = folder / CONFIG
+    config: Any = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    phases = config.get("phases") if isinstance(config, Mapping) else None
+    trials = phases.get("trials") if isinstance(phases, Mapping) else None
+    return trials if isinstance(trials, int) else 0
+
+
+def _published(files: Iterable[Path]) -> list[Member]:
+    runs: dict[Path, dict[int, tuple[Path, Origin]]] = {}
+    for file in sorted(files):
+        origin = origin_of(file)
+        if not origin.phase_one:
+            runs.setdefault(file.parent, {})[origin.trial] = file, origin
+    members = []
+    for folder, found in runs.items():
+        origin = next(iter(found.values()))[1]
+        task = TaskParameters(**origin.task_parameters)
+        checkpoints = {trial: file for trial, (file, _) in sorted(found.items())}
+        run = TrainedRun(folder, origin.seed, task, 0.97, False, checkpoints)
+        # agents/ARCHITECTURE/TASK[/NOISE]/seedN
+        above = 4 if origin.task.endswith("_control") else 3
+        group = group_of(task, extensive=origin.extensive)
+        members.append(Member(run, origin.architecture, group, folder.parents[above]))
+    return members

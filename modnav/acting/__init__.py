@@ -1,0 +1,6 @@
+"""Trials as they unfold: whole ones, and many side by side."""
+
+from .collector import *
+from .rollout import *
+from .scripted import *
+from .trajectories import *

@@ -1,0 +1,153 @@
+"""Options that `modnav record` and `modnav watch` share: what the agent is put through."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from typing_extensions import override
+
+from modnav.networks import Agent
+from modnav.recording import Session, ablate, clamp, make_session, read_targets
+
+RANGES = {
+    "gain": "multiple of the default joystick gain",
+    "process_noise": "SD of the velocity noise, in multiples of the joystick gain",
+    "observation_noise": "SD of the noise of observed velocity, likewise",
+    "peak_linear_cm_s": "peak of the perturbation, cm/s",
+    "peak_angular_deg_s": "peak of the perturbation, deg/s",
+    "excluded_peak_linear_cm_s": "peaks that are never drawn, cm/s",
+    "excluded_peak_angular_deg_s": "peaks that are never drawn, deg/s",
+    "onset_steps": "first and last step at which the perturbation may start",
+}
+"""Constants of the task that may be set to a number, or to the two ends of a range."""
+
+_FROM_FILE = {
+    "gain": ["gain"],
+    "process_noise": ["process_noise"],
+    "observation_noise": ["observation_noise"],
+    "peak_linear_cm_s": ["perturbation_peak_v_cm_s"],
+    "peak_angular_deg_s": ["perturbation_peak_w_deg_s"],
+    "onset_steps": ["perturbation_onset_s"],
+}
+"""Columns of a table of targets that an option takes the place of."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser that reports a mistake as ``ValueError``, which the command line prints."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{self.prog}: {message}")
+
+
+def add_conditions(parser: argparse.ArgumentParser, trials: str) -> None:
+    """Add the options; ``trials`` tells how many trials there are by default."""
+    add = parser.add_argument
+    add("checkpoint", metavar="CHECKPOINT", type=Path, help="a checkpoint, e.g. last.ckpt")
+    add("--task", choices=("gain", "perturbation"), default="gain", help="kind of task")
+    for name, text in RANGES.items():
+        kind = int if name == "onset_steps" else float
+        add(
+            f"--{name.replace('_', '-')}",
+            nargs="+",
+            type=kind,
+            metavar="X",
+            help=f"{text}; a number, or two for a range",
+        )
+    add("--trials", type=int, metavar="N", help=f"number of trials; {trials}")
+    add("--seed", type=int, default=0, metavar="S", help="seed of targets and noise; 0")
+    add(
+        "--targets",
+        type=Path,
+        metavar="FILE",
+        help="targets to take instead of drawing them, .csv or .parquet: target_x_cm and "
+        "target_y_cm, or target_r_cm and target_theta_deg; its gain, noise and perturbation "
+        "columns are used too, unless an option gives them",
+    )
+    add(
+        "--filter-process-noise",
+        type=float,
+        metavar="X",
+        help="process noise that the Kalman filter assumes; the true one",
+    )
+    add("--filter-observation-noise", type=float, metavar="X", help="likewise")
+    add("--ablate", metavar="UNITS", help="units to silence, e.g. actor.belief:3,actor.belief:7-9")
+    add("--clamp", metavar="UNITS", help="units to hold, e.g. actor.belief:3=0.5")
+
+
+def session_of(given: argparse.Namespace, trials: int | None = None) -> Session:
+    """Return the session that the options describe.
+
+    Args:
+        given: The options.
+        trials: Number of trials if they do not tell.
+
+    Raises:
+        ValueError: If they are not allowed; the message names the option or the constant.
+    """
+    constants: dict[str, Any] = {"name": given.task}
+    for name in RANGES:
+        values = getattr(given, name)
+        if values is None:
+            continue
+        if len(values) > 2:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} has {len(values)} numbers; it must be one or two")
+        if ("peak" in name or name == "onset_steps") and given.task == "gain":
+            raise ValueError(f"--{name.replace('_', '-')} needs --task perturbation")
+        pair = name.startswith("excluded") or name == "onset_steps" or len(values) == 2
+        constants[name] = (values[0], values[-1]) if pair else values[0]
+    targets = None
+    if given.targets is not None:
+        targets = read_targets(given.targets)
+        replaced = [c for name in constants for c in _FROM_FILE.get(name, [])]
+        targets = targets.drop(columns=replaced, errors="ignore")
+    return make_session(
+        trials=trials if given.trials is None and targets is None else given.trials,
+        targets=targets,
+        seed=given.seed,
+        filter_process_noise=given.filter_process_noise,
+        filter_observation_noise=given.filter_observation_noise,
+        **constants,
+    )
+
+
+@contextmanager
+def intervened(agent: Agent, given: argparse.Namespace) -> Iterator[None]:
+    """Silence and hold the units that the options name while the context lasts."""
+    with ExitStack() as stack:
+        if given.ablate is not None:
+            stack.enter_context(ablate(agent, given.ablate))
+        if given.clamp is not None:
+            stack.enter_context(clamp(agent, given.clamp))
+        yield
+
+
+def notes_of(given: argparse.Namespace, agent: Agent, session: Session) -> dict[str, Any]:
+    """Return what the tables should tell about their origin."""
+    return {
+        "checkpoint": str(given.checkpoint),
+        "architecture": agent.architecture,
+        "task": asdict(session.task),
+        "seed": given.seed,
+        "targets": given.targets and str(given.targets),
+        "filter_process_noise": given.filter_process_noise,
+        "filter_observation_noise": given.filter_observation_noise,
+        "ablate": given.ablate,
+        "clamp": given.clamp,
+    }
+
+
+@contextmanager
+def shown_progress(what: str, total: int) -> Iterator[Any]:
+    """Show how far a command is, on the terminal only; yields what to tell it."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)

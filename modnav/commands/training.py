@@ -1,0 +1,290 @@
+"""``modnav fit|validate|test|predict``: LightningCLI with the parts every run of modnav has."""
+
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.cli import LightningCLI, SaveConfigCallback
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from typing_extensions import override
+
+from modnav.callbacks import (
+    LastCheckpoint,
+    Monitor,
+    ProcessorThreads,
+    Summary,
+    TrainingPhases,
+    TrialCheckpoint,
+    TrialProgress,
+)
+from modnav.errors import ProcessLostError, RunEndedError
+from modnav.files import one_line, write_atomically
+from modnav.learning import SINGLE, TD3, Experience, check_precision, fast_precision
+from modnav.runs import RunFolder, read_checkpoint
+from modnav.task import bounds
+
+from .arguments import tell
+
+
+class KeptConfig(SaveConfigCallback):
+    """Keep what a run was asked for in its folder, also what a resumed run was asked anew."""
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if not trainer.is_global_zero:
+            return
+        path = RunFolder(Path(trainer.default_root_dir)).config
+        config = self.config.clone()
+        config.ckpt_path, config.folder, config.overwrite = (
+            None,
+            None,
+            False,
+        )  # of this start alone
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(".config.yaml")  # a killed run leaves the former whole
+        self.parser.save(config, new, skip_none=False, overwrite=True)
+        os.replace(new, path)
+
+
+class ModnavCLI(LightningCLI):
+    """LightningCLI with the parts every run of modnav has."""
+
+    @override
+    def add_arguments_to_parser(self, parser: Any) -> None:
+        parser.add_argument("--runs", type=str, default="runs", help="Folder of all runs.")
+        parser.add_argument(
+            "--name",
+            type=str | None,
+            default=None,
+            help="Name of the run; architecture, task and noise by default.",
+        )
+        parser.add_argument(
+            "--overwrite", type=bool, default=False, help="Start anew in a folder with a run."
+        )
+        parser.add_argument(
+            "--folder",
+            type=str | None,
+            default=None,
+            help="Folder of the run; RUNS/NAME/seed<k> by default.",
+        )
+        parser.add_argument(
+            "--prefer_bf16",
+            type=bool,
+            default=False,
+            help="If trainer.precision is not given: bf16-mixed on processors with instructions "
+            "for it, else 32-true.",
+        )
+        parser.add_argument(
+            "--threads",
+            type=int | Literal["auto"] | None,
+            default=None,
+            help="Threads of the processor for `fit`; OMP_NUM_THREADS or else 1 by default. auto: "
+            "2 while there are two cores for each run, else 1, so that results may differ in the "
+            "last bits; OMP_NUM_THREADS comes before auto.",
+        )
+        parser.add_lightning_class_args(TrainingPhases, "phases")
+        parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(LastCheckpoint, "last")
+        parser.link_arguments("data.task.stop_threshold", "model.stop_threshold")
+
+    @override
+    def before_instantiate_classes(self) -> None:
+        """Settle precision and threads, so that the run's configuration names those it has."""
+        config = self.config[self.subcommand]
+        if config.threads in (None, "auto") and os.environ.get("OMP_NUM_THREADS"):
+            config.threads = torch.get_num_threads()
+        elif config.threads is None:
+            config.threads = 1
+        trainer = config.trainer
+        on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
+        if self.subcommand != "fit":
+            trainer.precision = SINGLE  # as all evaluations, also of what learned in another
+        if trainer.precision is None and config.prefer_bf16:
+            trainer.precision = fast_precision(on_cpu)
+            if trainer.precision == SINGLE:
+                tell(
+                    "training in single precision (32-true): bfloat16 is not known to be faster here"
+                )
+        check_precision(trainer.precision, on_cpu)
+
+    @override
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config_init[self.subcommand]
+        folder = self._folder(config)
+        self.run_folder = folder
+        trainer = config.trainer
+        logger = trainer.logger
+        if self.subcommand == "fit":
+            resume = folder.holds(config.ckpt_path)
+            folder.claim(overwrite=config.overwrite, resume=resume)
+            logger = self._logger(folder) if logger in (None, True) else logger
+        else:
+            logger = False if logger in (None, True) else logger
+        plugins = trainer.plugins or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        return super().instantiate_trainer(
+            default_root_dir=str(folder.path),
+            logger=logger,
+            plugins=[*plugins, AtomicCheckpointIO()],
+            callbacks=self._callbacks(config),
+            **kwargs,
+        )
+
+    def after_predict(self) -> None:
+        """Write the table of trials beside the checkpoint."""
+        config = self.config_init[self.subcommand]
+        if not self.trainer.is_global_zero:
+            return
+        source = Path(config.ckpt_path or self.run_folder.path / "untrained")
+        path = source.with_suffix(".trials.csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.concat(self.trainer.predict_loop.predictions).to_csv(path, index=False)
+        print(f"trials written to {path}")
+
+    def before_fit(self) -> None:
+        """Take the folder, now that all that was asked for makes sense, and make room in it."""
+        if not self.trainer.is_global_zero:
+            return
+        config = self.config_init[self.subcommand]
+        self.run_folder.lock()
+        self.run_folder.clear(whole=config.overwrite and not config.ckpt_path)
+
+    @override
+    def _parse_ckpt_path(self) -> None:
+        """Leave the checkpoint to the run, which reads it with care: it holds no arguments."""
+
+    @override
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except Exception as error:  # parts of another kind than they should be raise many
+            checkpoint = str(self.config_init[subcommand].ckpt_path)
+            restoring = self.trainer._checkpoint_connector._loaded_checkpoint
+            if not restoring or checkpoint in str(error) or isinstance(error, RunEndedError):
+                raise
+            reason = one_line(str(error) or type(error).__name__)
+            raise ValueError(f"{checkpoint} does not fit this run: {reason}") from error
+        finally:
+            self.run_folder.unlock()
+
+    def _folder(self, config: Any) -> RunFolder:
+        if config.folder:
+            return RunFolder(Path(config.folder))
+        task = self.datamodule.task
+        noise = "_".join(f"{bounds(x)[0]:g}" for x in (task.process_noise, task.observation_noise))
+        low, high = bounds(task.gain)
+        gain = "" if low == high == 1 else f"{low:g}" + ("" if low == high else f"to{high:g}")
+        name = config.name or f"{self.model.agent.architecture}-{task.name}{gain}-{noise}"
+        return RunFolder(Path(config.runs) / name / f"seed{self.datamodule.seed}")
+
+    def _logger(self, folder: RunFolder) -> TensorBoardLogger:
+        return TensorBoardLogger(folder.path.parent, name="", version=folder.path.name)
+
+    def _callbacks(self, config: Any) -> list[Any]:
+        trainer = config.trainer
+        given = trainer.callbacks or []
+        given = given if isinstance(given, list) else [given]
+        if self.subcommand != "fit":
+            return given
+        bar = [] if trainer.enable_progress_bar is False else [TrialProgress()]
+        return [*given, ProcessorThreads(config.threads), Monitor(), *bar, Summary()]
+
+
+def run(args: Sequence[str] | None) -> ModnavCLI:
+    """Run a command of LightningCLI.
+
+    Args:
+        args: Arguments; those of the process if None.
+
+    Raises:
+        ValueError: For a mistake in the arguments or the files.
+        RunEndedError: If the run ended before its time.
+    """
+    quieten()
+    command = (sys.argv[1:] if args is None else args)[0]
+    try:
+        return _cli(command, args)
+    except MisconfigurationException as error:
+        raise ValueError(str(error)) from error
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # what Lightning makes of it
+            raise KeyboardInterrupt from error
+        raise
+    except RunEndedError:
+        raise
+    except RuntimeError as error:
+        if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):
+            raise ProcessLostError(
+                "another process of the run ended, so this one stopped; what the other said is "
+                "above, if it said anything. Go on with: modnav fit --resume RUN"
+            ) from error
+        raise
+
+
+def _cli(command: str, args: Sequence[str] | None) -> ModnavCLI:
+    return ModnavCLI(
+        TD3,
+        Experience,
+        save_config_callback=KeptConfig if command == "fit" else None,
+        trainer_defaults={
+            "max_epochs": -1,
+            "devices": 1,
+            "num_sanity_val_steps": 0,
+            "enable_model_summary": False,
+        },
+        seed_everything_default=0,
+        auto_configure_optimizers=False,
+        parser_kwargs={"exit_on_error": False},
+        args=None if args is None else list(args),
+    )
+
+
+def quieten() -> None:
+    """Silence what Lightning says to every run and no user can act on."""
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning's use of it
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for about in (
+        "You are using the `dataloader_iter` step flavor",  # so that acting waits for learning
+        "Found `dataloader_iter` argument in the `training_step`",
+        "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
+        "The `.*_dataloader` does not have many workers",
+        "Checkpoint directory .* exists and is not empty",  # a resumed run
+        "GPU available but not used",  # where the processor was asked for
+        "The AccumulateGrad node's stream does not match",  # Lightning starts DDP on its own stream
+    ):
+        warnings.filterwarnings("ignore", about)
+
+
+_VERSION = re.compile(r"\d+(\.\d+)*(\.?(a|b|rc|post|dev)\d+)*")
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Write a checkpoint beside its place and move it there when it is whole.
+
+    A run that is killed, or a disk that fills up, leaves the former checkpoint as it was.
+    """
+
+    @override
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        write_atomically(checkpoint, Path(path))
+
+    @override
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        checkpoint = read_checkpoint(path)
+        version = checkpoint.get("pytorch-lightning_version")
+        if not isinstance(version, str) or not _VERSION.fullmatch(version):
+            raise ValueError(f"{path} does not tell the version of Lightning that wrote it")
+        return checkpoint

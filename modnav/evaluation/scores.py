@@ -1,0 +1,237 @@
+"""How well agents do: pure functions of trials, and torchmetrics over them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import MeanMetric, Metric, MetricCollection
+from typing_extensions import override
+
+from modnav.acting import Rollout, greedy, rollout
+from modnav.networks import Agent
+from modnav.task import UNIT_CM, TaskParameters, signed_radial_error
+
+from .conditions import Conditions
+
+__all__ = [
+    "AVERAGES",
+    "STEP_MEANS",
+    "TOGETHER",
+    "RewardFraction",
+    "RewardRate",
+    "TrialMetrics",
+    "reward_fraction",
+    "reward_rate",
+    "run",
+    "score",
+    "td_error",
+    "trial_statistics",
+]
+
+
+def run(agent: Agent, conditions: Conditions) -> Rollout:
+    """Run all trials of some conditions, without exploration and in full precision."""
+    with torch.autocast(conditions.group.device.type, enabled=False):
+        return rollout(
+            greedy(agent.actor),
+            agent.sources,
+            conditions.trials,
+            conditions.noise,
+            conditions.task,
+            drop_ended=True,
+        )
+
+
+def score(
+    agent: Agent, conditions: Conditions, trials: Rollout, discount: float = 0.97
+) -> dict[str, dict[str, float]]:
+    """Return the columns of an evaluation for each test task.
+
+    Args:
+        agent: The agent that ran the trials.
+        conditions: What it ran.
+        trials: How they went.
+        discount: Discount per step, for the TD error.
+
+    Returns:
+        Numbers by label and by column, see :class:`modnav.evaluation.TrialMetrics`.
+    """
+    statistics = trial_statistics(agent, trials, conditions.task, discount)
+    statistics = {name: x.cpu() for name, x in statistics.items()}
+    group, rows = conditions.group.cpu(), {}
+    for k, label in enumerate(conditions.labels):
+        # Every process runs all trials, so that all decide alike; there is nothing to gather.
+        metrics = TrialMetrics(conditions.task.dt, sync_on_compute=False)
+        metrics.add(statistics, group == k)
+        rows[label] = {name: float(x) for name, x in metrics.compute().items()}
+    return rows
+
+
+TOGETHER = 128
+"""Trials whose values are computed at once; larger groups fall out of a processor's cache."""
+
+STEP_MEANS = ("TD_error_abs", "TD_error", "value_est")
+"""Columns that are means over the steps of a trial, then over trials."""
+
+AVERAGES = ("error_distance", "error_distance_shoot", *STEP_MEANS)
+"""Columns that are means over trials."""
+
+
+def reward_fraction(rewarded: Tensor) -> Tensor:
+    """Return the rewarded fraction of trials, ``()``, given whether each was, ``(N,)``."""
+    return rewarded.float().mean()
+
+
+def reward_rate(rewarded: Tensor, steps: Tensor, dt: float) -> Tensor:
+    """Return rewarded trials per second, 1/s, ``()``.
+
+    As published, a trial counts the time of its last step index, ``steps - 1``.
+
+    Args:
+        rewarded: Whether each trial was rewarded, ``(N,)``.
+        steps: Number of steps of each trial, ``(N,)``.
+        dt: Duration of a step, s.
+
+    References:
+        Zhang, Pitkow & Angelaki (2024), Methods, "Agent selection".
+    """
+    return rewarded.float().sum() / (dt * (steps - 1).sum())
+
+
+@torch.no_grad()
+def td_error(agent: Agent, trials: Rollout, discount: float) -> tuple[Tensor, Tensor]:
+    """Return the TD error of the first critic and its value at each step, both ``(T, B)``.
+
+    The error is ``r + discount * Q(next) - Q``, without the next value at a trial's last step.
+    Both are 0 after it. The critic runs once over all steps, and in full precision, also where
+    training is not.
+    """
+    length = len(trials.action)
+    inputs = {name: x[:length] for name, x in trials.inputs.items()}
+    with torch.autocast(trials.action.device.type, enabled=False):
+        value = agent.critic.first(inputs, trials.action)[..., 0]
+    value = torch.where(trials.mask, value, 0.0)
+    following = torch.cat((value[1:], torch.zeros_like(value[:1])))
+    error = trials.reward + discount * following - value
+    return torch.where(trials.mask, error, 0.0), value
+
+
+def trial_statistics(
+    agent: Agent, trials: Rollout, task: TaskParameters, discount: float = 0.97
+) -> dict[str, Tensor]:
+    """Return what is measured of each trial, each ``(N,)``.
+
+    Args:
+        agent: The agent that ran them.
+        trials: The trials.
+        task: Constants of the task.
+        discount: Discount per step.
+
+    Returns:
+        ``rewarded``, ``steps``, ``error_distance`` and ``error_distance_shoot`` (cm), and the
+        means over the trial's steps ``TD_error``, ``TD_error_abs``, ``value_est``.
+    """
+    last = trials.steps - 1 + (~trials.terminated).long()
+    which = torch.arange(len(last), device=last.device)
+    end = trials.state[last, which, :2]
+    shoot = signed_radial_error(trials.distance, end, trials.trials.target)
+    return {
+        "rewarded": trials.rewarded,
+        "steps": trials.steps,
+        "error_distance": UNIT_CM * trials.distance,
+        "error_distance_shoot": UNIT_CM * shoot,
+        **_step_means(agent, trials, discount),
+    }
+
+
+def _step_means(agent: Agent, trials: Rollout, discount: float) -> dict[str, Tensor]:
+    """Return the means over each trial's steps of TD error and value, each ``(N,)``.
+
+    The critic runs over trials of like lengths together: over few steps that no trial has.
+    """
+    means = {name: torch.zeros_like(trials.distance) for name in STEP_MEANS}
+    for rows in torch.split(trials.steps.argsort(), TOGETHER):
+        part = trials.choose(rows)
+        error, value = td_error(agent, part, discount)
+        for name, x in zip(STEP_MEANS, (error.abs(), error, value), strict=True):
+            means[name][rows] = x.sum(dim=0) / part.steps
+    return means
+
+
+class RewardFraction(Metric):
+    """Rewarded fraction of trials, see :func:`reward_fraction`."""
+
+    full_state_update = False
+    rewarded: Tensor
+    trials: Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for name in ("rewarded", "trials"):
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    @override
+    def update(self, rewarded: Tensor, steps: Tensor) -> None:
+        self.rewarded += rewarded.sum()
+        self.trials += len(rewarded)
+
+    @override
+    def compute(self) -> Tensor:
+        return self.rewarded / self.trials
+
+
+class RewardRate(Metric):
+    """Rewarded trials per second, see :func:`reward_rate`.
+
+    Args:
+        dt: Duration of a step, s.
+        kwargs: Arguments of :class:`torchmetrics.Metric`.
+    """
+
+    full_state_update = False
+    rewarded: Tensor
+    steps: Tensor
+
+    def __init__(self, dt: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dt = dt
+        for name in ("rewarded", "steps"):
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    @override
+    def update(self, rewarded: Tensor, steps: Tensor) -> None:
+        self.rewarded += rewarded.sum()
+        self.steps += (steps - 1).sum()
+
+    @override
+    def compute(self) -> Tensor:
+        return self.rewarded / (self.dt * self.steps)
+
+
+class TrialMetrics(MetricCollection):
+    """All columns of an evaluation for one test task, in double precision.
+
+    What is not a number in a trial shows in the mean.
+
+    Args:
+        dt: Duration of a step, s.
+        **options: Those of :class:`torchmetrics.Metric`, such as ``sync_on_compute``.
+    """
+
+    def __init__(self, dt: float, **options: Any) -> None:
+        metrics: dict[str, Metric | MetricCollection] = {
+            "reward_fraction": RewardFraction(**options),
+            "reward_rate": RewardRate(dt, **options),
+            **{name: MeanMetric(nan_strategy="disable", **options) for name in AVERAGES},
+        }
+        super().__init__(metrics, compute_groups=False)
+        self.set_dtype(torch.float64)
+
+    def add(self, statistics: Mapping[str, Tensor], chosen: Tensor) -> None:
+        """Take in the trials among :func:`trial_statistics` that ``chosen`` ``(N,)`` marks."""
+        rewarded, steps = statistics["rewarded"][chosen], statistics["steps"][chosen]
+        self["reward_fraction"].update(rewarded, steps)
+        self["reward_rate"].update(rewarded, steps)
+        for name in AVERAGES:
+            self[name].update(statistics[name][chosen])

@@ -1,0 +1,6 @@
+"""Files: written whole or not at all, read without running what is in them."""
+
+from .atomic import *
+from .pandas_pickles import *
+from .pickles import *
+from .stand_ins import *

@@ -1,0 +1,8 @@
+"""TD3 over whole trials: replay, losses, the stream of experience, the Lightning modules."""
+
+from .counters import *
+from .experience import *
+from .learner import *
+from .precision import *
+from .replay import *
+from .td3 import *

@@ -1,0 +1,393 @@
+"""Lightning data module that streams replay: acts, stores, samples."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Generator
+from typing_extensions import override
+
+from modnav.acting import ROLES, Collector, Segment, Sweep, Warmup, scripted_trials
+from modnav.evaluation import (
+    GAINS,
+    Conditions,
+    fixed_gain_conditions,
+    fixed_perturbation_conditions,
+    gain_conditions,
+    without_noise,
+)
+from modnav.networks import Actor
+from modnav.task import TaskParameters
+
+from .counters import Block, Counters, Setting
+from .replay import AbstractReplay, TrialReplay
+
+__all__ = ["Experience", "Stream", "Validation"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How agents are validated while they learn.
+
+    Attributes:
+        gains: Test gains.
+        trials: Trials at each gain of the published in-training validation: new targets each
+            time, no process noise.
+        selection_trials: Trials at each gain of the validation that selects checkpoints: the same
+            targets each time, both noises on.
+    """
+
+    gains: tuple[float, ...] = GAINS
+    trials: int = 300
+    selection_trials: int = 500
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        if not self.gains or min(self.gains) <= 0:
+            raise ValueError(f"validation.gains is {list(self.gains)}; each must be above 0")
+        for key in ("trials", "selection_trials"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"validation.{key} is {getattr(self, key)}; it must be above 0")
+
+
+class Experience(LightningDataModule):
+    """Act with the current policy, fill replay, yield batches for TD3.
+
+    Acting happens when a batch is asked for, so it is never ahead of learning. There is one batch
+    for every ``steps_per_update`` environment steps, whatever the number of parallel trials.
+
+    Args:
+        task: Constants of the task.
+        replay: Memory; whole trials by default.
+        parallel_trials: Trials that are acted out side by side; 1 is the published interleaving.
+        steps_per_update: Environment steps per batch; a training phase may have its own.
+        learning_starts: Batches' worth of items the memory must exceed before the first batch.
+        epoch_trials: Trials in an epoch, after which validation runs and a checkpoint is kept.
+        check_trials: Trials between two checks of the training phase.
+        warmup: Scripted trials for phase I; none as published.
+        validation: How agents are validated.
+        seed: Seed of all its randomness; that of ``seed_everything`` by default.
+
+    Attributes:
+        within_epoch: Whether an epoch's batches have begun and not ended; its last state counts
+            as the next epoch's, so it must not be saved as one within.
+
+    Raises:
+        ValueError: If a number is not allowed; the message names the key, the value and the rule.
+    """
+
+    def __init__(
+        self,
+        task: TaskParameters = TaskParameters(),
+        replay: AbstractReplay | None = None,
+        parallel_trials: int = 16,
+        steps_per_update: int = 4,
+        learning_starts: int = 50,
+        epoch_trials: int = 500,
+        check_trials: int = 100,
+        warmup: Warmup | None = None,
+        validation: Validation = Validation(),
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        given = {
+            "parallel_trials": parallel_trials,
+            "steps_per_update": steps_per_update,
+            "epoch_trials": epoch_trials,
+            "check_trials": check_trials,
+        }
+        for key, value in given.items():
+            if value < 1:
+                raise ValueError(f"{key} is {value}; it must be 1 or more")
+        if learning_starts < 0:
+            raise ValueError(f"learning_starts is {learning_starts}; it must be 0 or more")
+        if epoch_trials % check_trials:
+            raise ValueError(
+                f"epoch_trials is {epoch_trials}; "
+                f"it must be a multiple of check_trials, which is {check_trials}"
+            )
+        self.task = task
+        self.replay = TrialReplay() if replay is None else replay
+        if learning_starts * self.replay.batch_size >= self.replay.capacity:
+            raise ValueError(
+                f"replay.capacity is {self.replay.capacity}; it must be above learning_starts "
+                f"x replay.batch_size, which is {learning_starts * self.replay.batch_size}"
+            )
+        self.parallel_trials = parallel_trials
+        self.steps_per_update = steps_per_update
+        self.learning_starts = learning_starts
+        self.epoch_trials = epoch_trials
+        self.check_trials = check_trials
+        self.warmup = warmup
+        self.validation = validation
+        self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
+        self.setting = Setting()
+        self.counters = Counters()
+        self.listeners: list[Callable[[Block], None]] = []
+        self.processes = 1
+        self.within_epoch = False
+        self._closing = False
+
+    @override
+    def setup(self, stage: str) -> None:
+        self.generators = self._generators()
+        self.rng = np.random.default_rng(self._seed_of("replay"))
+        if stage != "fit":
+            return
+        self.listeners = []
+        self.processes = 1 if self.trainer is None else self.trainer.world_size
+        agent = self._agent()
+        if agent.recurrent and not isinstance(self.replay, TrialReplay):
+            raise ValueError(
+                "data.replay holds single steps, but the agent is recurrent; "
+                "it must be modnav.learning.TrialReplay"
+            )
+        self.sources = agent.sources
+        device = self.generators["trials"].device
+        self.replay.allocate(self.sources, self.task.max_steps, device)
+        self.collector = Collector(
+            self._task(), self.sources, self.parallel_trials, self.generators
+        )
+
+    def use(self, setting: Setting) -> None:
+        """Go on with another setting, from the trials under way."""
+        self.setting = setting
+        self.collector.task = self._task()
+
+    def begin_phase(self, setting: Setting) -> None:
+        """Go on with another setting; trials under way are dropped."""
+        self.setting = setting
+        self.collector.restart(self._task())
+
+    def begin_anew(self, *, keep_replay: bool = False) -> None:
+        """Count trials and steps anew, and forget all trials unless told otherwise.
+
+        As published the next trial is number 1, where the first of all was number 0; so the first
+        block after it is a trial shorter.
+        """
+        if not keep_replay:
+            self.replay.clear()
+        kept = ("total_trials", "total_env_steps")
+        self.counters = Counters(trials=1, **{key: getattr(self.counters, key) for key in kept})
+
+    def close(self) -> None:
+        """End the epoch before the next step."""
+        self._closing = True
+
+    @override
+    def train_dataloader(self) -> "Stream[Segment]":
+        return Stream(self.batches)
+
+    @override
+    def val_dataloader(self) -> "Stream[Conditions]":
+        return Stream(self.validations)
+
+    @override
+    def test_dataloader(self) -> "Stream[Conditions]":
+        return Stream(self.perturbations)
+
+    @override
+    def predict_dataloader(self) -> "Stream[Conditions]":
+        return Stream(lambda: iter([self._selection()]))
+
+    def batches(self) -> Iterator[Segment]:
+        """Yield the batches of one epoch; may be left and taken up at any batch."""
+        self.within_epoch = True
+        while True:
+            while self.counters.due > 0:
+                self.counters.due -= 1
+                yield self.replay.sample(self.rng)
+            self._check()
+            if self._epoch_ends():
+                self.within_epoch = False
+                return
+            self._step()
+
+    def validations(self) -> Iterator[Conditions]:
+        """Yield the published in-training validation, with new targets, and the selection."""
+        task = replace(without_noise(self.task, process=True), name="gain")
+        count, gains = self.validation.trials, self.validation.gains
+        yield gain_conditions(task, gains, count, self.generators["validation"], "training")
+        yield self._selection()
+
+    def perturbations(self) -> Iterator[Conditions]:
+        """Yield the perturbation task on fixed targets."""
+        yield fixed_perturbation_conditions(self.task, count=self.validation.selection_trials)
+
+    def _selection(self) -> Conditions:
+        return fixed_gain_conditions(
+            self.task, self.validation.gains, self.validation.selection_trials
+        )
+
+    def _step(self) -> None:
+        """Act one step in all trials and store what came of it."""
+        counters, setting = self.counters, self.setting
+        if setting.scripted and self.warmup and counters.total_env_steps == 0:
+            counters.scripted = self.warmup.trials / self.processes
+        with torch.autocast(self.generators["trials"].device.type, enabled=False):
+            self._add_scripted()
+            sweep = self.collector.sweep(self._actor(), setting.exploration_std)
+        self.replay.add_sweep(sweep, setting.mirror)
+        self._count(sweep)
+
+    def _count(self, sweep: Sweep) -> None:
+        """Count what a step brought in all processes, so that they all decide alike."""
+        counters, (ended, stored) = self.counters, self._everywhere(sweep)
+        steps = self.parallel_trials * self.processes
+        before, after = counters.env_steps, counters.env_steps + steps
+        if stored > self.learning_starts * self.replay.batch_size:
+            each = self.setting.steps_per_update or self.steps_per_update
+            counters.due += after // each - before // each
+        counters.env_steps = after
+        counters.total_env_steps += steps
+        counters.trials += len(ended)
+        counters.total_trials += len(ended)
+        counters.recent += ended
+        if self.setting.scripted and self.warmup:
+            own = len(sweep.rewarded)
+            counters.scripted += own * self.warmup.share / (1 - self.warmup.share)
+
+    def _everywhere(self, sweep: Sweep) -> tuple[list[list[int]], int]:
+        """Return whether rewarded and steps of each trial that ended, and the items stored.
+
+        Each process needs enough items of its own; so the smallest memory counts for all.
+        """
+        ended = torch.stack((sweep.rewarded.long(), sweep.finished.steps), dim=-1)
+        if self.processes == 1:
+            return ended.tolist(), len(self.replay)
+        block = ended.new_full((self.parallel_trials + 1, 2), -1)
+        block[: len(ended)] = ended
+        block[-1] = len(self.replay)
+        blocks = [torch.empty_like(block) for _ in range(self.processes)]
+        torch.distributed.all_gather(blocks, block)
+        ended = torch.cat([x[:-1] for x in blocks])
+        stored = min(int(x[-1, 0]) for x in blocks)
+        return ended[ended[:, 0] >= 0].tolist(), self.processes * stored
+
+    def _add_scripted(self) -> None:
+        owed = int(self.counters.scripted)
+        if self.warmup is None or not self.setting.scripted or owed < self.parallel_trials:
+            return
+        trials = scripted_trials(
+            self.warmup, self._task(), self.sources, owed, self.generators["warmup"]
+        )
+        self.replay.add_trials(trials, self.setting.mirror)
+        self.counters.scripted -= owed
+
+    def _check(self) -> None:
+        """Tell the listeners about each full block of trials."""
+        counters = self.counters
+        while (
+            counters.trials - counters.checked >= self.check_trials
+            and counters.checked < counters.closed + self.epoch_trials
+            and not self._closing
+        ):
+            counters.checked += self.check_trials
+            earlier = counters.trials - counters.checked
+            cut = len(counters.recent) - earlier
+            part, counters.recent = np.array(counters.recent[:cut]), counters.recent[cut:]
+            rewarded, steps = part[:, 0].sum(), part[:, 1]
+            block = Block(
+                counters.checked,
+                counters.total_trials - earlier,
+                float(rewarded / len(part)),
+                float(rewarded / (self.task.dt * (steps - 1).sum())),
+                float(steps.mean()),
+            )
+            for listener in self.listeners:
+                listener(block)
+            counters = self.counters
+
+    def _epoch_ends(self) -> bool:
+        counters = self.counters
+        if counters.trials - counters.closed >= self.epoch_trials:
+            counters.closed += self.epoch_trials
+            self._closing = True
+        closing, self._closing = self._closing, False
+        return closing
+
+    def _task(self) -> TaskParameters:
+        if self.setting.observation_noise:
+            return self.task
+        return replace(self.task, observation_noise=0.0)
+
+    def _agent(self) -> Any:
+        assert self.trainer is not None
+        return self.trainer.lightning_module.agent
+
+    def _actor(self) -> Actor:
+        return self._agent().actor
+
+    def _seed_of(self, role: str) -> int:
+        number = [*ROLES, "validation", "warmup", "replay"].index(role)
+        rank = 0 if self.trainer is None or role == "validation" else self.trainer.global_rank
+        return int(np.random.SeedSequence([self.seed, rank, number]).generate_state(1)[0])
+
+    def _generators(self) -> dict[str, Generator]:
+        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        made = {
+            role: Generator(device).manual_seed(self._seed_of(role)) for role in (*ROLES, "warmup")
+        }
+        return made | {"validation": Generator().manual_seed(self._seed_of("validation"))}
+
+    def experience_state(self, *, replay: bool = True) -> dict[str, Any]:
+        """Return all that a resumed run needs: replay, trials under way, generators, counters.
+
+        Args:
+            replay: Whether to include the replay, which is most of it.
+        """
+        return {
+            "counters": asdict(self.counters),
+            "setting": tuple(self.setting),
+            "replay": self.replay.state_dict() if replay else None,
+            "collector": self.collector.state_dict(),
+            "generators": {role: g.get_state() for role, g in self.generators.items()},
+            "rng": self.rng.bit_generator.state,
+        }
+
+    def load_experience_state(self, state: dict[str, Any], *, generators: bool = True) -> None:
+        """Restore what :meth:`experience_state` returned.
+
+        Without a saved replay the memory starts empty, and updates wait until it has filled.
+
+        Args:
+            state: The state.
+            generators: Whether to take up its random generators too.
+        """
+        self.counters = Counters(**state["counters"])
+        self.setting = Setting(*state["setting"])
+        if state["replay"] is None:
+            self.replay.clear()
+            self.counters.due = 0
+            if self.setting.scripted and self.warmup:
+                self.counters.scripted += self.warmup.trials / self.processes
+        else:
+            self.replay.load_state_dict(state["replay"])
+        self.collector.load_state_dict(state["collector"])
+        self.collector.task = self._task()
+        if not generators:
+            return
+        for role, generator in self.generators.items():
+            generator.set_state(state["generators"][role])
+        self.rng.bit_generator.state = state["rng"]
+
+
+class Stream(Generic[T]):
+    """An iterable that asks for new items each time it is iterated.
+
+    Args:
+        make: Returns the items.
+    """
+
+    def __init__(self, make: Callable[[], Iterator[T]]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Iterator[T]:
+        """Return new items."""
+        return self.make()

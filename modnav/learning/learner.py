@@ -1,0 +1,244 @@
+"""Lightning module that trains an agent with TD3."""
+
+import copy
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pandas as pd
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.cli import OptimizerCallable
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from torch import Generator, Tensor
+from torch.optim import Adam, Optimizer
+from typing_extensions import override
+
+from modnav.acting import Rollout, Segment
+from modnav.errors import DivergedError
+from modnav.evaluation import Conditions, run, score, trial_statistics
+from modnav.networks import FORMAT, Actor, Agent, Critic, TwinCritic, describe_agent, init_weights
+from modnav.task import UNIT_CM
+
+from . import td3
+
+__all__ = ["TD3", "UPDATES_PER_STEP"]
+
+UPDATES_PER_STEP = 16
+"""Updates in one Lightning step, whose fixed cost they share."""
+
+
+class TD3(LightningModule):
+    """Train an actor and twin critics.
+
+    Args:
+        actor: Policy.
+        critic: Action value; its twin has the same form and its own weights.
+        optimizer: Makes an optimizer from parameters; called for the actor and for the critics.
+        discount: Discount per step.
+        tau: Fraction by which target networks move.
+        policy_delay: Critic updates per update of the actor and the targets.
+        noise_std: Standard deviation of the smoothing noise on target actions.
+        noise_clip: Largest size of that noise on moving actions.
+        stop_threshold: The agent stops when both action components are smaller than this; that
+            of the task.
+
+    Attributes:
+        agent: The agent that learns.
+        target: Its slow copy.
+        action_penalty: Weight of the mean squared action in the actor's loss; training phases set
+            it, 0 as published.
+        updates: Updates so far.
+        results: Numbers of the last validations, by validation, test task and column.
+
+    Raises:
+        ValueError: If a number is not allowed; the message names the key, the value and the rule.
+    """
+
+    def __init__(
+        self,
+        actor: Actor,
+        critic: Critic,
+        optimizer: OptimizerCallable = lambda p: Adam(p, lr=3e-4, eps=1.5e-4, fused=True),
+        discount: float = 0.97,
+        tau: float = 0.005,
+        policy_delay: int = 2,
+        noise_std: float = 0.05,
+        noise_clip: float = 0.1,
+        stop_threshold: float = 0.1,
+    ) -> None:
+        super().__init__()
+        for key, value in {"discount": discount, "tau": tau}.items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"model.{key} is {value}; it must be in [0, 1]")
+        for key, value in {"noise_std": noise_std, "noise_clip": noise_clip}.items():
+            if value < 0:
+                raise ValueError(f"model.{key} is {value}; it must be 0 or more")
+        if policy_delay < 1:
+            raise ValueError(f"model.policy_delay is {policy_delay}; it must be 1 or more")
+        self.automatic_optimization = False
+        self.agent = Agent(actor.apply(init_weights), TwinCritic(critic.apply(init_weights)))
+        self.target = copy.deepcopy(self.agent).requires_grad_(False)
+        self.optimizer = optimizer
+        self.discount = discount
+        self.tau = tau
+        self.policy_delay = policy_delay
+        self.noise_std = noise_std
+        self.smoothing = {"noise_clip": noise_clip, "stop_threshold": stop_threshold}
+        self.action_penalty = 0.0
+        self.updates = 0
+        self.losses: dict[str, list[Tensor]] = {"critic": [], "actor": []}
+        self.results: dict[str, dict[str, dict[str, float]]] = {}
+        self.shown: tuple[Conditions, Rollout] | None = None
+        self.generator: Generator | None = None
+
+    @override
+    def configure_optimizers(self) -> list[Optimizer]:
+        """Make one optimizer for the actor and one for both critics."""
+        return [
+            self.optimizer(self.agent.actor.parameters()),
+            self.optimizer(self.agent.critic.parameters()),
+        ]
+
+    @override
+    def setup(self, stage: str) -> None:
+        # On a GPU torch would run an LSTM in TF32, with errors of 1e-3, although all is float32.
+        torch.backends.cudnn.allow_tf32 = False
+        if stage == "fit" and self.generator is None:
+            seed = 1_000_003 * (torch.initial_seed() % 2**31) + self.global_rank
+            self.generator = Generator(self.trainer.strategy.root_device).manual_seed(seed)
+
+    @override
+    def training_step(self, dataloader_iter: Iterator[tuple[Segment, int, int]]) -> None:
+        """Make the next updates; the batches come when asked for, so acting waits for learning."""
+        for segment, _, _ in islice(dataloader_iter, UPDATES_PER_STEP):
+            self.update(segment)
+
+    def update(self, segment: Segment) -> None:
+        """Update the critics and, every ``policy_delay`` times, the actor and the targets.
+
+        Raises:
+            DivergedError: If a loss is NaN or infinite; checkpoints are left as they were.
+        """
+        actor_optimizer, critic_optimizer = self.optimizers()  # type: ignore[attr-defined]  # a list: two are configured
+        agent, target = self.agent, self.target
+        noise = self.noise_std * torch.randn(
+            segment.action.shape, generator=self.generator, device=segment.action.device
+        )
+        goal = td3.td_target(
+            target.actor, target.critic, segment, noise, self.discount, **self.smoothing
+        )
+        loss = td3.critic_loss(agent.critic, segment, goal)
+        self._descend("critic", critic_optimizer, loss)
+        if self.updates % self.policy_delay == 0:
+            loss = td3.actor_loss(agent.actor, agent.critic, segment, self.action_penalty)
+            self._descend("actor", actor_optimizer, loss)
+            td3.polyak_update(target, agent, self.tau)
+        self.updates += 1
+
+    def _descend(self, name: str, optimizer: LightningOptimizer, loss: Tensor) -> None:
+        if not self._finite(loss):
+            raise DivergedError(
+                f"the {name} loss became {loss.item()} at update {self.updates}{self._trial()}; "
+                "training stopped, and the checkpoints are as they were"
+            )
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        torch.clear_autocast_cache()  # else the next loss would see the weights of before
+        self.losses[name].append(loss.detach())
+
+    def _finite(self, loss: Tensor) -> bool:
+        """Return whether a loss is finite, in all processes if there are several."""
+        finite = loss.detach().isfinite()
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            told = finite.float()
+            torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MIN)
+            finite = told.bool()
+        return bool(finite)
+
+    def _trial(self) -> str:
+        experience = getattr(self.trainer, "datamodule", None)
+        return "" if experience is None else f", trial {experience.counters.total_trials}"
+
+    def take_losses(self) -> dict[str, float]:
+        """Return the mean of each loss since the last call."""
+        means = {k: float(torch.stack(v).mean()) for k, v in self.losses.items() if v}
+        self.losses = {k: [] for k in self.losses}
+        return means
+
+    @override
+    def validation_step(self, conditions: Conditions, batch_idx: int) -> None:
+        """Run the agent in test conditions and log how it did."""
+        trials = run(self.agent, conditions)
+        rows = score(self.agent, conditions, trials, self.discount)
+        self.results[conditions.name], self.shown = rows, (conditions, trials)
+        flat = {
+            f"{conditions.name}/{label}/{column}": value
+            for label, row in rows.items()
+            for column, value in row.items()
+        }
+        flat[f"{conditions.name}/reward_rate"] = sum(row["reward_rate"] for row in rows.values())
+        self.log_dict(flat, batch_size=1, sync_dist=True)  # alike in all processes
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        """Put the curves over trials, not over Lightning's steps."""
+        experience = getattr(self.trainer, "datamodule", None)
+        if experience is not None and self.trainer.state.fn == "fit":
+            self.log("step", float(experience.counters.total_trials), sync_dist=True)
+
+    @override
+    def test_step(self, conditions: Conditions, batch_idx: int) -> None:
+        """Run the agent in test conditions and log how it did."""
+        self.validation_step(conditions, batch_idx)
+
+    @override
+    def predict_step(self, conditions: Conditions, batch_idx: int) -> pd.DataFrame:
+        """Run the agent in test conditions and return a row for each trial (cm, s)."""
+        trials = run(self.agent, conditions)
+        statistics = trial_statistics(self.agent, trials, conditions.task, self.discount)
+        target = UNIT_CM * trials.trials.target.cpu()
+        columns = {
+            "task": [conditions.labels[k] for k in conditions.group.tolist()],
+            "target_x_cm": target[:, 0].numpy(),
+            "target_y_cm": target[:, 1].numpy(),
+            "duration_s": conditions.task.dt * trials.steps.cpu().numpy(),
+        }
+        return pd.DataFrame(columns | {k: x.cpu().numpy() for k, x in statistics.items()})
+
+    @override
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Describe the agent; leave the targets out where the optimizers are left out too."""
+        checkpoint["modnav"] = {
+            "format": FORMAT,
+            "architecture": self.agent.architecture,
+            "agent": describe_agent(self.agent),
+            "updates": self.updates,
+        }
+        if "optimizer_states" not in checkpoint:
+            weights = checkpoint["state_dict"]
+            checkpoint["state_dict"] = {
+                k: v for k, v in weights.items() if not k.startswith("target.")
+            }
+
+    @override
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Check that the checkpoint is of such an agent, and take up its counters.
+
+        Raises:
+            ValueError: If it is of another agent, or not of modnav.
+        """
+        about = checkpoint.get("modnav")
+        if about is None:
+            raise ValueError("this is not a checkpoint of modnav")
+        if about["agent"] != describe_agent(self.agent):
+            raise ValueError(
+                f"the checkpoint holds an agent of architecture {about['architecture']}; "
+                f"the configuration asks for {self.agent.architecture}"
+                + (" of other sizes" if about["architecture"] == self.agent.architecture else "")
+            )
+        weights = checkpoint["state_dict"]
+        for key in [k for k in weights if k.startswith("agent.")]:
+            weights.setdefault(key.replace("agent.", "target.", 1), weights[key])
+        self.updates = about["updates"]

@@ -1,0 +1,347 @@
+"""Replay memories: preallocated tensors that TD3 draws its batches from.
+
+Two kinds share one interface: :class:`TrialReplay` holds whole trials for recurrent agents,
+:class:`StepReplay` single steps for memoryless ones (a segment with ``T = 1``).
+"""
+
+import abc
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from modnav.acting import Finished, Segment, Sweep
+from modnav.task import STREAMS, mirror_action
+
+__all__ = ["AbstractReplay", "StepReplay", "TrialReplay"]
+
+
+class AbstractReplay(abc.ABC):
+    """A ring buffer of experience.
+
+    Args:
+        capacity: Items it holds, mirror images counted.
+        batch_size: Items in a batch.
+
+    Raises:
+        ValueError: If the numbers are not positive or a batch would not fit.
+    """
+
+    def __init__(self, capacity: int, batch_size: int) -> None:
+        if batch_size < 1:
+            raise ValueError(f"replay.batch_size is {batch_size}; it must be 1 or more")
+        if capacity < batch_size:
+            raise ValueError(
+                f"replay.batch_size is {batch_size}; "
+                f"it must be at most replay.capacity, which is {capacity}"
+            )
+        self.capacity = capacity
+        self.batch_size = batch_size
+        self.size = 0
+        self.cursor = 0
+        self.buffers: dict[str, Tensor] = {}
+
+    def __len__(self) -> int:
+        """Return the number of items held."""
+        return self.size
+
+    @abc.abstractmethod
+    def shapes(self, sources: set[str], max_steps: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of one item in each buffer."""
+
+    @abc.abstractmethod
+    def add_sweep(self, sweep: Sweep, mirror: bool) -> None:
+        """Store what a step of the parallel trials brought, with mirror images if asked."""
+
+    @abc.abstractmethod
+    def add_trials(self, trials: Finished, mirror: bool) -> None:
+        """Store whole trials, with mirror images if asked."""
+
+    @abc.abstractmethod
+    def sample(self, rng: np.random.Generator) -> Segment:
+        """Draw a batch."""
+
+    def allocate(self, sources: set[str], max_steps: int, device: torch.device) -> None:
+        """Make room for items read from ``sources``.
+
+        Raises:
+            ValueError: If the machine has not enough memory; the message says how much it takes.
+        """
+        shapes = self.shapes(sources, max_steps)
+        need = 4 * self.capacity * sum(int(np.prod(shape)) for shape in shapes.values())
+        have = _memory_bytes(device)
+        if need > have:
+            raise ValueError(
+                f"replay.capacity is {self.capacity}, which takes {need / 2**30:.1f} GiB; "
+                f"it must fit into the {have / 2**30:.1f} GiB of this machine"
+            )
+        self.buffers = {
+            name: torch.zeros((self.capacity, *shape), device=device)
+            for name, shape in shapes.items()
+        }
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.size = self.cursor = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the items held and where the next one goes."""
+        items = {name: x[: self.size].clone() for name, x in self.buffers.items()}
+        return {"items": items, "cursor": self.cursor, "capacity": self.capacity}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned.
+
+        Raises:
+            ValueError: If it is of another capacity or of an agent with other inputs.
+        """
+        items = state["items"]
+        if state["capacity"] != self.capacity or items.keys() != self.buffers.keys():
+            raise ValueError(
+                f"the saved replay holds {sorted(items)} with capacity {state['capacity']}; "
+                f"this one {sorted(self.buffers)} with capacity {self.capacity}"
+            )
+        for name, x in items.items():
+            if x.shape[1:] != self.buffers[name].shape[1:]:
+                raise ValueError(
+                    f"the saved replay's {name} has items of shape {list(x.shape[1:])}; "
+                    f"it must be {list(self.buffers[name].shape[1:])}"
+                )
+        self.size, self.cursor = len(next(iter(items.values()))), state["cursor"]
+        for name, x in items.items():
+            self.buffers[name][: self.size] = x
+
+    def _write(self, items: dict[str, Tensor]) -> np.ndarray:
+        """Write items at the cursor, oldest overwritten first; return the slots they took."""
+        count = len(next(iter(items.values())))
+        if count > self.capacity:
+            items = {name: x[count - self.capacity :] for name, x in items.items()}
+            self.cursor = (self.cursor + count - self.capacity) % self.capacity
+            count = self.capacity
+        slots = (self.cursor + np.arange(count)) % self.capacity
+        where = torch.from_numpy(slots).to(next(iter(self.buffers.values())).device)
+        for name, x in items.items():
+            self.buffers[name][where] = x.to(torch.float32)
+        self.cursor = int((self.cursor + count) % self.capacity)
+        self.size = min(self.size + count, self.capacity)
+        return slots
+
+
+class TrialReplay(AbstractReplay):
+    """Whole trials, for agents that remember.
+
+    Published batches hold trials of one length: from a random tenth of the memory's capacity (all
+    of it if it holds fewer), the length of a random trial is taken, and up to ``batch_size``
+    trials of that length. Here the same distribution is drawn in time that does not depend on
+    the number of trials: by symmetry the length is that of any trial, and the number of its like
+    in the random tenth is hypergeometric.
+
+    Args:
+        capacity: Trials it holds, mirror images counted.
+        batch_size: Trials in a batch.
+        padded: Draw trials of any length instead, padded to the longest and masked.
+    """
+
+    def __init__(
+        self, capacity: int = 100_000, batch_size: int = 16, padded: bool = False
+    ) -> None:
+        super().__init__(capacity, batch_size)
+        self.padded = padded
+        self.lengths = np.zeros(0, dtype=np.int64)
+        self.index: _LengthIndex | None = None
+
+    @override
+    def shapes(self, sources: set[str], max_steps: int) -> dict[str, tuple[int, ...]]:
+        inputs = {name: (max_steps + 1, STREAMS[name].features) for name in sorted(sources)}
+        return {**inputs, "action": (max_steps, 2), "reward": (), "steps": ()}
+
+    @override
+    def clear(self) -> None:
+        super().clear()
+        self.lengths = np.zeros(self.capacity, dtype=np.int64)
+        self.index = _LengthIndex(self.buffers["action"].shape[1], self.capacity)
+
+    @override
+    def add_sweep(self, sweep: Sweep, mirror: bool) -> None:
+        self.add_trials(sweep.finished, mirror)
+
+    @override
+    def add_trials(self, trials: Finished, mirror: bool) -> None:
+        items = {
+            **trials.inputs,
+            "action": trials.action,
+            "reward": trials.reward,
+            "steps": trials.steps,
+        }
+        if mirror:
+            items = _with_mirror_images(items)
+        for first in range(0, len(items["steps"]), self.capacity):
+            part = {name: x[first : first + self.capacity] for name, x in items.items()}
+            self._index(self._write(part), part["steps"].cpu().numpy().astype(np.int64))
+
+    def _index(self, slots: np.ndarray, lengths: np.ndarray) -> None:
+        assert self.index is not None
+        for slot, length in zip(slots.tolist(), lengths.tolist(), strict=True):
+            if self.lengths[slot]:
+                self.index.remove(slot, int(self.lengths[slot]))
+            self.index.add(slot, length)
+            self.lengths[slot] = length
+
+    @override
+    def sample(self, rng: np.random.Generator) -> Segment:
+        if self.padded:
+            slots = rng.choice(self.size, size=min(self.batch_size, self.size), replace=False)
+        else:
+            slots = self._of_one_length(rng)
+        where = torch.from_numpy(slots).to(self.buffers["action"].device)
+        steps = self.buffers["steps"][where].long()
+        longest = int(self.lengths[slots].max())
+        inputs = {
+            name: buffer[where, : longest + 1].transpose(0, 1)
+            for name, buffer in self.buffers.items()
+            if name in STREAMS
+        }
+        step = torch.arange(longest, device=where.device)[:, None]
+        last = (step == steps - 1).float()[..., None]
+        mask = (step < steps).float()[..., None] if self.padded else None
+        action = self.buffers["action"][where, :longest].transpose(0, 1)
+        return Segment(inputs, action, last * self.buffers["reward"][where, None], last, mask)
+
+    def _of_one_length(self, rng: np.random.Generator) -> np.ndarray:
+        assert self.index is not None
+        length = int(self.lengths[rng.integers(self.size)])
+        alike = int(self.index.counts[length])
+        subset = max(1, self.capacity // 10)
+        if self.size > subset:
+            others = self.size - alike
+            found = 1 + int(rng.hypergeometric(alike - 1, others, subset - 1))
+        else:
+            found = alike
+        picks = rng.choice(alike, size=min(self.batch_size, found), replace=False)
+        return self.index.members[length, picks].astype(np.int64)
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        assert self.index is not None
+        return {**super().state_dict(), "index": self.index.state_dict()}
+
+    @override
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.clear()
+        super().load_state_dict(state)
+        assert self.index is not None
+        self.lengths[: self.size] = self.buffers["steps"][: self.size].cpu().numpy()
+        self.index.load_state_dict(state["index"])
+
+
+class StepReplay(AbstractReplay):
+    """Single steps, for agents that remember nothing.
+
+    Args:
+        capacity: Steps it holds, mirror images counted.
+        batch_size: Steps in a batch.
+    """
+
+    def __init__(self, capacity: int = 1_600_000, batch_size: int = 256) -> None:
+        super().__init__(capacity, batch_size)
+
+    @override
+    def shapes(self, sources: set[str], max_steps: int) -> dict[str, tuple[int, ...]]:
+        inputs = {name: (2, STREAMS[name].features) for name in sorted(sources)}
+        return {**inputs, "action": (2,), "reward": (), "terminal": ()}
+
+    @override
+    def add_sweep(self, sweep: Sweep, mirror: bool) -> None:
+        items = {
+            name: torch.stack((x, sweep.next_inputs[name]), dim=1)
+            for name, x in sweep.inputs.items()
+        }
+        items |= {"action": sweep.action, "reward": sweep.reward, "terminal": sweep.terminal}
+        self._write(_with_mirror_images(items) if mirror else items)
+
+    @override
+    def add_trials(self, trials: Finished, mirror: bool) -> None:
+        step = torch.arange(trials.action.shape[1], device=trials.steps.device)
+        real = step < trials.steps[:, None]
+        last = step == trials.steps[:, None] - 1
+        items = {
+            name: torch.stack((x[:, :-1], x[:, 1:]), dim=2)[real]
+            for name, x in trials.inputs.items()
+        }
+        items |= {
+            "action": trials.action[real],
+            "reward": (last * trials.reward[:, None])[real],
+            "terminal": last[real],
+        }
+        self._write(_with_mirror_images(items) if mirror else items)
+
+    @override
+    def sample(self, rng: np.random.Generator) -> Segment:
+        slots = rng.choice(self.size, size=min(self.batch_size, self.size), replace=False)
+        where = torch.from_numpy(slots).to(self.buffers["action"].device)
+        inputs = {
+            name: buffer[where].transpose(0, 1)
+            for name, buffer in self.buffers.items()
+            if name in STREAMS
+        }
+        action, reward, terminal = (
+            self.buffers[name][where][None] for name in ("action", "reward", "terminal")
+        )
+        return Segment(inputs, action, reward[..., None], terminal[..., None])
+
+
+class _LengthIndex:
+    """Slots by trial length; adding, removing and drawing take constant time."""
+
+    def __init__(self, max_steps: int, capacity: int) -> None:
+        self.members = np.zeros((max_steps + 1, capacity), dtype=np.int32)
+        self.counts = np.zeros(max_steps + 1, dtype=np.int64)
+        self.places = np.zeros(capacity, dtype=np.int64)
+
+    def add(self, slot: int, length: int) -> None:
+        place = self.counts[length]
+        self.members[length, place] = slot
+        self.places[slot] = place
+        self.counts[length] += 1
+
+    def remove(self, slot: int, length: int) -> None:
+        self.counts[length] -= 1
+        last = self.members[length, self.counts[length]]
+        place = self.places[slot]
+        self.members[length, place] = last
+        self.places[last] = place
+
+    def state_dict(self) -> dict[str, Tensor]:
+        rows = [row[:count] for row, count in zip(self.members, self.counts, strict=True)]
+        members = torch.from_numpy(np.concatenate(rows))
+        return {"members": members, "counts": torch.from_numpy(self.counts.copy())}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.counts[:] = state["counts"].numpy()
+        rows = np.split(state["members"].numpy(), np.cumsum(self.counts)[:-1])
+        for length, row in enumerate(rows):
+            self.members[length, : len(row)] = row
+            self.places[row] = np.arange(len(row))
+
+
+def _with_mirror_images(items: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return each item followed by its mirror image."""
+    both = {}
+    for name, x in items.items():
+        image = x
+        if name in STREAMS:
+            image = STREAMS[name]().mirror(x)
+        elif name == "action":
+            image = mirror_action(x)
+        both[name] = torch.stack((x, image), dim=1).flatten(0, 1)
+    return both
+
+
+def _memory_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

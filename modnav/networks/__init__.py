@@ -1,0 +1,9 @@
+"""Agents as composable modules: belief, policy, action value."""
+
+from .actor_critic import *
+from .agent import *
+from .architectures import *
+from .belief import *
+from .description import *
+from .linear import *
+from .sequence import *

@@ -1,0 +1,165 @@
+"""The agent: an actor and two critics."""
+
+import torch
+from torch import Tensor, nn
+
+from modnav.task import STREAMS
+
+from .actor_critic import Actor, Critic, Inputs, TwinCritic
+from .architectures import description_of
+from .description import Description, describe, rebuild
+from .sequence import Memory, init_weights
+
+__all__ = ["Agent", "build_agent", "describe_agent", "rebuild_agent"]
+
+
+class Agent(nn.Module):
+    """An actor with its twin critics.
+
+    Args:
+        actor: Policy.
+        critic: Action value and its twin.
+
+    Raises:
+        ValueError: If an actor that sees only observations is paired with a critic that is told
+            what the Kalman filter knows.
+    """
+
+    def __init__(self, actor: Actor, critic: TwinCritic) -> None:
+        super().__init__()
+        if "kalman" in critic.first.sources and "kalman" not in actor.sources:
+            raise ValueError(
+                "critic.belief is Kalman but actor.belief is not; "
+                "a Kalman critic is allowed with a Kalman actor only"
+            )
+        self.actor = actor
+        self.critic = critic
+
+    @property
+    def sources(self) -> set[str]:
+        """Names of the streams that the agent reads."""
+        return self.actor.sources | self.critic.first.sources
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the agent remembers earlier steps."""
+        return self.actor.recurrent or self.critic.first.recurrent
+
+    @property
+    def architecture(self) -> str:
+        """Name of the architecture, e.g. ``"Actor3Critic5"``; ``"custom"`` for others."""
+        from .architectures import name_of
+
+        return name_of(describe_agent(self))
+
+    @torch.no_grad()
+    def actions(self, inputs: Tensor | Inputs) -> Tensor:
+        """Return actions in [-1, 1] for whole trials.
+
+        Args:
+            inputs: What the agent read, ``(T, B, 6)``, or ``(T, B, 13)`` for the EKF agent; or a
+                mapping from stream names to such tensors.
+
+        Returns:
+            Actions, ``(T, B, 2)``.
+
+        Raises:
+            ValueError: If a stream is missing or of the wrong size.
+        """
+        return self.actor(self._read(inputs, self.actor.sources))[0]
+
+    @torch.no_grad()
+    def values(self, inputs: Tensor | Inputs, actions: Tensor) -> Tensor:
+        """Return both action values for whole trials.
+
+        Args:
+            inputs: As in :meth:`actions`.
+            actions: Actions taken, ``(T, B, 2)``.
+
+        Returns:
+            Values, ``(2, T, B, 1)``.
+
+        Raises:
+            ValueError: If a stream is missing or of the wrong size.
+        """
+        return self.critic(self._read(inputs, self.critic.first.sources), actions)
+
+    @torch.no_grad()
+    def act(self, inputs: Tensor | Inputs, memory: Memory = None) -> tuple[Tensor, Memory]:
+        """Take one step.
+
+        Args:
+            inputs: What the agent reads now, ``(B, 6)`` (``(B, 13)`` for the EKF agent), or a
+                mapping from stream names to such tensors.
+            memory: What the last step returned; ``None`` starts a trial.
+
+        Returns:
+            Actions in [-1, 1], ``(B, 2)``, and the new memory.
+
+        Raises:
+            ValueError: If a stream is missing or of the wrong size.
+        """
+        read = self._read(inputs, self.actor.sources)
+        action, memory = self.actor({name: x[None] for name, x in read.items()}, memory)
+        return action[0], memory
+
+    def _read(self, inputs: Tensor | Inputs, sources: set[str]) -> Inputs:
+        if isinstance(inputs, Tensor):
+            inputs = {name: inputs for name in sources}
+        for name in sorted(sources):
+            if name not in inputs:
+                raise ValueError(
+                    f"the agent reads {name!r}; the inputs hold {', '.join(inputs) or 'nothing'}"
+                )
+            found, needed = inputs[name].shape[-1], STREAMS[name].features
+            if found != needed:
+                raise ValueError(f"{name!r} inputs have {found} features; it must be {needed}")
+        return inputs
+
+
+def describe_agent(agent: Agent) -> Description:
+    """Return the names and numbers that rebuild an agent."""
+    critic = agent.critic.first
+    return {
+        "actor": {
+            "belief": describe(agent.actor.belief),
+            "action": describe(agent.actor.action),
+        },
+        "critic": {
+            "belief": describe(critic.belief),
+            "value": describe(critic.value),
+            "action_enters": critic.action_enters,
+        },
+    }
+
+
+def rebuild_agent(description: Description) -> Agent:
+    """Build the agent that :func:`describe_agent` described, with fresh published weights.
+
+    Raises:
+        ValueError: As :func:`rebuild`, and if the parts do not fit together.
+    """
+    actor = {name: rebuild(part) for name, part in description["actor"].items()}
+    critic = dict(description["critic"])
+    critic |= {name: rebuild(critic[name]) for name in ("belief", "value")}
+    built = Actor(**actor).apply(init_weights)  # type: ignore[arg-type]  # Actor checks its parts
+    return Agent(built, TwinCritic(Critic(**critic).apply(init_weights)))
+
+
+def build_agent(architecture: str) -> Agent:
+    """Build a published agent with fresh weights, drawn from torch's global generator.
+
+    Args:
+        architecture: A name such as ``"Actor3Critic5"`` or ``"modular"``.
+
+    Returns:
+        The agent.
+
+    Raises:
+        ValueError: If the name is unknown; the message lists the known ones.
+
+    Example:
+        >>> build_agent("modular").architecture
+        'Actor3Critic5'
+    """
+    return rebuild_agent(description_of(architecture))

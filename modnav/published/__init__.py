@@ -1,0 +1,5 @@
+"""The study's own files: checkpoints and animals."""
+
+from .animals import *
+from .origin import *
+from .weights import *

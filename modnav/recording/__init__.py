@@ -1,0 +1,9 @@
+"""What agents do and what their units do, as tables and pictures."""
+
+from .frames import *
+from .interventions import *
+from .layers import *
+from .read_out import *
+from .record import *
+from .session import *
+from .stepwise import *

@@ -1,0 +1,203 @@
+"""Sessions: the trials that an agent runs in one go, drawn from a task or taken from a table."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from modnav.acting import Noise, draw_noise
+from modnav.tables import refuse_unknown
+from modnav.task import UNIT_CM, TaskParameters, Trials, make_trials, sample_trials
+
+__all__ = ["TRIALS", "Session", "make_session", "read_targets"]
+
+TRIALS = 500
+"""Trials of a session unless said otherwise."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """Trials ready to run, the same for every agent.
+
+    Attributes:
+        task: Constants of the task.
+        trials: What is fixed during each trial.
+        noise: Noise of each of their steps.
+        filter_process_noise: Process noise that a Kalman filter assumes, in multiples of the
+            joystick gain; the trial's own if None.
+        filter_observation_noise: Observation noise that it assumes, likewise.
+    """
+
+    task: TaskParameters
+    trials: Trials
+    noise: Noise
+    filter_process_noise: float | None = None
+    filter_observation_noise: float | None = None
+
+    def __len__(self) -> int:
+        """Return the number of trials."""
+        return len(self.trials.target)
+
+    def to(self, device: torch.device) -> "Session":
+        """Return the same session on another device."""
+        return replace(
+            self,
+            trials=Trials(*(x.to(device) for x in self.trials)),
+            noise=Noise(*(x.to(device) for x in self.noise)),
+        )
+
+    def blocks(self, size: int) -> Iterator["Session"]:
+        """Yield the session in parts of ``size`` trials or fewer, in order."""
+        for k in range(0, len(self), size):
+            trials = Trials(*(x[k : k + size] for x in self.trials))
+            noise = Noise(*(x[:, k : k + size] for x in self.noise))
+            yield replace(self, trials=trials, noise=noise)
+
+
+def make_session(
+    task: TaskParameters | None = None,
+    *,
+    trials: int | None = None,
+    targets: pd.DataFrame | None = None,
+    seed: int = 0,
+    filter_process_noise: float | None = None,
+    filter_observation_noise: float | None = None,
+    **constants: Any,
+) -> Session:
+    """Draw the trials and the noise of a session.
+
+    Args:
+        task: Constants of the task; those of the published gain task by default.
+        trials: Number of trials: 500 by default, or as many as ``targets`` has.
+        targets: Targets to take in order instead of drawing them: ``target_x_cm`` and
+            ``target_y_cm`` (or ``target_r_cm`` and ``target_theta_deg``). Its columns ``gain``,
+            ``process_noise``, ``observation_noise`` and, in a perturbation task,
+            ``perturbation_...``, where it has them, come before those of the task. Other columns
+            of ``trials`` are not used, so a recorded table can be given as it is.
+        seed: Seed of all draws; the same seed gives the same trials to every agent.
+        filter_process_noise: Process noise that a Kalman filter assumes, in multiples of the
+            joystick gain; that of each trial by default.
+        filter_observation_noise: Observation noise that it assumes, likewise.
+        constants: Constants of the task to change, e.g. ``gain=1.5``.
+
+    Returns:
+        The session, on the CPU.
+
+    Raises:
+        ValueError: If a constant is unknown or not allowed, or the targets cannot be used.
+    """
+    known = [field.name for field in fields(TaskParameters)]
+    unknown = sorted(set(constants) - set(known))
+    if unknown:
+        raise ValueError(f"the task has no {', '.join(unknown)}; it has {', '.join(known)}")
+    task = replace(task or TaskParameters(), **constants)
+    if trials is not None and trials < 1:
+        raise ValueError(f"trials is {trials}; it must be 1 or more")
+    for key, value in (
+        ("filter_process_noise", filter_process_noise),
+        ("filter_observation_noise", filter_observation_noise),
+    ):
+        if value is not None and not 0 <= value < float("inf"):
+            raise ValueError(f"{key} is {value}; it must be 0 or more")
+    if targets is not None:
+        targets = _checked(targets, trials)
+        trials = len(targets)
+    count = TRIALS if trials is None else trials
+    generator = torch.Generator().manual_seed(seed)
+    drawn = sample_trials(task, count, generator)
+    if targets is not None:
+        drawn = _taken(targets, drawn, task)
+    noise = draw_noise(task.max_steps, count, generator)
+    return Session(task, drawn, noise, filter_process_noise, filter_observation_noise)
+
+
+def read_targets(path: Path) -> pd.DataFrame:
+    """Read a table of targets, see :func:`make_session`.
+
+    Args:
+        path: A ``.csv`` or ``.parquet`` file.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    if path.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"{path} is not a .csv or .parquet file")
+    try:
+        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except Exception as error:  # damaged metadata of Parquet raise many kinds
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} cannot be read: {reason}") from error
+
+
+def _checked(targets: pd.DataFrame, count: int | None) -> pd.DataFrame:
+    refuse_unknown(targets.columns, "trials")
+    has_xy = {"target_x_cm", "target_y_cm"} <= set(targets)
+    if not has_xy and not {"target_r_cm", "target_theta_deg"} <= set(targets):
+        raise ValueError(
+            "targets lacks target_x_cm and target_y_cm (or target_r_cm and target_theta_deg); "
+            f"it has {', '.join(map(str, targets.columns))}"
+        )
+    needed = count or max(len(targets), 1)
+    if len(targets) < needed:
+        raise ValueError(f"targets has {len(targets)} rows; it must have {needed} or more")
+    return targets.iloc[:needed].reset_index(drop=True)
+
+
+def _taken(targets: pd.DataFrame, drawn: Trials, task: TaskParameters) -> Trials:
+    """Return the trials with what a table of targets says in place of what was drawn."""
+    fraction = drawn.joystick_gain[:, 0]
+    gain = _numbers(targets, "gain", drawn.gain, above=True)
+    process, observation = (
+        _numbers(targets, name, std[:, 0] / fraction, above=False)
+        for name, std in (
+            ("process_noise", drawn.process_noise_std),
+            ("observation_noise", drawn.observation_noise_std),
+        )
+    )
+    peak, onset = drawn.peak, drawn.onset
+    if task.perturbed:
+        linear = _numbers(targets, "perturbation_peak_v_cm_s", UNIT_CM * peak[:, 0]) / UNIT_CM
+        angular = _numbers(targets, "perturbation_peak_w_deg_s", torch.rad2deg(peak[:, 1]))
+        peak = torch.stack((linear, torch.deg2rad(angular)), dim=-1)
+        start = _numbers(targets, "perturbation_onset_s", onset * task.dt, above=False)
+        onset = (start / task.dt).round().long()
+    target = _points(targets)
+    return make_trials(task, target, gain, process, observation, peak, onset)
+
+
+def _points(targets: pd.DataFrame) -> Tensor:
+    nothing = torch.zeros(len(targets))
+    if {"target_x_cm", "target_y_cm"} <= set(targets):
+        xy = [_numbers(targets, f"target_{axis}_cm", nothing) for axis in "xy"]
+    else:
+        radius = _numbers(targets, "target_r_cm", nothing)
+        theta = torch.deg2rad(_numbers(targets, "target_theta_deg", nothing))
+        xy = [radius * theta.cos(), radius * theta.sin()]
+    return torch.stack(xy, dim=-1) / UNIT_CM
+
+
+def _numbers(
+    targets: pd.DataFrame, name: str, otherwise: Tensor, above: bool | None = None
+) -> Tensor:
+    """Return a column, or ``otherwise`` where there is none.
+
+    ``above`` asks for numbers above 0 (true), or of 0 or more (false).
+    """
+    if name not in targets:
+        return otherwise
+    column = pd.to_numeric(targets[name], errors="coerce")
+    if name == "perturbation_onset_s":
+        column = column.fillna(0.0)  # no perturbation, which starts at no time
+    values = torch.tensor(column.to_numpy(float), dtype=torch.float32)
+    rule, wrong = "finite", ~torch.isfinite(values)
+    if above is not None:
+        rule = "above 0" if above else "0 or more"
+        wrong |= values <= 0 if above else values < 0
+    if wrong.any():
+        first = targets[name].iloc[int(wrong.nonzero()[0])]
+        raise ValueError(f"targets.{name} holds {first}; it must be {rule}")
+    return values

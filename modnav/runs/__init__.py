@@ -1,0 +1,8 @@
+"""Runs on disk: folders, checkpoints, training curves, selection."""
+
+from .checkpoints import *
+from .curve import *
+from .evaluate import *
+from .folder import *
+from .selection import *
+from .trained import *

@@ -1,0 +1,295 @@
+"""Training curves: how the checkpoints of a run do on the fixed test trials, as published.
+
+A curve is a CSV file with a row for each checkpoint and test task, and the published columns,
+names and folders. Beside it lies a JSON file of the same name with the settings that made it and a
+digest of each checkpoint: it tells which rows may be kept when an evaluation goes on.
+
+References:
+    Zhang, Pitkow & Angelaki (2024), authors' data, ``training_curve/``.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import asdict
+from dataclasses import dataclass
+from modnav.files import one_line
+from modnav.task import Range
+from modnav.task import TaskParameters
+from modnav.task import bounds
+from pathlib import Path
+from typing import Any
+from typing import NamedTuple
+import csv
+import hashlib
+import json
+import math
+import os
+import pandas as pd
+
+__all__ = ["COLUMNS", "DEFAULT_NOISE", "FIRST", "INTERVAL", "METRICS", "Place", "Rows", "Settings", "TrainingCurve", "digest", "read_curve"]
+
+METRICS = (
+    "reward_fraction",
+    "error_distance",
+    "error_distance_shoot",
+    "reward_rate",
+    "TD_error_abs",
+    "TD_error",
+    "value_est",
+)
+"""Columns that are measured."""
+
+COLUMNS = ("episode", "task", *METRICS, "ordered_episode")
+"""Columns of the file, in order."""
+
+FIRST, INTERVAL = 499, 500
+"""First number of ``ordered_episode``, and the step between two."""
+
+DEFAULT_NOISE = (0.2, 0.1)
+"""Process and observation noise of the tasks whose name does not end in ``_control``."""
+
+Rows = dict[str, dict[str, float]]
+"""Measured columns of one checkpoint, by test task."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a curve depends on beside the weights.
+
+    Attributes:
+        tasks: Names of the test tasks, in order.
+        trials: Trials of each.
+        task: Constants of the task.
+        discount: Discount per step.
+        agent: Description of the agent.
+    """
+
+    tasks: tuple[str, ...]
+    trials: int
+    task: TaskParameters
+    discount: float
+    agent: Mapping[str, Any]
+
+    def plain(self) -> dict[str, Any]:
+        """Return them as JSON holds them."""
+        return json.loads(json.dumps(asdict(self)))
+
+
+class Place(NamedTuple):
+    """What decides the path of a curve.
+
+    Attributes:
+        test: ``"gain"`` or ``"perturbation"``.
+        task: What the agent was trained on; its noise names the folder of control agents.
+        extensive: Whether the test tasks are those of the extensive training.
+        pre: Whether the checkpoints are those of phase I, which the study did not publish.
+    """
+
+    test: str
+    task: TaskParameters
+    extensive: bool = False
+    pre: bool = False
+
+    def folder(self, out: Path) -> Path:
+        """Return the folder of the curve, given the one that ``training_curve`` is in."""
+        noise = (self.task.process_noise, self.task.observation_noise)
+        control = tuple(map(bounds, noise)) != tuple(map(bounds, DEFAULT_NOISE))
+        name = f"{self.test}{'_control' * control}{'_full' * self.extensive}{'_pre' * self.pre}"
+        folder = out / "training_curve" / name
+        return folder / "_".join(map(_noise_name, noise)) if control else folder
+
+    def file(self, out: Path, architecture: str, seed: int) -> Path:
+        """Return the path of the curve of a run."""
+        return self.folder(out) / f"{architecture}_seed{seed}.csv"
+
+
+def _noise_name(noise: Range) -> str:
+    lo, hi = bounds(noise)
+    return f"{lo:g}" if lo == hi else f"{lo:g}-{hi:g}"
+
+
+class TrainingCurve:
+    """A curve that is being made; on disk it is whole at any time.
+
+    Args:
+        path: The CSV file.
+        settings: What it depends on.
+        overwrite: Whether to start anew whatever there is. It is replaced by the first result.
+
+    Raises:
+        ValueError: If there is a file of other settings or of unknown ones.
+    """
+
+    def __init__(self, path: Path, settings: Settings, *, overwrite: bool = False) -> None:
+        self.path = path
+        self.settings = settings
+        self.rows: dict[int, Rows] = {}
+        self.digests: dict[int, str] = {}
+        self._claimed = not overwrite and (path.exists() or self._beside.exists())
+        if self._claimed:
+            self._continue()
+
+    @property
+    def _beside(self) -> Path:
+        return self.path.with_suffix(".json")
+
+    def _continue(self) -> None:
+        """Take over what can be trusted: whole rows of checkpoints whose digest is known."""
+        made = self._made()
+        settings = self.settings.plain()
+        for key, value in settings.items():
+            if made.get(key) != value:
+                reason = one_line(_difference(key, made.get(key), value))
+                raise ValueError(f"{self.path} {reason}; {_ADVICE}")
+        known = made.get("checkpoints")
+        if not isinstance(known, dict) or not all(isinstance(x, str) for x in known.values()):
+            raise ValueError(f"{self._beside} tells of no checkpoints; {_ADVICE}")
+        rows: dict[int, Rows] = {}
+        for row in _whole_rows(self.path) if self.path.exists() else ():
+            measured = {name: row[name] for name in METRICS}
+            rows.setdefault(row["episode"], {})[row["task"]] = measured
+        for episode, found in rows.items():
+            if set(found) == set(self.settings.tasks) and str(episode) in known:
+                self.rows[episode], self.digests[episode] = found, known[str(episode)]
+
+    def _made(self) -> dict[str, Any]:
+        try:
+            made = json.loads(self._beside.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ValueError(
+                f"{self.path} is there, but {self._beside.name}, which tells how it was made, "
+                f"cannot be read; {_ADVICE}"
+            ) from error
+        return made if isinstance(made, dict) else {}
+
+    def holds(self, episode: int, checkpoint: Path) -> bool:
+        """Return whether the rows of a checkpoint are there.
+
+        Raises:
+            ValueError: If there are rows of another checkpoint of that trial.
+        """
+        if episode not in self.rows:
+            return False
+        if self.digests[episode] != digest(checkpoint):
+            raise ValueError(
+                f"{self.path} holds trial {episode} of a checkpoint other than {checkpoint}; "
+                f"{_ADVICE}"
+            )
+        return True
+
+    def add(self, episode: int, checkpoint_digest: str, rows: Rows) -> None:
+        """Add what was measured of a checkpoint, and write the curve.
+
+        Raises:
+            OSError: If it cannot be written; the files are as before.
+        """
+        self.rows[episode] = rows
+        self.digests[episode] = checkpoint_digest
+        self.rows = dict(sorted(self.rows.items()))
+        content = self.settings.plain()
+        content["checkpoints"] = {str(k): self.digests[k] for k in self.rows}
+        if not self._claimed:  # no rows beside other settings, whenever it ends
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _write(self._beside, json.dumps(content | {"checkpoints": {}}, indent=1) + "\n")
+            self._claimed = True
+        _write(self.path, self.table().to_csv(index=False, na_rep="nan", lineterminator="\n"))
+        _write(self._beside, json.dumps(content, indent=1) + "\n")
+
+    def table(self) -> pd.DataFrame:
+        """Return the curve so far, as :func:`read_curve` would."""
+        rows = [
+            (episode, task, *(measured[task][name] for name in METRICS), FIRST + INTERVAL * k)
+            for k, (episode, measured) in enumerate(self.rows.items())
+            for task in self.settings.tasks
+        ]
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+_ADVICE = "choose another --out, or start anew with --overwrite"
+
+
+def _difference(key: str, made: Any, now: Any) -> str:
+    if key == "tasks":
+        found = ", ".join(map(str, made)) if isinstance(made, Sequence) else made
+        return f"was made with test tasks {found}; now they are {', '.join(now)}"
+    if key == "agent":
+        return "holds an agent of other modules or sizes; one file holds one architecture"
+    if key == "task" and isinstance(made, Mapping):
+        name = next(k for k in {**now, **made} if now.get(k, ...) != made.get(k, ...))
+        return f"was made with task.{name} {made.get(name)}; now it is {now.get(name)}"
+    return f"was made with {key} {made}; now it is {now}"
+
+
+def digest(checkpoint: Path) -> str:
+    """Return what tells the content of a checkpoint from others."""
+    return hashlib.blake2b(checkpoint.read_bytes(), digest_size=16).hexdigest()
+
+
+def read_curve(path: Path) -> pd.DataFrame:
+    """Read a training curve, one of modnav or of the study.
+
+    Returns:
+        The published columns, a row for each checkpoint and test task.
+
+    Raises:
+        ValueError: If there is none, or it is damaged.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist")
+    table = pd.DataFrame(_whole_rows(path), columns=list(COLUMNS))
+    lines = len(path.read_bytes().splitlines()) - 1
+    checkpoints, tasks = table["episode"].nunique(), table["task"].nunique()
+    once = not table.duplicated(["episode", "task"]).any()
+    if not (once and 0 < len(table) == lines == checkpoints * tasks):
+        raise ValueError(f"{path} is damaged or not finished; `modnav evaluate` makes it whole")
+    return table
+
+
+def _whole_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows that are as they were written, with numbers as numbers.
+
+    A last line without its end may have lost digits, so it is left out as well.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith("\n") and "\0" not in line]
+    if not whole:
+        return
+    try:
+        table = csv.DictReader(whole)
+        names = list(table.fieldnames or ())
+        if not all(names.count(name) == 1 for name in COLUMNS):
+            columns = ", ".join(COLUMNS)
+            raise ValueError(f"{path} is not a training curve, whose columns are {columns}")
+        for row in table:
+            if None not in row and None not in row.values() and (found := _parsed(row)):
+                yield found
+    except csv.Error as error:
+        raise ValueError(f"{path} is damaged: {one_line(error)}") from error
+
+
+def _parsed(row: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return a row with numbers as numbers; None if some are not."""
+    try:
+        numbers = {name: float(row[name]) for name in COLUMNS if name != "task"}
+    except ValueError:
+        return None
+    counted = [numbers[name] for name in ("episode", "ordered_episode")]
+    whole = all(x.is_integer() and 0 <= x < 2**53 for x in counted)
+    if not whole or any(map(math.isinf, numbers.values())):
+        return None
+    episode, ordered = map(int, counted)
+    return {**numbers, "task": row["task"], "episode": episode, "ordered_episode": ordered}
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file beside its place and move it there when it is on the disk."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with new.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)

@@ -1,0 +1,92 @@
+"""Folders of runs."""
+
+from filelock import FileLock
+from filelock import Timeout
+from pathlib import Path
+import os
+import shutil
+
+__all__ = ["RunFolder"]
+
+class RunFolder:
+    """The folder of one run.
+
+    It holds ``config.yaml``, ``last.ckpt``, ``checkpoints/``, ``validation.csv``,
+    ``learning_curve.png`` and the files of TensorBoard; ``.lock`` is held while it is trained.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path / ".lock")
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint to resume from."""
+        return self.path / "last.ckpt"
+
+    @property
+    def config(self) -> Path:
+        """Configuration of the run."""
+        return self.path / "config.yaml"
+
+    def holds(self, checkpoint: str | None) -> bool:
+        """Return whether a checkpoint is this run's own."""
+        return checkpoint is not None and self.path.resolve() in Path(checkpoint).resolve().parents
+
+    def claim(self, *, overwrite: bool, resume: bool) -> None:
+        """Make the folder ready for a run.
+
+        Raises:
+            ValueError: If it holds a run already and neither is wished, or cannot be written.
+        """
+        if self.config.exists() and not resume and not overwrite:
+            raise ValueError(
+                f"{self.path} holds a run already; go on with it by "
+                f"`modnav fit --resume {self.path}`, choose another --name, "
+                "or start anew with --overwrite true"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"{self.path} cannot be made: {error.strerror}") from error
+        if not os.access(self.path, os.W_OK):
+            raise ValueError(f"{self.path} cannot be written; choose another --runs folder")
+
+    def lock(self) -> None:
+        """Take the folder until :meth:`unlock`, or until this process ends.
+
+        Raises:
+            ValueError: If another process has it.
+        """
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout as error:
+            raise ValueError(
+                f"{self.path} is being trained by another process; wait for it to end, or choose "
+                "another --name or --seed_everything"
+            ) from error
+
+    def unlock(self) -> None:
+        """Let others take the folder."""
+        self._lock.release()
+
+    def clear(self, *, whole: bool) -> None:
+        """Delete files that a killed run left half written, but nothing of others.
+
+        Args:
+            whole: Delete all that a former run left.
+        """
+        for folder in (self.path, self.path / "checkpoints"):
+            for file in folder.glob(".*.ckpt.*"):
+                file.unlink(missing_ok=True)
+        if not whole:
+            return
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        names = ("last.ckpt", "best.ckpt", "validation.csv", "learning_curve.png", "hparams.yaml")
+        patterns = ("events.out.tfevents*", "last.*.rank*.ckpt", "best.*.rank*.ckpt")
+        own = [self.path / name for name in names]
+        for file in [*own, *(file for x in patterns for file in self.path.glob(x))]:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,177 @@
+"""Trained runs as evaluation sees them: checkpoints by trial, seed, and what they were trained on."""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import fields
+from modnav.files import one_line
+from modnav.files import read_weights
+from modnav.files import refuse_endless
+from modnav.task import TaskParameters
+from pathlib import Path
+from typing import Any
+import re
+import yaml
+
+__all__ = ["CONFIG", "TrainedRun", "find_runs"]
+
+CONFIG = "config.yaml"
+"""Configuration in the folder of a run."""
+
+_NAME = re.compile(r"(?P<episode>\d+)(?P<pre>_pre)?\.ckpt")
+_SEED = re.compile(r"seed(\d+)")
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """Checkpoints of one training, of phase I or of what followed.
+
+    Attributes:
+        folder: Folder of the run.
+        seed: Seed of the training.
+        task: What the agent was trained on.
+        discount: Discount per step.
+        pre: Whether the checkpoints are those of phase I.
+        checkpoints: Files by index of the trial that they follow, in order.
+    """
+
+    folder: Path
+    seed: int
+    task: TaskParameters
+    discount: float
+    pre: bool
+    checkpoints: dict[int, Path]
+
+    def about(self) -> Mapping[str, Any]:
+        """Return what the first sound checkpoint says of its agent: ``architecture``, ``agent``.
+
+        Raises:
+            ValueError: If none can be read, or is a checkpoint of modnav.
+        """
+        first: ValueError | None = None
+        for checkpoint in self.checkpoints.values():
+            try:
+                return _about(checkpoint)
+            except ValueError as error:
+                first = first or error
+        raise first or ValueError(f"{self.folder} holds no checkpoint")
+
+
+def find_runs(paths: Iterable[Path], *, pre: bool = False) -> list[TrainedRun]:
+    """Return the runs in some folders.
+
+    Args:
+        paths: Folders of runs, folders of such, or single checkpoints, which stand for a run that
+            has no other. A run that is found twice is taken once.
+        pre: Whether the checkpoints of phase I are taken too, as runs of their own.
+
+    Returns:
+        The runs, in the order of ``paths`` and by name in each.
+
+    Raises:
+        ValueError: If there is nothing at a path, or what was trained cannot be told.
+    """
+    found: dict[tuple[Path, bool], dict[int, Path]] = {}
+    for path in paths:
+        for file in _checkpoints(path, pre):
+            name = _parsed(file)
+            files = found.setdefault((_folder(file), bool(name["pre"])), {})
+            files.setdefault(int(name["episode"]), file)
+    return [_run(folder, early, files) for (folder, early), files in found.items()]
+
+
+def _about(checkpoint: Path) -> Mapping[str, Any]:
+    content = read_weights(checkpoint)
+    about = content.get("modnav") if isinstance(content, Mapping) else None
+    if not isinstance(about, Mapping) or not {"architecture", "agent"} <= set(about):
+        raise ValueError(f"{checkpoint} is not a checkpoint of modnav")
+    try:
+        refuse_endless(about)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint}: {error}") from error
+    return about
+
+
+def _checkpoints(path: Path, pre: bool) -> list[Path]:
+    if path.is_file():
+        _parsed(path)
+        return [path]
+    if not path.is_dir():
+        raise ValueError(f"RUN is {path}; there is no such file or folder")
+    files = sorted(f for f in path.rglob("*.ckpt") if _NAME.fullmatch(f.name))
+    chosen = [f for f in files if pre or not _parsed(f)["pre"]]
+    if files and not chosen:
+        raise ValueError(f"{path} holds checkpoints of phase I only; --pre takes them too")
+    if not files:
+        raise ValueError(f"{path} holds no checkpoints, files such as checkpoints/00499.ckpt")
+    return chosen
+
+
+def _parsed(file: Path) -> re.Match[str]:
+    found = _NAME.fullmatch(file.name)
+    if found is None:
+        raise ValueError(
+            f"RUN is {file}; the name of a checkpoint must be its trial, such as 00499.ckpt"
+        )
+    return found
+
+
+def _folder(file: Path) -> Path:
+    """Return the folder of a checkpoint's run: the nearest with a configuration."""
+    parents = file.absolute().parents[:2]
+    return next((p for p in parents if (p / CONFIG).is_file()), parents[0])
+
+
+def _run(folder: Path, pre: bool, files: dict[int, Path]) -> TrainedRun:
+    ordered = dict(sorted(files.items()))
+    config = _config(folder, next(iter(ordered.values())))
+    where = folder / CONFIG
+    named = _SEED.fullmatch(folder.name)
+    seed = named[1] if named else str(config.get("seed_everything"))
+    if not seed.isdecimal():
+        told = one_line(seed)
+        raise ValueError(f"{where}: seed_everything is {told}; the seed of a run must be a number")
+    discount = _section(config, "model").get("discount", 0.97)
+    if not isinstance(discount, (int, float)) or not 0 <= discount <= 1:
+        raise ValueError(f"{where}: model.discount is {one_line(discount)}; it must be in [0, 1]")
+    task = _task(_section(_section(config, "data"), "task"), where)
+    return TrainedRun(folder, int(seed), task, discount, pre, ordered)
+
+
+def _config(folder: Path, checkpoint: Path) -> dict[str, Any]:
+    """Return the configuration of a run, or as much of it as a checkpoint tells by itself."""
+    path = folder / CONFIG
+    if not path.is_file():
+        about = _about(checkpoint)
+        if not about.get("task"):
+            raise ValueError(
+                f"{checkpoint} lies in no run: there is no config.yaml that tells its task"
+            )
+        seed = _section(about, "origin").get("seed")
+        return {"seed_everything": seed, "data": {"task": about["task"]}}
+    try:
+        content = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        refuse_endless(content)
+    except (yaml.YAMLError, OSError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not the configuration of a run") from error
+    return content
+
+
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = config.get(name)
+    return section if isinstance(section, Mapping) else {}
+
+
+def _task(values: Mapping[str, Any], where: Path) -> TaskParameters:
+    known = {field.name for field in fields(TaskParameters)}
+    unknown = sorted(str(name) for name in values if name not in known)
+    if unknown:
+        names = one_line(", ".join(unknown))
+        raise ValueError(f"{where}: data.task holds {names}, which a task has not")
+    constants: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+    }
+    try:
+        return TaskParameters(**constants)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {one_line(error)}") from error

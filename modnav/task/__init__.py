@@ -1,0 +1,8 @@
+"""The steering task: its constants, its world, what is sensed of it."""
+
+from . import kalman as kalman
+from .geometry import *
+from .kalman import *
+from .parameters import *
+from .streams import *
+from .world import *

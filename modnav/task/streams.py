@@ -1,0 +1,130 @@
+"""Input streams: what a network may read at each step, computed while trials unfold.
+
+A stream has a state but nothing to learn; its outputs are stored in replay. ``observation`` gives
+the 6 numbers the agent senses, ``kalman`` the 13 numbers of an extended Kalman filter, which is
+told each trial's gain, noise, target and perturbation.
+"""
+
+import abc
+import math
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from . import kalman
+from .parameters import TaskParameters
+from .world import Sensation, Trials
+
+__all__ = [
+    "STREAMS",
+    "AbstractStream",
+    "KalmanStream",
+    "ObservationStream",
+    "StreamState",
+    "mirror_action",
+]
+
+StreamState = Any
+"""What a stream remembers between steps: ``None`` or a tuple of tensors ``(B, ...)``."""
+
+
+class AbstractStream(abc.ABC):
+    """Turns sensations into inputs.
+
+    Attributes:
+        features: Numbers in one input, ``F``.
+        mirrored: Sign of each number in the left-right mirror image of a trial, ``F`` of them.
+    """
+
+    features: ClassVar[int]
+    mirrored: ClassVar[tuple[int, ...]]
+
+    @abc.abstractmethod
+    def start(self, trials: Trials, sensation: Sensation) -> tuple[Tensor, StreamState]:
+        """Return the first input, ``(B, F)``, and the state."""
+
+    @abc.abstractmethod
+    def step(
+        self, trials: Trials, sensation: Sensation, state: StreamState, task: TaskParameters
+    ) -> tuple[Tensor, StreamState]:
+        """Return the next input, ``(B, F)``, and the new state."""
+
+    def mirror(self, inputs: Tensor) -> Tensor:
+        """Return the inputs ``(..., F)`` of the trial's mirror image."""
+        return inputs * inputs.new_tensor(self.mirrored)
+
+
+class ObservationStream(AbstractStream):
+    """What the agent senses: o_v, o_w, a_v, a_w, target x, target y; F = 6."""
+
+    features = 6
+    mirrored = (1, -1, 1, -1, -1, 1)
+
+    @override
+    def start(self, trials: Trials, sensation: Sensation) -> tuple[Tensor, StreamState]:
+        return torch.cat(sensation[:3], dim=-1), None
+
+    @override
+    def step(
+        self, trials: Trials, sensation: Sensation, state: StreamState, task: TaskParameters
+    ) -> tuple[Tensor, StreamState]:
+        return torch.cat(sensation[:3], dim=-1), None
+
+
+class KalmanStream(AbstractStream):
+    """The belief of a Kalman filter, see :func:`modnav.task.kalman.features`; F = 13.
+
+    Args:
+        process_noise: Process noise that the filter assumes, in multiples of the joystick gain;
+            the trial's own if None.
+        observation_noise: Observation noise that it assumes, likewise.
+    """
+
+    features = kalman.FEATURES
+    mirrored = (-1, 1, -1, 1, -1, 1, -1, 1, 1, -1, 1, 1, 1)
+
+    def __init__(
+        self, process_noise: float | None = None, observation_noise: float | None = None
+    ) -> None:
+        self.process_noise = process_noise
+        self.observation_noise = observation_noise
+
+    @override
+    def start(self, trials: Trials, sensation: Sensation) -> tuple[Tensor, StreamState]:
+        belief = kalman.start(trials.target)
+        return kalman.features(belief), belief
+
+    @override
+    def step(
+        self, trials: Trials, sensation: Sensation, state: StreamState, task: TaskParameters
+    ) -> tuple[Tensor, StreamState]:
+        process, observation = trials.process_noise_std, trials.observation_noise_std
+        if self.process_noise is not None:
+            process = self.process_noise * trials.joystick_gain
+        if self.observation_noise is not None:
+            observation = self.observation_noise * trials.joystick_gain
+        velocity = trials.joystick_gain * sensation.action + sensation.perturbation
+        belief = kalman.step(
+            kalman.KalmanState(*state), velocity, sensation.velocity, process, observation, task.dt
+        )
+        return kalman.features(belief), belief
+
+    @override
+    def mirror(self, inputs: Tensor) -> Tensor:
+        flipped = super().mirror(inputs)
+        flipped[..., 2] += math.pi
+        return flipped
+
+
+STREAMS: dict[str, type[ObservationStream] | type[KalmanStream]] = {
+    "observation": ObservationStream,
+    "kalman": KalmanStream,
+}
+"""The streams, by the name under which networks read them."""
+
+
+def mirror_action(action: Tensor) -> Tensor:
+    """Return the actions ``(..., 2)`` of a trial's mirror image."""
+    return action * action.new_tensor((1, -1))

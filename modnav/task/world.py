@@ -1,0 +1,287 @@
+"""The steering task, many trials at a time, as pure functions of tensors.
+
+A trial: steer with a joystick to a target that is shown for 300 ms, and stop there. Lengths are in
+units of 4 m (400 cm), angles in radians, time in steps of ``dt`` seconds; names that end in
+``_cm``, ``_deg``, ``_s`` carry other units. ``B`` is the number of trials.
+
+References:
+    Zhang, Pitkow & Angelaki, "Inductive biases of neural network modularity in spatial
+    navigation", Science Advances 10, eadk1256 (2024), Methods, "Task structure".
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from .parameters import UNIT_CM, Range, TaskParameters, bounds
+
+__all__ = [
+    "NEGLIGIBLE_STD",
+    "PULSE_STEPS",
+    "Outcome",
+    "Sensation",
+    "Trials",
+    "World",
+    "advance",
+    "begin",
+    "is_moving",
+    "is_stop",
+    "make_trials",
+    "move",
+    "perturbation_at",
+    "reward_at",
+    "sample_trials",
+]
+
+PULSE_STEPS = 11
+"""Steps over which a perturbation lasts."""
+
+NEGLIGIBLE_STD = 1e-8
+"""Standard deviation that stands for "no process noise" in the Kalman filter."""
+
+
+class Trials(NamedTuple):
+    """What is fixed during each of ``B`` trials.
+
+    Attributes:
+        target: Target position relative to the start, unit, ``(B, 2)``.
+        gain: Multiple of the default joystick gain, ``(B,)``.
+        joystick_gain: Velocities at full deflection, unit/s and rad/s, ``(B, 2)``.
+        process_noise_std: Standard deviation, unit/s and rad/s, ``(B, 2)``.
+        observation_noise_std: Standard deviation, unit/s and rad/s, ``(B, 2)``.
+        peak: Peak of the perturbation, unit/s and rad/s, ``(B, 2)``.
+        onset: Step at which the perturbation starts, ``(B,)``.
+    """
+
+    target: Tensor
+    gain: Tensor
+    joystick_gain: Tensor
+    process_noise_std: Tensor
+    observation_noise_std: Tensor
+    peak: Tensor
+    onset: Tensor
+
+
+class World(NamedTuple):
+    """Where each trial stands before an action.
+
+    Attributes:
+        state: x, y, heading, linear and angular velocity; unit, rad and their rates, ``(B, 5)``.
+        step: Steps taken so far, ``(B,)``.
+        started: Whether an earlier noise-free action exceeded the threshold, bool, ``(B,)``.
+    """
+
+    state: Tensor
+    step: Tensor
+    started: Tensor
+
+
+class Sensation(NamedTuple):
+    """What the senses deliver before an action.
+
+    Attributes:
+        velocity: Observed velocities, unit/s and rad/s, ``(B, 2)``.
+        action: The action that was taken, ``(B, 2)``.
+        target: Target position while it is shown, else 0, unit, ``(B, 2)``.
+        perturbation: Velocity added by the world, unit/s and rad/s, ``(B, 2)``; agents do not
+            sense it, but the Kalman filter is told.
+    """
+
+    velocity: Tensor
+    action: Tensor
+    target: Tensor
+    perturbation: Tensor
+
+
+class Outcome(NamedTuple):
+    """What a step brought.
+
+    Attributes:
+        reward: Reward, ``(B,)``; 0 but at a stop after the start.
+        terminated: Whether the trial ended by a stop, bool, ``(B,)``.
+        truncated: Whether it ended by time-out, bool, ``(B,)``.
+        rewarded: Whether the agent stopped inside the reward zone, bool, ``(B,)``.
+        distance: Distance to the target before the motion of this step, unit, ``(B,)``.
+    """
+
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    rewarded: Tensor
+    distance: Tensor
+
+
+def sample_trials(task: TaskParameters, count: int, generator: Generator) -> Trials:
+    """Draw trials.
+
+    Args:
+        task: Constants of the task.
+        count: Number of trials ``B``.
+        generator: Source of randomness; the trials live on its device.
+
+    Returns:
+        The trials.
+    """
+
+    def draw(value: Range, excluded: tuple[float, float] | None = None) -> Tensor:
+        lo, hi = bounds(value)
+        x = lo + (hi - lo) * torch.rand(count, generator=generator, device=generator.device)
+        while excluded and (inside := (x >= excluded[0]) & (x <= excluded[1])).any():
+            fresh = torch.rand(count, generator=generator, device=generator.device)
+            x = torch.where(inside, lo + (hi - lo) * fresh, x)
+        return x
+
+    near, far = task.target_distance_cm
+    radius = draw((near**2, far**2)).sqrt() / UNIT_CM
+    bearing = math.pi / 2 - torch.deg2rad(draw(task.target_angle_deg))
+    target = torch.stack((radius * bearing.cos(), radius * bearing.sin()), dim=-1)
+    gain = draw(task.gain, task.excluded_gain)
+    process = draw(task.process_noise)
+    observation = draw(task.observation_noise)
+    peak, onset = target.new_zeros(count, 2), torch.zeros_like(gain, dtype=torch.long)
+    if task.perturbed:
+        linear = draw(task.peak_linear_cm_s, task.excluded_peak_linear_cm_s) / UNIT_CM
+        angular = draw(task.peak_angular_deg_s, task.excluded_peak_angular_deg_s)
+        peak = torch.stack((linear, torch.deg2rad(angular)), dim=-1)
+        first, last = task.onset_steps
+        onset = torch.randint(
+            first, last + 1, (count,), generator=generator, device=generator.device
+        )
+    return make_trials(task, target, gain, process, observation, peak, onset)
+
+
+def make_trials(
+    task: TaskParameters,
+    target: Tensor,
+    gain: Tensor,
+    process_noise: Tensor,
+    observation_noise: Tensor,
+    peak: Tensor | None = None,
+    onset: Tensor | None = None,
+) -> Trials:
+    """Put given conditions together into trials.
+
+    Args:
+        task: Constants of the task.
+        target: Target positions, unit, ``(B, 2)``.
+        gain: Multiples of the default joystick gain, ``(B,)``.
+        process_noise: Standard deviations in multiples of the joystick gain, ``(B,)``.
+        observation_noise: Likewise.
+        peak: Peaks of the perturbation, unit/s and rad/s, ``(B, 2)``; none if omitted.
+        onset: First steps of the perturbation, ``(B,)``.
+
+    Returns:
+        The trials.
+    """
+    joystick_gain = gain[:, None] * gain.new_tensor(task.default_joystick_gain)
+    return Trials(
+        target,
+        gain,
+        joystick_gain,
+        process_noise[:, None] * joystick_gain,
+        observation_noise[:, None] * joystick_gain,
+        torch.zeros_like(target) if peak is None else peak,
+        torch.zeros_like(gain, dtype=torch.long) if onset is None else onset,
+    )
+
+
+def begin(trials: Trials) -> tuple[World, Sensation]:
+    """Return the world at the start of trials, and the first sensation: the target alone."""
+    count, device = len(trials.target), trials.target.device
+    state = trials.target.new_zeros(count, 5)
+    state[:, 2] = math.pi / 2
+    zero = torch.zeros_like(trials.target)
+    step = torch.zeros(count, dtype=torch.long, device=device)
+    started = torch.zeros(count, dtype=torch.bool, device=device)
+    return World(state, step, started), Sensation(zero, zero, trials.target, zero)
+
+
+def is_stop(action: Tensor, threshold: float) -> Tensor:
+    """Return whether both components of an action ``(..., 2)`` are below the threshold."""
+    return (action.abs() < threshold).all(dim=-1)
+
+
+def is_moving(action: Tensor, threshold: float) -> Tensor:
+    """Return whether any component of an action ``(..., 2)`` is above the threshold."""
+    return (action.abs() > threshold).any(dim=-1)
+
+
+def perturbation_at(trials: Trials, step: Tensor) -> Tensor:
+    """Return the velocity that perturbs each trial at its step, unit/s and rad/s, ``(B, 2)``."""
+    k = step - trials.onset
+    on = (k >= 0) & (k < PULSE_STEPS)
+    pulse = torch.where(on, torch.exp(-(((k - 5) / 2) ** 2) / 2), 0.0)
+    return trials.peak * pulse[:, None]
+
+
+def move(state: Tensor, velocity: Tensor, dt: float) -> Tensor:
+    """Advance a state ``(B, 5)`` by one step.
+
+    Position moves with the old velocity and heading, heading with the old angular velocity; then
+    the velocity is replaced: there is no inertia.
+    """
+    x, y, heading, v, w = state.unbind(-1)
+    pose = (x + v * heading.cos() * dt, y + v * heading.sin() * dt, heading + w * dt)
+    return torch.cat((torch.stack(pose, dim=-1), velocity), dim=-1)
+
+
+def reward_at(distance: Tensor, task: TaskParameters) -> Tensor:
+    """Return the reward for stopping at a distance (unit) from the target, of the same shape."""
+    radius = task.reward_zone_radius
+    if task.reward == "const":
+        reward = (distance < radius).to(distance.dtype)
+    elif task.reward == "gauss":
+        reward = torch.exp(-(distance**2) / (2 * (radius / 2) ** 2))
+    else:
+        outside = torch.exp(-(distance**2) / (2 * (radius / 1.5) ** 2)).clamp(min=0.001)
+        reward = torch.where(distance < radius, 1.0, outside)
+    return task.reward_scale * reward
+
+
+def advance(
+    task: TaskParameters,
+    trials: Trials,
+    world: World,
+    action: Tensor,
+    greedy_action: Tensor,
+    process_noise: Tensor,
+    observation_noise: Tensor,
+) -> tuple[World, Sensation, Outcome]:
+    """Take one step in every trial.
+
+    Args:
+        task: Constants of the task.
+        trials: What is fixed during the trials.
+        world: Where they stand.
+        action: Actions taken, in [-1, 1], ``(B, 2)``.
+        greedy_action: The same before exploration noise, ``(B, 2)``; a trial has started once one
+            of them exceeded the threshold at an earlier step.
+        process_noise: Standard normal draws, ``(B, 2)``.
+        observation_noise: Standard normal draws, ``(B, 2)``.
+
+    Returns:
+        The world and the sensation after the step, and what the step brought. Outcome and reward
+        are those of the state before the motion.
+    """
+    stopped = is_stop(action, task.stop_threshold)
+    terminated = stopped & world.started
+    truncated = ~terminated & (world.step >= task.max_steps - 1)
+    distance = (world.state[:, :2] - trials.target).norm(dim=-1)
+    reward = torch.where(terminated, reward_at(distance, task), 0.0)
+    rewarded = stopped & (distance < task.reward_zone_radius)
+    perturbation = perturbation_at(trials, world.step)
+    velocity = trials.joystick_gain * action + trials.process_noise_std * process_noise
+    state = move(world.state, velocity + perturbation, task.dt)
+    observed = state[:, 3:] + trials.observation_noise_std * observation_noise
+    step = world.step + 1
+    shown = trials.target
+    if not task.target_always_visible:
+        shown = torch.where((step < task.visible_steps)[:, None], shown, 0.0)
+    started = world.started | is_moving(greedy_action, task.stop_threshold)
+    return (
+        World(state, step, started),
+        Sensation(observed, action, shown, perturbation),
+        Outcome(reward, terminated, truncated, rewarded, distance),
+    )

@@ -1,0 +1,148 @@
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgba
+
+from modnav.analysis.drawing import (
+    COLOURS,
+    band,
+    bars,
+    cell_text,
+    colour_of,
+    heat_map,
+    mark,
+    matrix_of,
+    new_figure,
+    plain_ticks,
+    points,
+    styled,
+    tick_label,
+    violin,
+)
+from modnav.analysis.study import MAIN, short
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.5, ".5"),
+        (1.0, "1"),
+        (0, "0"),
+        (-0.25, "\N{MINUS SIGN}.25"),
+        (100, "100"),
+        (-1e-9, "0"),
+        (2.5, "2.5"),
+    ],
+)
+def test_tick_labels_drop_the_leading_zero(value, text):
+    assert tick_label(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.5, ".5"), (0, ".0"), (1.0, "1.0"), (-0.02, "-.02"), (0.9996, "1.0"), (-0.0001, ".0")],
+)
+def test_text_of_cells(value, text):
+    assert cell_text(value) == text
+
+
+def test_text_of_an_empty_cell():
+    assert cell_text(np.nan) == "n/a"
+
+
+def test_all_main_architectures_have_colours_of_their_own():
+    assert len({COLOURS[name] for name in MAIN}) == 4
+    assert colour_of("Actor2Critic4") == "peachpuff"
+    assert short("Actor2Critic4") == "Actor2Critic4"
+
+
+def test_style_is_for_the_context_only_and_finds_its_fonts():
+    before = mpl.rcParams["font.size"]
+    with warnings.catch_warnings(), styled():
+        warnings.simplefilter("error")
+        assert mpl.rcParams["font.size"] == 7
+        figure = new_figure((2, 2))
+        figure.text(0.5, 0.5, "text")
+        figure.canvas.draw()
+    assert mpl.rcParams["font.size"] == before
+
+
+def test_ticks_with_names_keep_them():
+    axes = new_figure((2, 2)).subplots()
+    axes.set_xticks([0, 1], ["a", "b"])
+    plain_ticks(axes)
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["a", "b"]
+
+
+def test_marks_are_wrapped():
+    figure = new_figure((1, 1))
+    mark(figure, "no holistic agents and no modular agents either")
+    assert figure.texts[0].get_text().count("\n") >= 1
+
+
+def test_a_curve_of_one_seed_has_no_band():
+    axes = new_figure((2, 2)).subplots()
+    band(axes, [1, 2], [1, 2], [np.nan, np.nan], "red")
+    assert len(axes.lines) == 1
+    assert not axes.collections
+    band(axes, [1, 2], [1, 2], [0.1, 0.1], "red")
+    assert len(axes.collections) == 1
+
+
+def test_every_seed_is_a_dot():
+    axes = new_figure((2, 2)).subplots()
+    bars(axes, {"Actor1Critic1": [0.5, 0.7, np.nan], "Actor3Critic5": []})
+    assert len(axes.patches) == 1
+    assert axes.patches[0].get_height() == pytest.approx(0.6)
+    assert axes.collections[0].get_offsets().tolist() == [[0, 0.5], [0, 0.7]]
+    points(axes, 1, [0.5, 0.7], "red")
+    assert len(axes.collections[-1].get_offsets()) == 2
+
+
+def test_violins_of_little_or_nothing():
+    axes = new_figure((2, 2)).subplots()
+    violin(axes, 0, [], "red")
+    assert not axes.collections
+    assert not axes.lines
+    violin(axes, 0, [1.0, 1.0], "red")
+    assert axes.lines[0].get_ydata().tolist() == [1, 1]
+
+
+def test_violins_show_mean_and_extremes_of_all_values():
+    axes = new_figure((2, 2)).subplots()
+    violin(axes, 0, [1, 2, 3, 4, 20, np.nan], "red")
+    means = [c.get_segments()[0][0, 1] for c in axes.collections[1:] if len(c.get_segments())]
+    assert {1.0, 6.0, 20.0} <= set(means)
+
+
+def test_matrix_of_a_table():
+    table = pd.DataFrame({"o": [1, 0, 0], "p": [0, 1, 0], "v": [3.0, 2.0, 1.0]})
+    found = matrix_of(table, "o", "p", "v")
+    assert found.loc[0].tolist() == [1, 2]
+    assert np.isnan(found.loc[1, 1])
+
+
+def test_heat_map_writes_dark_text_on_light_cells():
+    figure = new_figure((2, 2))
+    axes = figure.subplots()
+    matrix = pd.DataFrame([[0.0, 1.0], [np.nan, 0.2]], index=[0, 0.2], columns=[0, 0.2])
+    heat_map(axes, matrix, figure=figure, cmap="BuPu_r")
+    texts = {t.get_text(): t.get_color() for t in axes.texts}
+    assert texts == {".0": "white", "1.0": "black", ".2": "white"}
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["0", ".2"]
+    assert len(figure.axes) == 2
+
+
+def test_heat_map_of_nothing_says_so():
+    figure = new_figure((2, 2))
+    axes = figure.subplots()
+    empty = pd.DataFrame(np.full((2, 2), np.nan))
+    heat_map(axes, empty, figure=figure, label="AUC")
+    assert [t.get_text() for t in axes.texts] == ["AUC: none"]
+
+
+def test_colours_are_colours():
+    assert all(to_rgba(colour) for colour in COLOURS.values())

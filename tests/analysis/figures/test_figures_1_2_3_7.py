@@ -1,0 +1,341 @@
+"""Every panel of figures 1, 2, 3 and the belief half of 7 is drawn from tiny runs."""
+
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from analysis_runs import make_run
+from matplotlib.collections import LineCollection
+
+from modnav.analysis.drawing import comparison, missing_of, picture
+from modnav.analysis.figures import fig1, fig1_decoding, fig1_stops, fig2, fig3, fig7_belief, seeds
+from modnav.analysis.measures import CELL, pearson
+from modnav.analysis.published import DROPS, HOLISTIC_AUC, LIKENESS, MODULAR_AUC, published_grids
+from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
+
+MODULES = (fig1, fig1_stops, fig1_decoding, fig2, fig3, fig7_belief, seeds)
+PANELS = {panel.name: panel for module in MODULES for panel in module.PANELS}
+ANIMALS_ONLY = {"3a", "3b"}
+OTHER_TRAINING = {"S2c", "S2e", "7cd"}
+
+
+@pytest.fixture(scope="module")
+def with_animals(tiny_runs, tiny_monkey, tmp_path_factory):
+    with Study([tiny_runs], tmp_path_factory.mktemp("cache"), tiny_monkey, trials=24) as study:
+        yield study
+
+
+def test_all_panels_of_the_specification_are_there():
+    wanted = (
+        "1f 1g 1h 1i 1j 1k 1l S1c S1d S1e S1f 2a 2b 2c 2d 2e S2b S2c S2d S2e S2f S2g S2h S2i "
+        "3a 3b 3c 3d S3a S3b S3d S3e S3f S3g 7a 7b 7cd S7a S7b S7c seeds-iqm seeds-improvement"
+    )
+    assert set(PANELS) == set(wanted.split())
+
+
+def drawn(name, study):
+    """Return the table of a panel after it was drawn, at a low resolution."""
+    table = PANELS[name].compute(study)
+    picture(PANELS[name], table).savefig(BytesIO(), format="png", dpi=50)
+    return table
+
+
+@pytest.mark.parametrize("name", sorted(set(PANELS) - ANIMALS_ONLY - OTHER_TRAINING))
+def test_panels_are_drawn_without_animals(name, tiny_study):
+    panel, table = PANELS[name], drawn(name, tiny_study)
+    assert len(table)
+    assert (missing_of(table) == ()) == (name == "2a")
+    if panel.published is not None:
+        keys = [c for c in panel.published.columns if not c.startswith("published")]
+        assert set(keys) <= set(table.columns)
+        late = name in ("3d", "S3g")  # their published values begin where the tiny runs end
+        assert comparison(panel, table)["ours"].notna().any() != late
+
+
+@pytest.mark.parametrize("name", sorted(ANIMALS_ONLY | OTHER_TRAINING))
+def test_panels_that_cannot_be_made_say_why(name, tiny_study):
+    with pytest.raises(Missing, match=r"no animal data|training"):
+        drawn(name, tiny_study)
+
+
+@pytest.mark.parametrize("name", ["1g", "1i", "1j", "1k", "S1d", "S1e", "3a", "3b", "S3a"])
+def test_panels_are_drawn_with_animals(name, with_animals):
+    table = drawn(name, with_animals)
+    assert not any("animal" in note for note in missing_of(table))
+    column = "subject" if name == "1g" else "architecture"
+    assert ("Schro" in set(table[column])) == (name != "S3a")
+
+
+@pytest.mark.parametrize("name", ["1f", "2c", "3c"])
+def test_one_seed_of_one_architecture_is_drawn(name, tmp_path):
+    make_run(tmp_path / "runs" / "seed0", MODULAR, 0)
+    table = drawn(name, Study([tmp_path / "runs"], tmp_path / "cache", trials=8))
+    assert any("no Holistic" in note for note in missing_of(table))
+    assert "of 8 seeds: Modular 1" in missing_of(table)
+    assert table["sem"].isna().all()
+
+
+def test_agents_that_never_stop_are_drawn_and_told(tmp_path):
+    make_run(tmp_path / "runs" / "seed0", HOLISTIC, 0, (499,), skill=-1.0)
+    study = Study([tmp_path / "runs"], tmp_path / "cache", trials=8)
+    for name in ("1i", "1k", "S3a", "S2g"):
+        notes = missing_of(drawn(name, study))
+        assert any("all trials timed out" in note for note in notes), name
+
+
+# --- numbers ------------------------------------------------------------------------------
+
+
+def test_learning_tables_are_means_over_seeds(tiny_study):
+    table = fig1.compute_1f(tiny_study)
+    curves = tiny_study.curves(architectures=[MODULAR])
+    rows = curves[(curves["task"] == "gain1x") & (curves["episode"] == 999)]
+    found = table[(table["architecture"] == MODULAR) & (table["episode"] == 999)].iloc[0]
+    assert found["mean"] == pytest.approx(rows["reward_fraction"].mean())
+    assert found["sem"] == pytest.approx(rows["reward_fraction"].sem())
+    assert found["count"] == 2
+
+
+def test_td_errors_begin_where_agents_have_learned(tiny_study):
+    learned = fig1.compute_1f(tiny_study)
+    begun = learned[learned["mean"] > 0.6].groupby("architecture")["episode"].min()
+    table = fig3.compute_3d(tiny_study)
+    assert table.groupby("architecture")["episode"].min().to_dict() == begun.to_dict()
+
+
+def test_stops_are_told_by_distance_and_angle(tiny_study):
+    table, _ = fig1_stops.stops(tiny_study, (MODULAR,))
+    assert len(table) == 24
+    assert table["target_r_cm"].between(100, 400).all()
+    assert table["target_eccentricity_deg"].abs().max() <= 35
+
+
+def test_published_paths_that_turn_back_a_little_are_smoothed():
+    y = [0.0, 1, 2, 3, 2.5, 2.6, 4, 5, 6, 7, 8, 9]
+    path = pd.DataFrame({"x_cm": np.arange(12.0), "y_cm": y})
+    found = fig1._published_smooth(path)
+    assert len(found) == 50
+    assert (found["y_cm"].diff().dropna() > 0).all()
+    assert found["y_cm"].iloc[-1] == 9
+
+
+@pytest.mark.parametrize("name", ["S3a", "S3b"])
+def test_violins_reach_to_the_extremes_of_their_table(name, tiny_study):
+    table = PANELS[name].compute(tiny_study)
+    axes = picture(PANELS[name], table).axes[0]
+    whole = [c.get_paths() for c in axes.collections if isinstance(c, LineCollection)]
+    tops = [paths[0].vertices[0, 1] for paths in whole]
+    for _, values in table.groupby("architecture")["value"]:
+        assert values.max() in tops
+        assert values.min() in tops
+
+
+def test_correlation_and_slope_of_agents_that_steer(tiny_study):
+    r = fig1_stops.compute_S1d(tiny_study).set_index(["architecture", "variable"])["value"]
+    assert r[(MODULAR, "radial")] > 0.9
+    assert r[(MODULAR, "angular")] > 0.8
+
+
+def test_psychometric_curves_rise(tiny_study):
+    table = fig1_stops.compute_1j(tiny_study)
+    part = table[table["architecture"] == MODULAR]
+    assert part["boundary_cm"].tolist() == list(range(400))
+    assert (part["mean"].diff().dropna() >= 0).all()
+    assert part["mean"].iloc[0] == 0
+    assert (part["mean"] >= part["shuffled"] - 1e-9).mean() > 0.9
+
+
+def test_animals_and_agents_have_targets_shuffled_by_one_generator(with_animals):
+    from modnav.analysis.measures import psychometric
+
+    bruno, schro = with_animals.matched_animals("normal", 2000)
+    random = np.random.default_rng(1)
+    first = psychometric(bruno.trials, fig1_stops.BOUNDARIES, random)
+    second = psychometric(schro.trials, fig1_stops.BOUNDARIES, random)
+    table = fig1_stops.psychometrics(with_animals)
+    for name, expected in (("Bruno", first), ("Schro", second)):
+        found = table[table["architecture"] == name]
+        assert found["shuffled"].tolist() == expected["shuffled"].tolist()
+
+
+def test_animals_that_go_straight_have_an_area_near_one(with_animals):
+    table = fig1_stops.compute_1k(with_animals)
+    areas = table[table["quantity"] == "auc"].set_index("architecture")["auc"]
+    assert areas["Bruno"] > 0.95
+
+
+def test_decoders_read_the_actions_of_hand_set_units(tiny_study):
+    table = fig1_decoding.compute_1l(tiny_study)
+    assert set(table["layer"]) == {"hol", "mod RNN", "mod MLP"}
+    assert len(table) == 18
+    action = table[(table["layer"] == "mod MLP") & (table["variable"] == "action_v")]
+    assert action["value"].item() > 0.8
+
+
+def test_the_published_angle_is_another(tiny_runs, tmp_path):
+    angles = []
+    for published in (False, True):
+        study = Study([tiny_runs], tmp_path, published=published, trials=24)
+        table = fig1_decoding.compute_1l(study).set_index(["layer", "variable"])["value"]
+        angles.append(table[("hol", "relative_angle_deg")])
+    assert angles[0] != angles[1]
+
+
+def test_differences_are_from_monkey_b(with_animals):
+    plain = fig3.shapes(with_animals, fig3.LENGTH, MAIN)
+    apart = fig3.differences(with_animals, fig3.LENGTH)
+    from modnav.analysis.figures.cohorts import animal_paths
+
+    bruno = animal_paths(with_animals.matched_animals("normal", 2000)[0])[fig3.LENGTH]
+    one = plain.iloc[0]
+    other = apart.iloc[0]
+    assert other["value"] == pytest.approx(abs(one["value"] - bruno[one["trial"]]))
+
+
+def test_cues_are_those_of_the_sketch():
+    found = {name: fig2.cue_filter(*noises) for name, noises in fig2.CUES.items()}
+    assert found["prior"] == pytest.approx((-3, 1.5), abs=1e-3)
+    assert found["likelihood"] == pytest.approx((3, 1), abs=1e-3)
+    assert found["posterior"] == pytest.approx((1.15, 0.832), abs=0.01)
+    assert fig2.compute_2a()["mean"].tolist() == [-3.0, 3.0, 1.2]
+
+
+def test_more_noise_costs_performance(tiny_study):
+    table = PANELS["2c"].compute(tiny_study)
+    part = table[table["set"] == "mod"].set_index(CELL)
+    assert len(part) == 25
+    assert part.loc[(0.0, 0.0), "drop"] == 0
+    assert part.loc[(0.8, 0.8), "drop"] < -0.02
+
+
+def test_likeness_to_oneself_is_one(tiny_study):
+    compute = fig2._correlations("mod", ["mod", "hol"])
+    table = compute(tiny_study).set_index("set")
+    assert table["r"]["mod"] == pytest.approx(1)
+    assert table["r"]["hol"] < 1
+
+
+def test_correlations_are_of_all_sets(tiny_study):
+    table = PANELS["2d"].compute(tiny_study)
+    assert list(table["set"]) == ["hol", "moho", "homo", "mod", "mod alternative"]
+    assert table["r"].between(-1, 1).all()
+    assert (table["low"] <= table["high"]).all()
+
+
+def test_mann_whitney_of_two_seeds_each(tiny_study):
+    table = fig2.compute_S2i(tiny_study)
+    assert len(table) == 4
+    areas = {name: part["auc"].tolist() for name, part in table.groupby("architecture")}
+    wins = [(x > y) + (x == y) / 2 for x in areas[HOLISTIC] for y in areas[MODULAR]]
+    assert set(table["u"]) == {sum(wins)}
+    expected = {0: 1 / 3, 1: 2 / 3, 2: 1, 3: 2 / 3, 4: 1 / 3}  # exact, without ties
+    assert len(set(table["auc"])) == 4
+    assert table["p"].tolist() == pytest.approx([expected[sum(wins)]] * 4)
+
+
+def test_larger_noise_is_tested_from_its_training_on_unless_as_published(tmp_path):
+    make_run(tmp_path / "runs" / "seed0", HOLISTIC, 0, (499,), process_noise=0.4)
+    areas = []
+    for published in (True, False):
+        study = Study([tmp_path / "runs"], tmp_path / "cache", published=published, trials=24)
+        areas.append(fig2.tested(study, "hol larger")["auc"].tolist())
+    assert areas[0] != areas[1]
+
+
+def test_generalisation_and_likeness_over_training_noise(tiny_study):
+    table = fig7_belief.compute_7b(tiny_study)
+    places = table[table["agent"] == "mod"][fig7_belief.TRAINED].drop_duplicates()
+    assert sorted(map(tuple, places.to_numpy())) == [(0.1, 0.2), (0.2, 0.1)]
+    assert set(table["task"]) == {"gain", "perturbation"}
+    assert table["auc"].between(0, 1).all()
+    assert "extensive training (100,000 trials) absent or unfinished" in table.attrs["missing"]
+    assert "no Modular at 14 of 16 training noises" in table.attrs["missing"]
+    assert "no Holistic at 15 of 16 training noises" in table.attrs["missing"]
+
+
+def test_perturbations_begin_with_the_trial_but_in_the_hardest_task(tiny_study):
+    trained = fig7_belief.Trained(0.2, 0.1, [], False)
+    easy = fig7_belief._unseen(tiny_study, "perturbation", "E", trained)
+    hard = fig7_belief._unseen(tiny_study, "perturbation", "LH", trained)
+    assert (easy.targets["perturbation_onset_s"] == 0).all()
+    assert hard.targets["perturbation_onset_s"].nunique() > 3
+    places = ["target_x_cm", "target_y_cm"]
+    expected = tiny_study.prior_targets(2000)[places]
+    assert easy.targets[places].equals(expected)
+    assert hard.targets[places].equals(expected)
+
+
+def test_likeness_predicts_generalisation_where_there_are_training_noises(tmp_path):
+    for k, noise in enumerate(((0.2, 0.1), (0.1, 0.2), (0.3, 0.3), (0.0, 0.1))):
+        task = {"process_noise": noise[0], "observation_noise": noise[1]}
+        make_run(tmp_path / "runs" / f"mod{k}" / "seed0", MODULAR, 0, (499,), **task)
+        if k < 2:
+            make_run(tmp_path / "runs" / f"ekf{k}" / "seed0", "EKF", 0, (499,), **task)
+    study = Study([tmp_path / "runs"], tmp_path / "cache", trials=12)
+    table = fig7_belief.compute_7cd(study)
+    assert set(table["agent"]) == {"mod"}
+    assert (table["count"] == 4).all()
+    drawn("7cd", study)
+
+
+def test_every_seed_is_compared(tiny_study):
+    table = seeds.compute_seeds(tiny_study)
+    each = table[table["quantity"] == "seed"]
+    assert len(each) == len(seeds.MEASURES) * len(MAIN) * 2
+    rates = tiny_study.curves(architectures=MAIN).query("task == 'gain2x' and episode == 999")
+    found = each[each["measure"] == "reward_rate gain2x"]["value"]
+    assert found.tolist() == rates["reward_rate"].tolist()
+    modular = table[(table["quantity"] == "comparison") & (table["architecture"] == MODULAR)]
+    assert (modular["improvement"] == 0.5).all()
+    assert modular["improvement_low"].isna().all()
+    other = table[(table["quantity"] == "comparison") & (table["architecture"] == HOLISTIC)]
+    assert (other["improvement_low"] <= other["improvement"]).all()
+    assert (other["improvement"] <= other["improvement_high"]).all()
+
+
+def test_controls_below_zero_are_seen_unless_as_published(tiny_study):
+    table = PANELS["2d"].compute(tiny_study)
+    bottoms = []
+    for published in (True, False):
+        table.attrs["published"] = published
+        bottoms.append(picture(PANELS["2d"], table).axes[0].get_ylim()[0])
+    assert bottoms[0] == 0
+    assert bottoms[1] == min(table["low"].min(), table["shuffled_low"].min()) < 0
+
+
+# --- published values ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("areas", "name"), [(HOLISTIC_AUC, "hol"), (MODULAR_AUC, "mod")])
+def test_published_drops_follow_from_published_areas(areas, name):
+    areas = areas.set_index(CELL)["published"]
+    drops = DROPS[DROPS["set"] == name].set_index(CELL)["published"]
+    assert (areas - areas[(0.0, 0.0)]).to_numpy() == pytest.approx(drops.to_numpy(), abs=1.1e-3)
+
+
+@pytest.mark.parametrize("panel", ["2d", "2e", "S2d", "S2f"])
+def test_published_correlations_follow_from_published_drops(panel):
+    reference = "EKF alternative" if panel == "2e" else "EKF"
+    grids = {name: part.sort_values(CELL)["published"] for name, part in DROPS.groupby("set")}
+    published = PANELS[panel].published.set_index("set")["published"]
+    for name, r in published.items():
+        assert pearson(grids[reference], grids[name]) == pytest.approx(r, abs=6e-3), name
+
+
+def test_published_correlations_of_figure_7_follow_from_its_grids():
+    keys = ["agent", *fig7_belief.TRAINED]
+    like = PANELS["7a"].published
+    reached = PANELS["7b"].published.merge(like, on=keys, suffixes=("", "_likeness"))
+    published = PANELS["7cd"].published.set_index(["task", "agent", "favour"])["published"]
+    for key, part in reached.groupby(["task", "agent", "favour"]):
+        r = pearson(part["published"], part["published_likeness"])
+        assert r == pytest.approx(published[key], abs=2e-3), key
+
+
+def test_published_grids_are_whole():
+    table = published_grids(LIKENESS["7a"], "favour")
+    assert len(table) == 4 * 16
+    cell = table.set_index(["agent", "favour", *fig7_belief.TRAINED])["published"]
+    assert cell[("hol", "observation", 0.0, 0.3)] == 0.802
+    assert cell[("mod", "prediction", 0.3, 0.0)] == 0.989

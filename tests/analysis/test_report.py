@@ -1,0 +1,99 @@
+"""The page of figures: what it says, and that a real browser shows it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from modnav.analysis import report
+from modnav.analysis.drawing import Panel
+from modnav.analysis.study import find_members
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+
+
+def plot(table: pd.DataFrame, figure: Figure) -> None:
+    figure.subplots().plot(table["value"])
+
+
+PUBLISHED = pd.DataFrame({"architecture": ["A", "B"], "published": [1.0, 2.0]})
+PANELS = (
+    Panel("9a", "One <title>", (2, 1), lambda s: pd.DataFrame(), plot, PUBLISHED, "value"),
+    Panel("9b", "Another", (2, 1), lambda s: pd.DataFrame(), plot),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two panels as `modnav figures` leaves them; the second could not be drawn."""
+    monkeypatch.setattr(report, "panels_of", lambda figure: PANELS)
+    values = {"architecture": ["A", "A", "B", "B"], "seed": [0, 1, 0, 1]}
+    pd.DataFrame(values | {"value": [0.9, 1.1, 7.0, 7.2]}).to_csv(tmp_path / "9a.csv", index=False)
+    figure = Figure(figsize=(2, 1))
+    plot(pd.DataFrame({"value": [1, 2]}), figure)
+    for name in ("9a", "9b"):
+        figure.savefig(tmp_path / f"{name}.png", dpi=300)
+    about = {"figure": "9", "error": "", "seconds": 1.0}
+    panels = [
+        about
+        | {"panel": "9a", "title": "One <title>", "drawn": True, "missing": ["seeds & more"]},
+        about | {"panel": "9b", "title": "Another", "drawn": False, "missing": ["animals"]},
+    ]
+    index = {"runs": ["runs"], "published": False, "trials": 20, "panels": panels}
+    (tmp_path / report.INDEX).write_text(json.dumps(index))
+    return tmp_path
+
+
+def test_the_page_has_panels_runs_and_published_values(folder: Path, tiny_runs: Path):
+    text = report.write_report(folder, find_members([tiny_runs])).read_text()
+    assert text.count("data:image/png;base64,") == 2
+    assert "One &lt;title&gt;" in text
+    assert "seeds &amp; more" in text
+    assert "at most 20 trials per condition" in text
+    assert "Actor3Critic5" in text
+    # B: 7.1 against 2 published, with an SEM of 0.1: 51 SEM apart, and marked; A is not.
+    row = re.search(r"<tr><td class=\"text\">B</td>.*</tr>", text)
+    assert row is not None
+    assert '<td class="far">51</td>' in row.group()
+    assert text.count('<td class="far">') == 1
+    assert not re.search(r"(src|href)=\"(?!data:|#)", text), "the page needs nothing else"
+
+
+def test_a_folder_without_figures_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"holds no figures\.json"):
+        report.write_report(tmp_path, [])
+
+
+@pytest.mark.skipif(
+    BROWSER is None and "CI" not in os.environ, reason="needs Chromium; CI installs it"
+)
+def test_a_browser_shows_every_picture(folder: Path, tiny_runs: Path):
+    assert BROWSER is not None
+    path = report.write_report(folder, find_members([tiny_runs]))
+    asks = """<script>addEventListener('load', () => {
+      const shown = [...document.images].filter(x => x.complete && x.naturalWidth > 0).length;
+      const wide = document.documentElement.scrollWidth > innerWidth;
+      const targets = [...document.querySelectorAll('nav a')].every(
+        x => document.querySelector(x.getAttribute('href')));
+      document.title = `shown ${shown} wide ${wide} targets ${targets}`;
+    })</script>"""
+    asked = path.with_name("asked.html")
+    asked.write_text(path.read_text().replace("</body>", asks + "</body>"))
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"]
+    command += [
+        f"--user-data-dir={folder / 'browser'}",
+        "--virtual-time-budget=5000",
+        "--dump-dom",
+    ]
+    done = subprocess.run(
+        [*command, asked.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert "<title>shown 2 wide false targets true</title>" in done.stdout

@@ -1,0 +1,188 @@
+"""Agents from files: any checkpoint of modnav, any damage."""
+
+import random
+import re
+
+import pytest
+import torch
+
+import modnav
+from modnav.networks import Agent
+from modnav.networks import build_agent
+from modnav.networks import RecurrentBelief
+from modnav.networks import FORMAT
+from modnav.learning import TD3
+from modnav.runs import load_agent
+from modnav.runs import save_agent
+from modnav.networks import Actor
+from modnav.networks import Critic
+from modnav.networks import TwinCritic
+from modnav.published import write_published
+from modnav.networks import Feedforward
+
+
+@pytest.fixture
+def custom():
+    """An agent of no published architecture."""
+    actor = Actor(RecurrentBelief(6, 5, cell="gru"), Feedforward(5, 2, (4,)))
+    critic = Critic(RecurrentBelief(8, 5, num_layers=2), Feedforward(5, 1), "belief")
+    return Agent(actor, TwinCritic(critic))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A checkpoint of a small agent."""
+    path = tmp_path / "x.ckpt"
+    save_agent(build_agent("EKF"), path)
+    return path
+
+
+def same(a, b):
+    """Whether two agents have the same weights."""
+    pairs = zip(a.state_dict().items(), b.state_dict().items(), strict=True)
+    return all(k == m and torch.equal(x, y) for (k, x), (m, y) in pairs)
+
+
+def test_every_agent_returns_from_its_checkpoint(architecture, agent, make_segment, tmp_path):
+    save_agent(agent, tmp_path / "x.ckpt")
+    loaded = modnav.load_agent(tmp_path / "x.ckpt")
+    assert same(loaded, agent)
+    assert loaded.architecture == architecture
+    assert not loaded.training
+    segment = make_segment(agent.sources, 4, 2)
+    inputs = {name: x[:-1] for name, x in segment.inputs.items()}
+    assert torch.equal(loaded.actions(inputs), agent.actions(inputs))
+    values = loaded.values(inputs, segment.action)
+    assert torch.equal(values, agent.values(inputs, segment.action))
+
+
+def test_agents_of_ones_own_return_too(custom, tmp_path):
+    save_agent(custom, tmp_path / "x.ckpt")
+    loaded = load_agent(tmp_path / "x.ckpt")
+    assert same(loaded, custom)
+    assert loaded.architecture == "custom"
+    with pytest.raises(ValueError, match="holds custom, not Actor3Critic5"):
+        load_agent(tmp_path / "x.ckpt", "modular")
+
+
+def test_the_full_state_of_a_run_is_read(agent, tmp_path):
+    """As Lightning writes it: with targets and optimizers beside the agent."""
+    learner = TD3(agent.actor, agent.critic.first)
+    checkpoint = {"state_dict": learner.state_dict(), "optimizer_states": [], "experience": {}}
+    learner.on_save_checkpoint(checkpoint)
+    assert any(key.startswith("target.") for key in checkpoint["state_dict"])
+    torch.save(checkpoint, tmp_path / "last.ckpt")
+    assert same(load_agent(tmp_path / "last.ckpt"), learner.agent)
+
+
+def test_a_saved_agent_fits_the_learner(agent, tmp_path):
+    """What Lightning does with ``--ckpt_path``."""
+    save_agent(agent, tmp_path / "x.ckpt", task={"name": "gain"})
+    fresh = build_agent(agent.architecture)
+    learner = TD3(fresh.actor, fresh.critic.first)
+    checkpoint = torch.load(tmp_path / "x.ckpt")
+    learner.on_load_checkpoint(checkpoint)
+    learner.load_state_dict(checkpoint["state_dict"])
+    assert same(learner.agent, agent)
+    assert same(learner.target, agent)
+    assert checkpoint["modnav"]["task"] == {"name": "gain"}
+    assert checkpoint["modnav"]["format"] == FORMAT
+
+
+@pytest.mark.parametrize("name", ["x.ckpt", "x.pth.tar"])
+def test_loading_takes_no_random_numbers(name, tmp_path):
+    agent = build_agent("EKF")
+    (write_published if name.endswith("tar") else save_agent)(agent, tmp_path / name)
+    before = torch.get_rng_state()
+    load_agent(tmp_path / name)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda x: x["state_dict"].update({"agent.actor.action.mlp.0.bias": torch.zeros(4)}),
+            "actor.action.mlp.0.bias has shape [4]; it must be [300]",
+        ),
+        (
+            lambda x: x["state_dict"].pop("agent.critic.second.value.mlp.2.weight"),
+            "critic.second.value.mlp.2.weight is missing; its shape must be [300, 300]",
+        ),
+        (lambda x: x["modnav"].update(format=2), "is of format 2; it must be 1"),
+        (lambda x: x["modnav"].pop("agent"), "does not describe an agent that can be built"),
+        (lambda x: x["modnav"].update(agent=3), "does not describe an agent that can be built"),
+        (
+            lambda x: x["modnav"]["agent"]["actor"]["action"]["init_args"].update(in_features="a"),
+            "modnav.networks.Feedforward, which cannot be made",
+        ),
+        (
+            lambda x: x["modnav"]["agent"]["actor"]["action"].update(class_path="os.system"),
+            "os.system, which is not a modnav sequence module",
+        ),
+        (
+            lambda x: x["modnav"]["agent"]["actor"]["action"]["init_args"].update(in_features=9),
+            "actor.action.in_features is 9; it must be 13",
+        ),
+        (lambda x: x.pop("state_dict"), "does not describe an agent that can be built"),
+        (lambda x: x.pop("modnav"), "neither a checkpoint of modnav nor one of the study"),
+    ],
+)
+def test_checkpoints_that_make_no_sense_are_refused(change, message, saved):
+    content = torch.load(saved)
+    change(content)
+    torch.save(content, saved)
+    with pytest.raises(ValueError, match=re.escape(message)) as refusal:
+        load_agent(saved)
+    assert str(saved) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_other_files_are_refused(tmp_path):
+    for content in ([1, 2], torch.zeros(3), {"state_dict": {}}):
+        torch.save(content, tmp_path / "x")
+        with pytest.raises(
+            ValueError, match="neither a checkpoint of modnav nor one of the study"
+        ):
+            load_agent(tmp_path / "x")
+
+
+def agent_or_reason(path):
+    """The agent of a file, or why it is refused."""
+    try:
+        return load_agent(path)
+    except ValueError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", ["x.ckpt", "x.pth.tar"])
+def test_damage_is_refused_or_harmless(name, tmp_path):
+    """Any truncation is refused; a flipped bit never gives other weights or another error."""
+    path, damaged, agent = tmp_path / name, tmp_path / "damaged", build_agent("EKF")
+    (write_published if name.endswith("tar") else save_agent)(agent, path)
+    whole, generator = path.read_bytes(), random.Random(0)
+    for k in range(50):
+        damaged.write_bytes(whole[: k * len(whole) // 50])
+        with pytest.raises(ValueError, match=re.escape(str(damaged))):
+            load_agent(damaged)
+    for k in range(300):
+        content = bytearray(whole)
+        # most bytes are weights: every other flip is where the rest is written
+        place = generator.randrange(len(whole)) if k % 2 else -generator.randrange(1, 4000)
+        content[place] ^= 1 << generator.randrange(8)
+        damaged.write_bytes(content)
+        loaded = agent_or_reason(damaged)
+        assert "\n" not in loaded if isinstance(loaded, str) else same(loaded, agent)
+
+
+def test_a_failed_save_leaves_the_former_file(saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def full(*args, **kwargs):
+        raise RuntimeError("no space left")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="no space left"):
+        save_agent(build_agent("EKF"), saved)
+    assert saved.read_bytes() == before
+    assert [p.name for p in saved.parent.iterdir()] == [saved.name]

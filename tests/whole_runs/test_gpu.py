@@ -1,0 +1,77 @@
+"""Real runs on a GPU, where there is one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from modnav.cli import main
+from modnav.evaluation import fixed_gain_conditions, run, score
+from modnav.networks import build_agent
+from modnav.runs import load_agent, read_checkpoint
+from modnav.task import TaskParameters
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+def words(config: Path, folder: str) -> list[str]:
+    return ["fit", "--config", str(config), "--trainer.accelerator", "gpu", "--folder", folder]
+
+
+def fit(config: Path, folder: str, *more: str) -> Path:
+    main([*words(config, folder), *more])
+    return Path(folder)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return read_checkpoint(run / "last.ckpt")["state_dict"]
+
+
+@pytest.mark.parametrize("precision", ["32-true", "16-mixed", "bf16-mixed"])
+def test_an_agent_learns_in_every_precision(small: Path, precision: str):
+    done = fit(small, "run", "--trainer.precision", precision)
+    last = read_checkpoint(done / "last.ckpt")
+    assert last["modnav"]["updates"] > 0
+    assert all(x.isfinite().all() for x in last["state_dict"].values())
+    assert len(pd.read_csv(done / "validation.csv")) == 12  # 3 epochs, 2 validations, 2 gains
+    agent = load_agent(done / "checkpoints" / "00059.ckpt")
+    assert all(x.device.type == "cpu" for x in agent.parameters())
+
+
+@pytest.mark.parametrize("precision", ["32-true", "16-mixed", "bf16-mixed"])
+def test_a_resumed_run_is_the_one_left_alone(small: Path, precision: str):
+    whole = fit(small, "whole", "--trainer.precision", precision)
+    broken = fit(small, "broken", "--trainer.precision", precision, "--phases.trials", "40")
+    main(["fit", "--resume", str(broken), "--phases.trials", "60"])
+    one, other = weights(whole), weights(broken)
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_run_goes_on_where_there_is_no_gpu(small: Path):
+    done = fit(small, "run", "--phases.trials", "40")
+    main(["fit", "--resume", str(done), "--phases.trials", "60", "--trainer.accelerator", "cpu"])
+    assert (done / "checkpoints" / "00059.ckpt").is_file()
+
+
+def test_ddp_of_one_process_runs_over_nccl(small: Path):
+    strategy = ["--trainer.strategy", "ddp_find_unused_parameters_true"]
+    subprocess.run(  # a process of its own, because nccl stays until its end
+        [sys.executable, "-m", "modnav", *words(small, "run"), *strategy], timeout=120, check=True
+    )
+    assert Path("run/checkpoints/00059.ckpt").is_file()
+
+
+@pytest.mark.parametrize("name", ["modular", "holistic", "ekf"])
+def test_an_agent_acts_as_on_the_processor(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    agent = build_agent(name)
+    conditions = fixed_gain_conditions(TaskParameters(), (1.0, 2.0), 50)
+    tables = []
+    for device in (torch.device("cpu"), torch.device("cuda")):
+        agent.to(device)
+        there = conditions.to(device)
+        tables.append(pd.DataFrame(score(agent, there, run(agent, there), 0.97)))
+    pd.testing.assert_frame_equal(*tables, rtol=1e-3)

@@ -1,0 +1,139 @@
+"""Training in two real processes on the CPU (gloo), through the command line."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from modnav.runs import read_checkpoint
+
+TOOLS = Path(__file__).parents[1] / "tools"
+RUN = Path("runs/small/seed0")
+
+
+def start(*command: str, **options: Any) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(TOOLS),
+    }
+    return subprocess.Popen(
+        [sys.executable, *command],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
+
+
+def modnav(*args: str) -> subprocess.Popen[str]:
+    spied = ["--import", "processes_spy"]
+    return start("-m", "modnav", *args, *spied, "--trainer.callbacks+=processes_spy.Spy")
+
+
+def finished(process: subprocess.Popen[str], status: int = 0) -> str:
+    try:
+        out, _ = process.communicate(timeout=150)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    assert process.returncode == status, out
+    return out
+
+
+def weights(folder: Path, rank: int) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = torch.load(folder / f"spy{rank}.pt")["weights"]
+    return found
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process started."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(x) for x in found]
+
+
+def test_two_processes_learn_together_and_go_on_after_a_signal_to_one(small: Path):
+    """The one test of whole runs: each start of two processes takes seconds."""
+    fit = ["fit", "--config", str(small), "--config", "ddp", "--phases.trials", "200"]
+    whole = modnav(*fit, "--folder", str(RUN))
+    broken = modnav(*fit, "--folder", "broken")
+    while not Path("broken/validation.csv").exists() and broken.poll() is None:
+        time.sleep(0.02)
+    os.kill(children(broken.pid)[0], signal.SIGTERM)  # the second process alone
+    out = finished(broken, status=130)
+    assert "stopped by SIGTERM; go on with: modnav fit --resume broken" in out
+    assert pd.read_csv("broken/validation.csv")["trials"].max() < 200
+    finished(whole)
+
+    first, second = (json.loads((RUN / f"spy{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second
+    assert first["phases"][-1][0] == 3
+    assert len(first["phases"]) > 1
+    assert first["trials"] >= 200
+    assert first["env_steps"] % 8 == 0  # four trials in each of two processes
+    assert same(weights(RUN, 0), weights(RUN, 1))
+    replays = [torch.load(RUN / f"spy{rank}.pt")["replay"]["action"] for rank in (0, 1)]
+    assert not any(torch.equal(x, y) for x in replays[0] for y in replays[1])
+    assert len(list(RUN.glob("last.*.rank1.ckpt"))) == 1
+
+    finished(modnav("fit", "--resume", "broken"))
+    for rank in (0, 1):
+        assert same(weights(Path("broken"), rank), weights(RUN, 0))
+    tables = [
+        pd.read_csv(f / "validation.csv").drop(columns="seconds") for f in (RUN, "broken" / Path())
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_another_number_of_processes_goes_on_and_says_how(small: Path):
+    fit = ["fit", "--config", str(small), "--folder", str(RUN)]
+    finished(modnav(*fit))
+    more = ["--phases.trials", "100", "--config", "ddp"]
+    out = finished(modnav("fit", "--resume", str(RUN), *more))
+    assert re.search(r"is of 1 processes and this run has 2: .* not the one it would have", out)
+    assert same(weights(RUN, 0), weights(RUN, 1))
+    assert read_checkpoint(RUN / "last.ckpt")["processes"] == 2
+    one = ["--phases.trials", "140", "--trainer.devices", "1"]
+    out = finished(modnav("fit", "--resume", str(RUN), *one))
+    assert "is of 2 processes and this run has 1" in out
+    assert read_checkpoint(RUN / "last.ckpt")["processes"] == 1
+
+
+def test_a_killed_process_stops_the_other(small: Path):
+    run = modnav("fit", "--config", str(small), "--config", "ddp", "--phases.trials", "100000")
+    while not (RUN / "last.ckpt").exists() and run.poll() is None:
+        time.sleep(0.02)
+    second = children(run.pid)[0]
+    os.kill(second, signal.SIGKILL)
+    assert "modnav: error: another process of the run ended" in finished(run, status=5)
+    assert read_checkpoint(RUN / "last.ckpt")["processes"] == 2
+
+
+def test_an_update_on_two_halves_is_the_update_on_the_whole(tmp_path: Path):
+    script = str(TOOLS / "halves.py")
+    runs = [start(script, str(n), str(tmp_path), cwd=tmp_path) for n in (1, 2)]
+    for run in runs:
+        finished(run)
+    whole, first, second = (torch.load(tmp_path / f"{x}.pt") for x in ("1.0", "2.0", "2.1"))
+    assert same(first, second)
+    for name, x in whole.items():
+        torch.testing.assert_close(first[name], x, rtol=0, atol=2e-6, msg=name)
+    assert any(
+        not torch.equal(x, whole[f"target.{name[6:]}"])
+        for name, x in whole.items()
+        if name.startswith("agent.")
+    )
