@@ -3,14 +3,13 @@
 from .checkpoints import TrialCheckpoint
 from .last import LastCheckpoint
 from .monitor import Monitor
-from .phases import Phase, TrainingPhases
+from .phases import TrainingPhases
 from .progress import Summary, TrialProgress
 from .threads import ProcessorThreads
 
 __all__ = [
     "LastCheckpoint",
     "Monitor",
-    "Phase",
     "ProcessorThreads",
     "Summary",
     "TrainingPhases",

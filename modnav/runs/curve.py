@@ -8,26 +8,34 @@ References:
     Zhang, Pitkow & Angelaki (2024), authors' data, ``training_curve/``.
 """
 
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import asdict
-from dataclasses import dataclass
-from modnav.files import one_line
-from modnav.task import Range
-from modnav.task import TaskParameters
-from modnav.task import bounds
-from pathlib import Path
-from typing import Any
-from typing import NamedTuple
 import csv
 import hashlib
 import json
 import math
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import pandas as pd
 
-__all__ = ["COLUMNS", "DEFAULT_NOISE", "FIRST", "INTERVAL", "METRICS", "Place", "Rows", "Settings", "TrainingCurve", "digest", "read_curve"]
+from modnav.files import one_line
+from modnav.task import Range, TaskParameters, bounds
+
+__all__ = [
+    "COLUMNS",
+    "DEFAULT_NOISE",
+    "FIRST",
+    "INTERVAL",
+    "METRICS",
+    "Place",
+    "Rows",
+    "Settings",
+    "TrainingCurve",
+    "digest",
+    "read_curve",
+]
 
 METRICS = (
     "reward_fraction",

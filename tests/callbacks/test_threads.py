@@ -16,7 +16,7 @@ from modnav.callbacks import threads
 from modnav.callbacks.threads import ProcessorThreads, Seats
 from modnav.cli import main
 from modnav.learning import TD3
-from modnav.runs import read_checkpoint
+from modnav.runs import read
 
 SITTER = """
 import sys, time
@@ -148,7 +148,7 @@ def test_the_number_of_threads_is_kept_with_the_run(small: Path, monkeypatch):
     main(["fit", "--resume", "runs/small/seed0", "--phases.trials", "80"])
     assert set(found) == {2}
     assert torch.get_num_threads() == 1
-    assert read_checkpoint(Path("runs/small/seed0/last.ckpt"))["modnav"]["updates"] == len(found)
+    assert read(Path("runs/small/seed0/last.ckpt")).content["modnav"]["updates"] == len(found)
 
 
 @pytest.mark.parametrize(("options", "kept"), [([], 1), (["--config", "fast"], "auto")])

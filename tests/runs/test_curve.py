@@ -8,14 +8,9 @@ import pandas as pd
 import pytest
 from curve_files import SETTINGS, TASKS, checkpoint, make, rows_of
 
+from modnav.runs import COLUMNS, Place, TrainingCurve, digest, read_curve
 from modnav.task import TaskParameters
-from modnav.runs import COLUMNS
-from modnav.runs import METRICS
-from modnav.runs import Place
-from modnav.runs import Settings
-from modnav.runs import TrainingCurve
-from modnav.runs import digest
-from modnav.runs import read_curve
+
 
 def files_of(folder, name="a"):
     return [(folder / f"{name}.{kind}").read_bytes() for kind in ("csv", "json")]

@@ -5,21 +5,23 @@ import pandas as pd
 import pytest
 import yaml
 
-from modnav.networks import build_agent
 from modnav.cli import main
 from modnav.commands import best
-from modnav.runs import Suite
-from modnav.runs import plan
-from modnav.runs import save_agent
+from modnav.networks import build_agent
+from modnav.runs import (
+    COLUMNS,
+    METRICS,
+    Suite,
+    best_episode,
+    best_of_run,
+    best_seeds,
+    digest,
+    find_runs,
+    plan,
+    save_agent,
+    scores,
+)
 from modnav.task import TaskParameters
-from modnav.runs import best_episode
-from modnav.runs import best_of_run
-from modnav.runs import best_seeds
-from modnav.runs import scores
-from modnav.runs import find_runs
-from modnav.runs import COLUMNS
-from modnav.runs import METRICS
-from modnav.runs import digest
 
 RATES = {
     499: (0.5, 0.125, 0.125),
