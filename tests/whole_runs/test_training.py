@@ -486,7 +486,10 @@ BAD = {
         ["--data.replay.init_args.batch_size", "300"],
         ["replay.batch_size is 300", "at most replay.capacity", "200"],
     ),
-    "no such checkpoint": (["--ckpt_path", "nowhere.ckpt"], ["nowhere.ckpt cannot be read: No such file"]),
+    "no such checkpoint": (
+        ["--ckpt_path", "nowhere.ckpt"],
+        ["nowhere.ckpt cannot be read: No such file"],
+    ),
     "not a checkpoint": (
         ["--ckpt_path", "small.yaml"],
         ["small.yaml is damaged or of another kind"],
