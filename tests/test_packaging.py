@@ -111,6 +111,7 @@ MAY_IMPORT = {
 
 WITH_LIGHTNING = {
     "modnav.bench.measurements",
+    "modnav.bench.updates",
     "modnav.learning.learner",
     "modnav.learning.experience",
     "modnav.commands.training",
