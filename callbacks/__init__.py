@@ -5,13 +5,11 @@ from .last import LastCheckpoint
 from .monitor import Monitor
 from .phases import Phase, TrainingPhases
 from .progress import Summary, TrialProgress
-from .threads import ProcessorThreads
 
 __all__ = [
     "LastCheckpoint",
     "Monitor",
     "Phase",
-    "ProcessorThreads",
     "Summary",
     "TrainingPhases",
     "TrialCheckpoint",
