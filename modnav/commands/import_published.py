@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import reprlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from modnav.files import read_hyperparameters
 from modnav.networks import Agent, describe_agent
 from modnav.published import LAYOUT, Origin, origin_of, read_published
 from modnav.runs import save_agent
@@ -127,10 +125,6 @@ def _import_run(members: list[Member], folder: Path, refused: list[str]) -> int:
         if (file.parent, other.stamp) != (first.parent, origin.stamp):
             _refuse(f"{first} and {file} are of two training runs; import them apart", refused)
             return 0
-    try:
-        _compare_hyperparameters(first.with_name(f"{origin.stamp}_arg.pkl"), origin)
-    except ValueError as error:
-        _refuse(error, refused)
     agent, count = None, 0
     for file, origin in members:
         try:
@@ -144,23 +138,6 @@ def _import_run(members: list[Member], folder: Path, refused: list[str]) -> int:
     if agent is not None:
         _write_config(agent, origin, folder / "config.yaml")
     return count
-
-
-def _compare_hyperparameters(path: Path, origin: Origin) -> None:
-    """Say where the file of hyperparameters disagrees with the folders, which are believed."""
-    if not path.is_file():
-        return
-    said = read_hyperparameters(path)
-    expected = {
-        "task": origin.task,
-        "SEED_NUMBER": origin.seed,
-        "pro_noise_range": [origin.process_noise] * 2,
-        "obs_noise_range": [origin.observation_noise] * 2,
-    }
-    for key, value in expected.items():
-        if said.get(key, value) != value:
-            found = reprlib.repr(said[key])
-            print(f"modnav: {path} says {key} {found}, the folders {value}", file=sys.stderr)
 
 
 def _write_config(agent: Agent, origin: Origin, path: Path) -> None:

@@ -274,6 +274,15 @@ def test_evil_cell_in_an_old_table_is_refused(write, tmp_path):
     assert not trace.exists()
 
 
+@pytest.mark.parametrize("state", [{"kind": "x"}, (None, {"kind": "x", "named": "y"})])
+def test_a_pickle_cannot_change_what_is_admitted(state, write):
+    """The opcode that gives an object its state would set attributes of a class."""
+    content = b"\x80\x02cpandas.core.frame\nDataFrame\n" + pickle.dumps(state, 2)[2:-1] + b"b."
+    with pytest.raises(ValueError, match="damaged or of another kind"):
+        read_monkey(write(content))
+    assert len(read_monkey(write(as_pandas_1_2(monkey())))) == 5
+
+
 def test_admitted_names_are_not_built_but_noted(write):
     """What is admitted is a record in a file that misuses it, too."""
     for module, name in (("pandas", "DataFrame"), ("numpy", "dtype"), ("builtins", "slice")):
