@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from modnav.errors import InterruptedRunError
+from modnav.files import write_text_atomically
 from modnav.machine import cores
 
 from .session_options import Parser
@@ -203,16 +204,13 @@ def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
 
 
 def _write_index(given: argparse.Namespace, drawn: Sequence[dict[str, Any]]) -> None:
-    given.out.mkdir(parents=True, exist_ok=True)
     content = {
         "runs": [str(path) for path in given.runs],
         "published": given.published,
         "trials": given.trials,
         "panels": list(drawn),
     }
-    new = given.out / f".{INDEX}"
-    new.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(new, given.out / INDEX)
+    write_text_atomically(json.dumps(content, indent=1) + "\n", given.out / INDEX)
 
 
 def _line(name: str, about: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """``modnav import-published``: agents of the study become checkpoints of modnav."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from modnav.files import write_text_atomically
 from modnav.networks import Agent, describe_agent
 from modnav.published import LAYOUT, Origin, origin_of, read_published
 from modnav.runs import save_agent
@@ -149,10 +149,6 @@ def _write_config(agent: Agent, origin: Origin, path: Path) -> None:
             "init_args": {"capacity": 1_600_000, "batch_size": 256},
         }
     config = {"seed_everything": origin.seed, "model": describe_agent(agent), "data": data}
-    new = path.with_name(".config.yaml")
-    new.write_text(
-        "# Agent and task of a published training run, for `modnav validate --ckpt_path`.\n"
-        + yaml.safe_dump(config, sort_keys=False),
-        encoding="utf-8",
-    )
-    os.replace(new, path)
+    text = "# Agent and task of a published training run, for `modnav validate --ckpt_path`.\n"
+    text += yaml.safe_dump(config, sort_keys=False)
+    write_text_atomically(text, path)

@@ -28,7 +28,7 @@ from modnav.callbacks import (
     TrialProgress,
 )
 from modnav.errors import ProcessLostError, RunEndedError
-from modnav.files import one_line, write_atomically
+from modnav.files import one_line, replacing, write_atomically
 from modnav.learning import SINGLE, TD3, Experience, check_precision, fast_precision
 from modnav.runs import RunFolder, read_checkpoint
 from modnav.task import bounds
@@ -45,15 +45,10 @@ class KeptConfig(SaveConfigCallback):
             return
         path = RunFolder(Path(trainer.default_root_dir)).config
         config = self.config.clone()
-        config.ckpt_path, config.folder, config.overwrite = (
-            None,
-            None,
-            False,
-        )  # of this start alone
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(".config.yaml")  # a killed run leaves the former whole
-        self.parser.save(config, new, skip_none=False, overwrite=True)
-        os.replace(new, path)
+        # of this start alone
+        config.ckpt_path, config.folder, config.overwrite = None, None, False
+        with replacing(path) as temporary:  # a killed run leaves the former whole
+            self.parser.save(config, temporary, skip_none=False, overwrite=True)
 
 
 class ModnavCLI(LightningCLI):
@@ -143,8 +138,8 @@ class ModnavCLI(LightningCLI):
             return
         source = Path(config.ckpt_path or self.run_folder.path / "untrained")
         path = source.with_suffix(".trials.csv")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.concat(self.trainer.predict_loop.predictions).to_csv(path, index=False)
+        with replacing(path) as temporary:
+            pd.concat(self.trainer.predict_loop.predictions).to_csv(temporary, index=False)
         print(f"trials written to {path}")
 
     def before_fit(self) -> None:
