@@ -33,7 +33,7 @@ from modnav.learning import SINGLE, TD3, Experience, check_precision, fast_preci
 from modnav.runs import RunFolder, read_checkpoint
 from modnav.task import bounds
 
-from .arguments import tell
+from .terminal import tell
 
 
 class KeptConfig(SaveConfigCallback):

@@ -5,21 +5,23 @@ import pandas as pd
 import pytest
 import yaml
 
-from modnav.networks import build_agent
 from modnav.cli import main
-from modnav.commands import best
-from modnav.runs import Suite
-from modnav.runs import plan
-from modnav.runs import save_agent
+from modnav.commands.terminal import best_table
+from modnav.networks import build_agent
+from modnav.runs import (
+    COLUMNS,
+    METRICS,
+    Suite,
+    best_episode,
+    best_of_run,
+    best_seeds,
+    digest,
+    find_runs,
+    plan,
+    save_agent,
+    scores,
+)
 from modnav.task import TaskParameters
-from modnav.runs import best_episode
-from modnav.runs import best_of_run
-from modnav.runs import best_seeds
-from modnav.runs import scores
-from modnav.runs import find_runs
-from modnav.runs import COLUMNS
-from modnav.runs import METRICS
-from modnav.runs import digest
 
 RATES = {
     499: (0.5, 0.125, 0.125),
@@ -199,7 +201,7 @@ def test_best_of_curves_made_by_hand(tmp_path):
     found = best_of_run(curve, "EKF", 0, {})
     assert (found.episode, found.checkpoint) == (999, None)
     assert found.plain()["checkpoint"] is None
-    table = best.best_table("title", [found], ["4 (+0)"])
+    table = best_table("title", [found], ["4 (+0)"])
     assert table.row_count == 1
     assert [column.header for column in table.columns][:3] == ["agent", "seed", "made"]
 
