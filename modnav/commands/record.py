@@ -5,7 +5,7 @@ from pathlib import Path
 
 from modnav.recording import layers_of, recordings
 from modnav.runs import load_agent
-from modnav.tables import claim, read_table, write_tables
+from modnav.tables import claim, read_table, reward_rate, write_tables
 
 from .session_options import Parser, add_conditions, intervened, notes_of, session_of
 from .terminal import shown_progress, tell_sizes
@@ -47,9 +47,8 @@ def _parser() -> Parser:
 
 def _report(files: Sequence[Path]) -> None:
     trials = read_table(files[0], "trials")
-    rate = trials["rewarded"].sum() / trials["duration_s"].sum()
     print(
         f"{len(trials)} trials, {trials['rewarded'].mean():.1%} rewarded, "
-        f"{rate:.3f} rewards/s, {trials['steps'].sum()} steps"
+        f"{reward_rate(trials):.3f} rewards/s, {trials['steps'].sum()} steps"
     )
     tell_sizes(files)

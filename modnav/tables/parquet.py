@@ -23,7 +23,7 @@ from modnav.files import one_line, replacing
 from .conform import Recording, check, conform
 from .schema import SCHEMA, VERSION, unit_column
 
-__all__ = ["TableWriter", "claim", "read_notes", "read_table", "read_tables", "write_tables"]
+__all__ = ["TableWriter", "claim", "read_table", "read_tables", "write_tables"]
 
 _ARROW = {
     "int64": pa.int64(),
@@ -248,16 +248,3 @@ def read_tables(
     recording = Recording(trials, steps, activity)
     check(recording)
     return recording
-
-
-def read_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a file of tables tells beside its columns, e.g. the checkpoint it came from.
-
-    Raises:
-        ValueError: If it is not a Parquet file.
-    """
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-        return dict(json.loads(metadata.get(b"modnav", b"{}")))
-    except (pa.ArrowException, OSError, ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path} is not a readable Parquet file") from error

@@ -30,7 +30,7 @@ NAMES = (
     *("checkpoint, weights", "published checkpoint", "published, before torch 1.6"),
     *("trials of a monkey", "config.yaml of a run"),
     *("training curve", "curve that goes on", "curve's .json", "trials.parquet", "steps.parquet"),
-    *("notes of tables", "targets, .csv", "targets, .parquet", "last.ckpt", "fit --resume"),
+    *("targets, .csv", "targets, .parquet", "last.ckpt", "fit --resume"),
     "fit --config",
 )
 

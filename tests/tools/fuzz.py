@@ -43,7 +43,7 @@ from modnav.runs import (
     read_curve,
     save_agent,
 )
-from modnav.tables import read_notes, read_tables, write_tables
+from modnav.tables import read_tables, write_tables
 
 
 def torch_bytes(content: Any, zipped: bool = True) -> bytes:
@@ -222,8 +222,6 @@ def _tables(folder: Path) -> Iterator[Reader]:
         path = folder / f"{name}.parquet"
         whole = path.read_bytes()
         yield Reader(f"{name}.parquet", path, [whole], tables, checked=True)
-    whole = (folder / "trials.parquet").read_bytes()
-    yield Reader("notes of tables", folder / "n.parquet", [whole], read_notes)
     targets = pd.DataFrame(
         {"target_x_cm": [1.5, -20], "target_y_cm": [300, 250.5], "gain": [1, 2]}
     )
