@@ -3,13 +3,12 @@
 from .checkpoints import TrialCheckpoint
 from .last import LastCheckpoint
 from .monitor import Monitor
-from .phases import Phase, TrainingPhases
+from .phases import TrainingPhases
 from .progress import Summary, TrialProgress
 
 __all__ = [
     "LastCheckpoint",
     "Monitor",
-    "Phase",
     "Summary",
     "TrainingPhases",
     "TrialCheckpoint",

@@ -3,6 +3,7 @@
 import random
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from typing_extensions import override
 
 from modnav.errors import DivergedError, InterruptedRunError
 from modnav.files import write_atomically
-from modnav.runs import read_checkpoint
+from modnav.runs import read
 
 from .checkpoints import TrialCheckpoint
 from .parts import callback_of, experience_of, learner_of
@@ -206,7 +207,8 @@ class LastCheckpoint(Checkpoint):
             ) from error
 
     def _restore(self, trainer: Trainer, checkpoint: dict[str, Any]) -> None:
-        own, rank, processes = checkpoint, trainer.global_rank, checkpoint["processes"]
+        own: Mapping[str, Any] = checkpoint
+        rank, processes = trainer.global_rank, checkpoint["processes"]
         if processes != trainer.world_size:
             _tell(
                 f"the checkpoint is of {processes} processes and this run has "
@@ -215,7 +217,7 @@ class LastCheckpoint(Checkpoint):
             )
         if rank % processes:
             saves = checkpoint["callbacks"][self.state_key]["saves"]
-            own = read_checkpoint(_of_rank(Path(str(trainer.ckpt_path)), saves, rank % processes))
+            own = read(_of_rank(Path(str(trainer.ckpt_path)), saves, rank % processes)).content
         if own["experience"]["replay"] is None:
             _tell("the checkpoint holds no replay: the memory starts empty (last.replay)")
         experience_of(trainer).load_experience_state(

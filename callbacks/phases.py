@@ -1,51 +1,14 @@
-"""The three training phases: when noise, learning rate and replay change."""
+"""Lead a training through its phases: apply what the schedule decides."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from typing_extensions import override
 
-from modnav.errors import PhaseOneFailedError
-from modnav.learning import Block, Experience, Setting
+from modnav.learning import Block, End, Experience, Phase, Schedule, Standing, Step
 
 from .parts import callback_of, experience_of, learner_of
-
-
-@dataclass(frozen=True)
-class Phase:
-    """What holds during a phase.
-
-    Attributes:
-        exploration_std: Standard deviation of the exploration noise, action units.
-        learning_rate: Learning rate of actor and critics.
-        observation_noise: Whether observations are noisy.
-        mirror: Whether each trial is also stored mirrored.
-        action_penalty: Weight of the mean squared action in the actor's loss; 0 as published.
-        steps_per_update: Environment steps per update; ``data.steps_per_update`` if None, as
-            published.
-
-    Raises:
-        ValueError: If a number is not allowed; the message names the key, the value and the rule.
-    """
-
-    exploration_std: float
-    learning_rate: float
-    observation_noise: bool = True
-    mirror: bool = True
-    action_penalty: float = 0.0
-    steps_per_update: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        for key in ("exploration_std", "learning_rate", "action_penalty"):
-            if getattr(self, key) < 0:
-                raise ValueError(f"a phase's {key} is {getattr(self, key)}; it must be 0 or more")
-        if self.steps_per_update is not None and self.steps_per_update < 1:
-            raise ValueError(
-                f"a phase's steps_per_update is {self.steps_per_update}; it must be 1 or more"
-            )
 
 
 class TrainingPhases(Callback):
@@ -53,7 +16,7 @@ class TrainingPhases(Callback):
 
     Phase I ends when enough of the last block of trials were rewarded; the replay memory is then
     emptied, unless ``keep_replay``. Phase III begins, not before ``refine_after`` trials, when a
-    validation in phase II was good enough at any gain. Both are checked after every block of
+    validation in phase II was good enough at any gain. Both are decided after every block of
     trials (100), before the validation of the same trial.
 
     Args:
@@ -90,48 +53,53 @@ class TrainingPhases(Callback):
         two: Phase = Phase(0.5, 3e-4),
         three: Phase = Phase(0.4, 5e-5),
     ) -> None:
-        for key, value in {"trials": trials, "give_up": give_up}.items():
-            if value < 1:
-                raise ValueError(f"phases.{key} is {value}; it must be 1 or more")
-        if refine_after < 0:
-            raise ValueError(f"phases.refine_after is {refine_after}; it must be 0 or more")
-        self.trials = trials
-        self.give_up = min(give_up, trials)
-        self.learned_fraction = learned_fraction
-        self.refine_fraction = refine_fraction
-        self.refine_after = refine_after
+        self.schedule = Schedule(
+            trials,
+            min(give_up, trials) if give_up > 0 else give_up,
+            learned_fraction,
+            refine_fraction,
+            refine_after,
+            keep_replay,
+            one,
+            two,
+            three,
+        )
         self.enough_fraction = enough_fraction
-        self.keep_replay = keep_replay
-        self.phases = {1: one, 2: two, 3: three}
-        self.phase: Literal[1, 2, 3] = 1
-        self.earned = False
+        self.standing = Standing()
         self.finished = False
         self._trainer: Trainer | None = None
 
     @property
+    def phase(self) -> int:
+        """Number of the phase that holds now."""
+        return self.standing.phase
+
+    @property
     def current(self) -> Phase:
         """The phase that holds now."""
-        return self.phases[self.phase]
+        return self.schedule.phase(self.standing)
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
             self._trainer = trainer
-            self._experience().listeners.append(self._check)
+            self._experience().decide = self._decide
 
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        setting = self.schedule.setting(self.standing)
         if self._experience().counters.total_env_steps == 0:
-            self._apply()
+            self._experience().begin_phase(setting)
+            self._set_learning()
         else:
-            self._experience().use(self._setting())
+            self._experience().use(setting)
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        done = self.phase > 1 and self._experience().counters.checked >= self.trials
-        if done or self.finished:
+        checked = self._experience().counters.checked
+        if self.finished or (self.phase > 1 and checked >= self.schedule.trials):
             raise ValueError(
-                f"the run is finished after {self._experience().counters.checked} trials; to go on "
+                f"the run is finished after {checked} trials; to go on "
                 "raise phases.trials or phases.enough_fraction"
             )
         self._set_learning()
@@ -141,49 +109,22 @@ class TrainingPhases(Callback):
         if trainer.state.fn != "fit" or self.phase == 1:
             return
         rows = learner_of(trainer).results.get("training", {})
-        best = max((row["reward_fraction"] for row in rows.values()), default=0.0)
-        self.earned = self.earned or best > self.refine_fraction
-        first = next(iter(rows.values()), {"reward_fraction": 0.0})
-        if self.enough_fraction is not None and first["reward_fraction"] > self.enough_fraction:
+        fractions = [row["reward_fraction"] for row in rows.values()]
+        self.standing = self.schedule.validated(self.standing, fractions)
+        enough = self.enough_fraction
+        if enough is not None and fractions and fractions[0] > enough:
             trainer.should_stop = self.finished = True
 
-    def _check(self, block: Block) -> None:
-        """Decide at the end of a block of trials."""
-        experience = self._experience()
-        if self.phase == 1:
-            if block.reward_fraction > self.learned_fraction:
-                self.phase = 2
-                experience.begin_anew(keep_replay=self.keep_replay)
-                self._apply()
-            elif block.trials >= self.give_up:
-                raise PhaseOneFailedError(
-                    f"phase I was given up after {block.trials} trials: at the end "
-                    f"{block.reward_fraction:.0%} of trials were rewarded, and more than "
-                    f"{self.learned_fraction:.0%} are needed. Try another --seed_everything, or "
-                    "the scripted trials of --data.warmup (not published)"
-                )
-            return
-        if self.phase == 2 and self.earned and block.trials >= self.refine_after:
-            self.phase = 3
-            self._apply()
-        if block.trials >= self.trials:
+    def _decide(self, block: Block) -> list[Step]:
+        """Return what the data module shall do after a block of trials."""
+        before = self.phase
+        self.standing, steps = self.schedule.after(self.standing, block)
+        if self.phase != before:
+            self._set_learning()
+        if any(isinstance(step, End) for step in steps):
             assert self._trainer is not None
             self._trainer.should_stop = True
-            experience.close()
-
-    def _apply(self) -> None:
-        self._experience().begin_phase(self._setting())
-        self._set_learning()
-
-    def _setting(self) -> Setting:
-        phase = self.current
-        return Setting(
-            phase.exploration_std,
-            phase.observation_noise,
-            phase.mirror,
-            scripted=self.phase == 1,
-            steps_per_update=phase.steps_per_update,
-        )
+        return steps
 
     def _set_learning(self) -> None:
         assert self._trainer is not None
@@ -199,15 +140,14 @@ class TrainingPhases(Callback):
     @override
     def state_dict(self) -> dict[str, Any]:
         return {
-            "phase": self.phase,
-            "earned": self.earned,
+            "phase": self.standing.phase,
+            "earned": self.standing.earned,
             "enough": self.finished and self.enough_fraction,
         }
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.phase = state_dict["phase"]
-        self.earned = state_dict["earned"]
+        self.standing = Standing(state_dict["phase"], state_dict["earned"])
         reached = state_dict["enough"]
         self.finished = bool(reached) and reached == self.enough_fraction
 

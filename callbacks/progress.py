@@ -116,7 +116,7 @@ class TrialProgress(ProgressBar):
 
 def _total(trainer: Trainer) -> int:
     phases = phases_of(trainer)
-    return phases.give_up if phases.phase == 1 else phases.trials
+    return phases.schedule.give_up if phases.phase == 1 else phases.schedule.trials
 
 
 def _doing(trainer: Trainer) -> str:

@@ -7,7 +7,7 @@ import torch
 
 from modnav.cli import main
 from modnav.networks import ARCHITECTURES, NICKNAMES, description_of, rebuild_agent
-from modnav.runs import read_checkpoint
+from modnav.runs import read
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 WHOLE = [
@@ -61,10 +61,10 @@ def test_every_config_is_tried_here():
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_agent_trains_saves_loads_and_validates(architecture: str, tmp_path: Path, capsys):
     folder = run(parts(architecture), tmp_path, architecture)
-    last = read_checkpoint(folder / "last.ckpt")
+    last = read(folder / "last.ckpt").content
     assert last["modnav"]["architecture"] == architecture
     assert last["modnav"]["updates"] > 0
-    kept = read_checkpoint(folder / "checkpoints" / "00039.ckpt")
+    kept = read(folder / "checkpoints" / "00039.ckpt").content
     agents = []
     for checkpoint in (last, kept):
         agent = rebuild_agent(checkpoint["modnav"]["agent"])
@@ -84,7 +84,7 @@ def test_every_agent_trains_saves_loads_and_validates(architecture: str, tmp_pat
 @pytest.mark.parametrize("name", WHOLE)
 def test_every_whole_config_trains_its_agent(name: str, tmp_path: Path):
     folder = run(["--config", name], tmp_path, name)
-    about = read_checkpoint(folder / "last.ckpt")["modnav"]
+    about = read(folder / "last.ckpt").content["modnav"]
     assert about["agent"] == description_of(NICKNAMES.get(name, about["architecture"]))
     assert about["architecture"] != "custom"
 
@@ -124,6 +124,6 @@ def test_other_cells_and_sizes_by_yaml_alone(cell: str, tmp_path: Path):
     }
     words = [word for key, x in more.items() for word in (f"--model.{key}", x)]
     folder = run(["--config", "modular", *words], tmp_path, cell)
-    belief = read_checkpoint(folder / "last.ckpt")["modnav"]["agent"]["actor"]["belief"]
+    belief = read(folder / "last.ckpt").content["modnav"]["agent"]["actor"]["belief"]
     assert belief["init_args"]["cell"] == cell
     assert belief["init_args"]["num_layers"] == 2

@@ -109,6 +109,15 @@ MAY_IMPORT = {
 }
 """Rooms that each room may import, ``modnav.`` left out; a room is a folder, or a file of `modnav/`."""
 
+FACES = MAY_IMPORT.keys() - {
+    "modnav",
+    "modnav.commands",  # one module each, found by the command's name
+    "modnav.analysis",
+    "modnav.analysis.figures",  # one module each, found by the figure's name
+    "modnav.callbacks",  # names those that YAML may use
+}
+"""Rooms whose face hands on all that its files list."""
+
 WITH_LIGHTNING = {
     "modnav.bench.measurements",
     "modnav.learning.learner",
@@ -165,6 +174,21 @@ def test_faces_are_short():
             "modnav.analysis",
         ):
             assert len(file.read_text(encoding="utf-8").splitlines()) <= 20, name
+
+
+def test_faces_hand_on_every_file():
+    known = layout.modules()
+    not_handed_on = {"modnav.recording.animation"}  # it loads matplotlib
+    for name, file in known.items():
+        handed_on = {f"{name}.{other.stem}" for other in file.parent.glob("[!_]*.py")}
+        if file.name == "__init__.py" and f"{name}" in FACES:
+            assert handed_on - not_handed_on <= layout.imports(file, name), name
+
+
+def test_the_picture_of_the_rooms_is_that_of_the_code():
+    """Made by ``python tests/tools/layout.py``."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert f"```mermaid\n{layout.picture()}\n```" in page
 
 
 def test_importing_modnav_is_light():

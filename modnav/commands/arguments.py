@@ -80,26 +80,9 @@ def with_run(args: list[str]) -> list[str]:
 
 
 def _check_whole(path: str) -> None:
-    """Check that a run can go on from a checkpoint.
+    from modnav.runs import read  # only here, as it imports torch
 
-    Raises:
-        ValueError: If it cannot.
-    """
-    from modnav.runs import read_checkpoint  # only here, as it imports Lightning
-
-    checkpoint = read_checkpoint(path)
-    if "experience" not in checkpoint:
-        raise ValueError(f"{path} holds weights only; a run is resumed from its last.ckpt")
-    missing = {"callbacks", "loops", "optimizer_states", "processes", "random"} - set(checkpoint)
-    if missing or not checkpoint["callbacks"] or not _is_count(checkpoint["processes"]):
-        raise ValueError(
-            f"{path} lacks part of a run's state ({', '.join(sorted(missing)) or 'processes'}); "
-            "it is damaged, or of another version of modnav"
-        )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and value >= 1
+    read(path).check_whole()
 
 
 def _value(args: list[str], flag: str) -> str | None:

@@ -10,8 +10,8 @@ import yaml
 
 from modnav.files import write_text_atomically
 from modnav.networks import Agent, describe_agent
-from modnav.published import LAYOUT, Origin, origin_of, read_published
-from modnav.runs import save_agent
+from modnav.published import LAYOUT, Origin, origin_of, published_agent
+from modnav.runs import read, save_agent
 
 Member = tuple[Path, Origin]
 """A published checkpoint of a run."""
@@ -59,10 +59,10 @@ def import_file(source: Path, out: Path, architecture: str | None, *, overwrite:
     try:
         origin = origin_of(source)
     except ValueError:  # it lies elsewhere, and nothing is known but the agent
-        agent = read_published(source, architecture)
+        agent = published_agent(read(source).content, source, architecture)
         save_agent(agent, out)
     else:
-        agent = read_published(source, architecture or origin.architecture)
+        agent = published_agent(read(source).content, source, architecture or origin.architecture)
         origin = origin._replace(architecture=agent.architecture)
         save_agent(agent, out, task=origin.task_parameters, origin=origin._asdict())
     print(f"{out}: {agent.architecture}")
@@ -128,7 +128,7 @@ def _import_run(members: list[Member], folder: Path, refused: list[str]) -> int:
     agent, count = None, 0
     for file, origin in members:
         try:
-            agent = read_published(file, origin.architecture)
+            agent = published_agent(read(file).content, file, origin.architecture)
         except ValueError as error:
             _refuse(error, refused)
         else:

@@ -30,7 +30,7 @@ from modnav.callbacks import (
 from modnav.errors import ProcessLostError, RunEndedError
 from modnav.files import one_line, replacing, write_atomically
 from modnav.learning import SINGLE, TD3, Experience, check_precision, fast_precision
-from modnav.runs import RunFolder, read_checkpoint
+from modnav.runs import RunFolder, read
 from modnav.task import bounds
 
 from .terminal import tell
@@ -307,7 +307,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     @override
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        checkpoint = read_checkpoint(path)
+        checkpoint = dict(read(path).content)
         version = checkpoint.get("pytorch-lightning_version")
         if not isinstance(version, str) or not _VERSION.fullmatch(version):
             raise ValueError(f"{path} does not tell the version of Lightning that wrote it")

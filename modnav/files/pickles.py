@@ -4,6 +4,7 @@ They go through torch's own reader of weights. A file that wants more is refused
 it asks for. Files of torch 1.6 and later have checksums, which are compared; older ones have none.
 """
 
+import hashlib
 import io
 import os
 import re
@@ -28,11 +29,11 @@ _PARTS = 100_000
 """Parts of a value beyond which it is taken for endless."""
 
 
-def read_weights(path: str | os.PathLike[str]) -> Any:
+def read_weights(path: str | os.PathLike[str]) -> tuple[Any, str]:
     """Read a file of tensors and plain values, written by any version of :func:`torch.save`.
 
     Returns:
-        What the file holds, on the CPU.
+        What the file holds, on the CPU, and a digest of its bytes.
 
     Raises:
         ValueError: If there is no such file, or it is damaged, or it is of another kind, or it
@@ -40,7 +41,7 @@ def read_weights(path: str | os.PathLike[str]) -> Any:
     """
     content = _content(path)
     try:
-        return _torch(content)
+        return _torch(content), hashlib.blake2b(content, digest_size=16).hexdigest()
     except Exception as error:  # torch and zipfile raise many kinds for a damaged or foreign file
         raise ValueError(f"{path} {_reason(error, content)}") from error
 
@@ -64,7 +65,10 @@ def refuse_endless(value: Any) -> None:
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a regular file; a pipe or a device would never end."""
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise ValueError(f"{path} is not a regular file")
         return Path(path).read_bytes()
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error

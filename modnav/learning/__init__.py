@@ -5,4 +5,5 @@ from .experience import *
 from .learner import *
 from .precision import *
 from .replay import *
+from .schedule import *
 from .td3 import *

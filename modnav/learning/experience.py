@@ -1,7 +1,7 @@
 """Lightning data module that streams replay: acts, stores, samples."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +12,7 @@ from torch import Generator
 from typing_extensions import override
 
 from modnav.acting import ROLES, Collector, Segment, Sweep, Warmup, scripted_trials
+from modnav.errors import PhaseOneFailedError
 from modnav.evaluation import (
     GAINS,
     Conditions,
@@ -25,6 +26,7 @@ from modnav.task import TaskParameters
 
 from .counters import Block, Counters, Setting
 from .replay import AbstractReplay, TrialReplay
+from .schedule import End, Restart, Step
 
 __all__ = ["Experience", "Stream", "Validation"]
 
@@ -130,6 +132,7 @@ class Experience(LightningDataModule):
         self.setting = Setting()
         self.counters = Counters()
         self.listeners: list[Callable[[Block], None]] = []
+        self.decide: Callable[[Block], Iterable[Step]] = _nothing
         self.processes = 1
         self.within_epoch = False
         self._closing = False
@@ -140,7 +143,7 @@ class Experience(LightningDataModule):
         self.rng = np.random.default_rng(self._seed_of("replay"))
         if stage != "fit":
             return
-        self.listeners = []
+        self.listeners, self.decide = [], _nothing
         self.processes = 1 if self.trainer is None else self.trainer.world_size
         agent = self._agent()
         if agent.recurrent and not isinstance(self.replay, TrialReplay):
@@ -176,10 +179,6 @@ class Experience(LightningDataModule):
         kept = ("total_trials", "total_env_steps")
         self.counters = Counters(trials=1, **{key: getattr(self.counters, key) for key in kept})
 
-    def close(self) -> None:
-        """End the epoch before the next step."""
-        self._closing = True
-
     @override
     def train_dataloader(self) -> "Stream[Segment]":
         return Stream(self.batches)
@@ -203,7 +202,11 @@ class Experience(LightningDataModule):
             while self.counters.due > 0:
                 self.counters.due -= 1
                 yield self.replay.sample(self.rng)
-            self._check()
+            while not self._closing and (block := self._next_block()):
+                for listener in self.listeners:
+                    listener(block)
+                for step in self.decide(block):
+                    self._apply(step)
             if self._epoch_ends():
                 self.within_epoch = False
                 return
@@ -280,29 +283,42 @@ class Experience(LightningDataModule):
         self.replay.add_trials(trials, self.setting.mirror)
         self.counters.scripted -= owed
 
-    def _check(self) -> None:
-        """Tell the listeners about each full block of trials."""
+    def _next_block(self) -> Block | None:
+        """Return how the next full block of trials of this epoch went, if it has ended."""
         counters = self.counters
-        while (
-            counters.trials - counters.checked >= self.check_trials
-            and counters.checked < counters.closed + self.epoch_trials
-            and not self._closing
+        if (
+            counters.trials - counters.checked < self.check_trials
+            or counters.checked >= counters.closed + self.epoch_trials
         ):
-            counters.checked += self.check_trials
-            earlier = counters.trials - counters.checked
-            cut = len(counters.recent) - earlier
-            part, counters.recent = np.array(counters.recent[:cut]), counters.recent[cut:]
-            rewarded, steps = part[:, 0].sum(), part[:, 1]
-            block = Block(
-                counters.checked,
-                counters.total_trials - earlier,
-                float(rewarded / len(part)),
-                float(rewarded / (self.task.dt * (steps - 1).sum())),
-                float(steps.mean()),
-            )
-            for listener in self.listeners:
-                listener(block)
-            counters = self.counters
+            return None
+        counters.checked += self.check_trials
+        earlier = counters.trials - counters.checked
+        cut = len(counters.recent) - earlier
+        part, counters.recent = np.array(counters.recent[:cut]), counters.recent[cut:]
+        rewarded, steps = part[:, 0].sum(), part[:, 1]
+        return Block(
+            counters.checked,
+            counters.total_trials - earlier,
+            float(rewarded / len(part)),
+            float(rewarded / (self.task.dt * (steps - 1).sum())),
+            float(steps.mean()),
+        )
+
+    def _apply(self, step: Step) -> None:
+        """Do what was decided after a block.
+
+        Raises:
+            PhaseOneFailedError: If training ends because phase I failed.
+        """
+        if isinstance(step, End):
+            if step.failure:
+                raise PhaseOneFailedError(step.failure)
+            self._closing = True
+        elif isinstance(step, Restart):
+            self.begin_anew(keep_replay=step.keep_replay)
+            self.begin_phase(step.setting)
+        else:
+            self.begin_phase(step)
 
     def _epoch_ends(self) -> bool:
         counters = self.counters
@@ -391,3 +407,7 @@ class Stream(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         """Return new items."""
         return self.make()
+
+
+def _nothing(block: Block) -> Iterable[Step]:
+    return ()

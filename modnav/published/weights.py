@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from modnav.files import one_line, read_weights
+from modnav.files import one_line, write_atomically
 from modnav.networks import (
     ARCHITECTURES,
     Actor,
@@ -34,7 +34,6 @@ __all__ = [
     "misfit",
     "places",
     "published_agent",
-    "read_published",
     "write_published",
 ]
 
@@ -136,24 +135,6 @@ def architecture_of(weights: Mapping[str, Any]) -> str | None:
     return next(fits, None)
 
 
-def read_published(path: str | os.PathLike[str], architecture: str | None = None) -> Agent:
-    """Read a published checkpoint (``.pth.tar``); code in it is not run.
-
-    Args:
-        path: The file, with or without target networks and optimizers.
-        architecture: What it must hold; by default what the weights are found to be.
-
-    Returns:
-        The agent.
-
-    Raises:
-        ValueError: If the architecture is unknown, or the file is damaged or not such a
-            checkpoint, or its weights do not fit; the message is one line.
-    """
-    expected = architecture and name_of(description_of(architecture))
-    return published_agent(read_weights(path), path, expected)
-
-
 def published_agent(
     content: Any, path: str | os.PathLike[str], architecture: str | None = None
 ) -> Agent:
@@ -162,11 +143,14 @@ def published_agent(
     Args:
         content: What the file holds.
         path: The file, for messages.
-        architecture: What it must hold, by the published name; by default what it is found to be.
+        architecture: What it must hold, any name of an architecture; by default what it is found
+            to be.
 
     Raises:
-        ValueError: If it is not such a checkpoint, or its weights do not fit.
+        ValueError: If the name is unknown, it is not such a checkpoint, or its weights do not fit;
+            the message is one line.
     """
+    architecture = architecture and name_of(description_of(architecture))
     weights = _weights(content, path)
     found = architecture_of(weights)
     if architecture and found != architecture:
@@ -205,8 +189,6 @@ def write_published(agent: Agent, path: Path) -> None:
         ValueError: If the agent is of no published architecture.
         OSError: If the file cannot be written; it is then as before.
     """
-    from modnav.files import write_atomically
-
     architecture = name_of(describe_agent(agent))
     if architecture not in ARCHITECTURES:
         raise ValueError(

@@ -1,28 +1,98 @@
-"""Agents from files and to files."""
+"""Checkpoints: the one reader of them, agents from files and to files."""
 
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
-from modnav.files import one_line
-from modnav.files import read_weights
-from modnav.files import refuse_endless
-from modnav.networks import Agent
-from modnav.networks import FORMAT
-from modnav.networks import describe_agent
-from modnav.networks import description_of
-from modnav.networks import name_of
-from modnav.networks import rebuild_agent
-from modnav.published import GROUPS
-from modnav.published import misfit
-from modnav.published import published_agent
 from pathlib import Path
 from typing import Any
-import os
+
 import torch
 
-__all__ = ["load_agent", "read_checkpoint", "save_agent"]
+from modnav.files import one_line, read_weights, refuse_endless, write_atomically
+from modnav.networks import FORMAT, Agent, describe_agent, description_of, name_of, rebuild_agent
+from modnav.published import GROUPS, misfit, published_agent
+
+__all__ = ["Checkpoint", "load_agent", "read", "save_agent"]
 
 _PREFIX = "agent."
 """How the names of an agent's weights begin in a checkpoint of modnav."""
+
+_STATE = ("callbacks", "experience", "loops", "optimizer_states", "processes", "random")
+"""What a checkpoint holds beside weights if a run can go on from it."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read, one of modnav or of the study.
+
+    Attributes:
+        path: The file.
+        content: All that it holds, tensors on the CPU.
+        digest: What tells its bytes from those of other files.
+    """
+
+    path: Path
+    content: Mapping[str, Any] = field(repr=False)
+    digest: str
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What it says about its agent: ``architecture``, the description ``agent``, ...
+
+        Raises:
+            ValueError: If it is not one of modnav's, or cannot be printed.
+        """
+        about = self.content.get("modnav")
+        if not isinstance(about, Mapping) or not {"architecture", "agent"} <= set(about):
+            raise ValueError(f"{self.path} is not a checkpoint of modnav")
+        try:
+            refuse_endless(about)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from error
+        return about
+
+    def agent(self) -> Agent:
+        """Build the agent, in evaluation mode, on the CPU; no random numbers are drawn.
+
+        Raises:
+            ValueError: If the file is damaged, or its weights do not fit its description.
+        """
+        if "modnav" not in self.content:
+            return published_agent(self.content, self.path).eval()
+        return _own_agent(self.content, self.path).eval()
+
+    def check_whole(self) -> None:
+        """Check that a run can go on from it.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+        if "experience" not in self.content:
+            raise ValueError(
+                f"{self.path} holds weights only; a run is resumed from its last.ckpt"
+            )
+        missing = set(_STATE) - set(self.content)
+        processes = self.content.get("processes")
+        if missing or not self.content["callbacks"] or not isinstance(processes, int):
+            raise ValueError(
+                f"{self.path} lacks part of a run's state "
+                f"({', '.join(sorted(missing)) or 'processes'}); "
+                "it is damaged, or of another version of modnav"
+            )
+
+
+def read(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint of modnav or of the study; code in it is not run.
+
+    Raises:
+        ValueError: If there is no such file, or it is damaged or of another kind; the message is
+            one line.
+    """
+    content, digest = read_weights(path)
+    if not isinstance(content, Mapping) or not {"modnav", *GROUPS} & content.keys():
+        raise ValueError(f"{path} is neither a checkpoint of modnav nor one of the study")
+    return Checkpoint(Path(path), content, digest)
 
 
 def load_agent(path: str | os.PathLike[str], architecture: str | None = None) -> Agent:
@@ -46,16 +116,53 @@ def load_agent(path: str | os.PathLike[str], architecture: str | None = None) ->
         >>> agent.architecture  # doctest: +SKIP
         'Actor3Critic5'
     """
+    checkpoint = read(path)
+    if "modnav" not in checkpoint.content:
+        return published_agent(checkpoint.content, path, architecture).eval()
     expected = architecture and name_of(description_of(architecture))
-    content = read_weights(path)
-    if not isinstance(content, Mapping) or not {"modnav", *GROUPS} & content.keys():
-        raise ValueError(f"{path} is neither a checkpoint of modnav nor one of the study")
-    if "modnav" not in content:
-        return published_agent(content, path, expected).eval()
-    agent = _own_agent(content, path)
+    agent = checkpoint.agent()
     if expected and agent.architecture != expected:
         raise ValueError(f"{path} holds {agent.architecture}, not {expected}")
-    return agent.eval()
+    return agent
+
+
+def save_agent(
+    agent: Agent,
+    path: str | os.PathLike[str],
+    *,
+    task: Mapping[str, Any] | None = None,
+    origin: Mapping[str, Any] | None = None,
+) -> None:
+    """Write an agent as a checkpoint of modnav with weights only, for ``--ckpt_path``.
+
+    Args:
+        agent: The agent.
+        path: The file; a former one is replaced once the new one is whole.
+        task: What the agent was trained on, as names and numbers: fields of
+            :class:`~modnav.task.TaskParameters`.
+        origin: Where it comes from, as names and numbers.
+
+    Raises:
+        ValueError: If a module of the agent does not keep one of its arguments.
+        OSError: If the file cannot be written; it is then as before.
+    """
+    about = {
+        "format": FORMAT,
+        "architecture": agent.architecture,
+        "agent": describe_agent(agent),
+        "updates": 0,
+    }
+    about |= {"task": dict(task)} if task else {}
+    about |= {"origin": dict(origin)} if origin else {}
+    state = {f"{_PREFIX}{name}": value.cpu() for name, value in agent.state_dict().items()}
+    checkpoint = {
+        "epoch": 0,
+        "global_step": 0,
+        "pytorch-lightning_version": version("pytorch-lightning"),
+        "state_dict": state,
+        "modnav": about,
+    }
+    write_atomically(checkpoint, Path(path))
 
 
 def _own_agent(content: Mapping[str, Any], path: str | os.PathLike[str]) -> Agent:
@@ -104,58 +211,3 @@ def _check_layers(description: Any, tensors: int) -> None:
     if isinstance(description, (list, tuple)):
         for part in description:
             _check_layers(part, tensors)
-
-
-def save_agent(
-    agent: Agent,
-    path: str | os.PathLike[str],
-    *,
-    task: Mapping[str, Any] | None = None,
-    origin: Mapping[str, Any] | None = None,
-) -> None:
-    """Write an agent as a checkpoint of modnav with weights only, for ``--ckpt_path``.
-
-    Args:
-        agent: The agent.
-        path: The file; a former one is replaced once the new one is whole.
-        task: What the agent was trained on, as names and numbers: fields of
-            :class:`~modnav.task.TaskParameters`.
-        origin: Where it comes from, as names and numbers.
-
-    Raises:
-        ValueError: If a module of the agent does not keep one of its arguments.
-        OSError: If the file cannot be written; it is then as before.
-    """
-    from modnav.files import write_atomically
-
-    about = {
-        "format": FORMAT,
-        "architecture": agent.architecture,
-        "agent": describe_agent(agent),
-        "updates": 0,
-    }
-    about |= {"task": dict(task)} if task else {}
-    about |= {"origin": dict(origin)} if origin else {}
-    state = {f"{_PREFIX}{name}": value.cpu() for name, value in agent.state_dict().items()}
-    checkpoint = {
-        "epoch": 0,
-        "global_step": 0,
-        "pytorch-lightning_version": version("pytorch-lightning"),
-        "state_dict": state,
-        "modnav": about,
-    }
-    write_atomically(checkpoint, Path(path))
-
-
-def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a checkpoint of modnav onto the CPU; code in it is not run.
-
-    Raises:
-        ValueError: If there is no such file, or it is not a checkpoint of modnav.
-    """
-    if not Path(path).is_file():
-        raise ValueError(f"{path} is not a file; a checkpoint is expected")
-    checkpoint = read_weights(path)
-    if not isinstance(checkpoint, dict) or "modnav" not in checkpoint:
-        raise ValueError(f"{path} is not a checkpoint of modnav")
-    return checkpoint

@@ -1,33 +1,30 @@
 """Evaluate the checkpoints of runs, in one process or in several."""
 
-from .checkpoints import load_agent
-from .curve import Place
-from .curve import Rows
-from .curve import Settings
-from .curve import TrainingCurve
-from .curve import digest
-from .trained import TrainedRun
-from collections.abc import Iterator
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures import as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
-from modnav import evaluation
-from modnav.networks import describe_agent
-from modnav.task import TaskParameters
-from multiprocessing import get_context
-from pathlib import Path
-from typing import Literal
-from typing import NamedTuple
 import importlib
 import re
 import signal
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal, NamedTuple
+
 import torch
 
+from modnav import evaluation
+from modnav.networks import describe_agent
+from modnav.task import TaskParameters
+
+from .checkpoints import load_agent
+from .curve import Place, Rows, Settings, TrainingCurve, digest
+from .trained import TrainedRun
+
 __all__ = ["Result", "Suite", "Work", "plan", "results"]
+
 
 class Suite(NamedTuple):
     """What checkpoints are tested on.

@@ -8,8 +8,10 @@ from typing import Any
 
 import yaml
 
-from modnav.files import one_line, read_weights, refuse_endless
+from modnav.files import one_line, refuse_endless
 from modnav.task import TaskParameters
+
+from .checkpoints import read
 
 __all__ = ["CONFIG", "TrainedRun", "find_runs"]
 
@@ -49,7 +51,7 @@ class TrainedRun:
         first: ValueError | None = None
         for checkpoint in self.checkpoints.values():
             try:
-                return _about(checkpoint)
+                return read(checkpoint).about
             except ValueError as error:
                 first = first or error
         raise first or ValueError(f"{self.folder} holds no checkpoint")
@@ -76,18 +78,6 @@ def find_runs(paths: Iterable[Path], *, pre: bool = False) -> list[TrainedRun]:
             files = found.setdefault((_folder(file), bool(name["pre"])), {})
             files.setdefault(int(name["episode"]), file)
     return [_run(folder, early, files) for (folder, early), files in found.items()]
-
-
-def _about(checkpoint: Path) -> Mapping[str, Any]:
-    content = read_weights(checkpoint)
-    about = content.get("modnav") if isinstance(content, Mapping) else None
-    if not isinstance(about, Mapping) or not {"architecture", "agent"} <= set(about):
-        raise ValueError(f"{checkpoint} is not a checkpoint of modnav")
-    try:
-        refuse_endless(about)
-    except ValueError as error:
-        raise ValueError(f"{checkpoint}: {error}") from error
-    return about
 
 
 def _checkpoints(path: Path, pre: bool) -> list[Path]:
@@ -140,7 +130,7 @@ def _config(folder: Path, checkpoint: Path) -> dict[str, Any]:
     """Return the configuration of a run, or as much of it as a checkpoint tells by itself."""
     path = folder / CONFIG
     if not path.is_file():
-        about = _about(checkpoint)
+        about = read(checkpoint).about
         if not about.get("task"):
             raise ValueError(
                 f"{checkpoint} lies in no run: there is no config.yaml that tells its task"

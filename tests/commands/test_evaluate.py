@@ -279,7 +279,10 @@ def test_another_architecture_of_no_name_is_refused(tmp_path, capsys):
         (["early"], "early holds checkpoints of phase I only; --pre takes them too"),
         (["run/last.ckpt"], "RUN is run/last.ckpt; the name of a checkpoint must be its trial, "),
         (["foreign"], "foreign/checkpoints/00499.ckpt"),
-        (["list"], "list/checkpoints/00499.ckpt is not a checkpoint of modnav"),
+        (
+            ["list"],
+            "list/checkpoints/00499.ckpt is neither a checkpoint of modnav nor one of the study",
+        ),
         (["run", "--trials", "0"], "--trials is 0; it must be 1 or more"),
         (["run", "--jobs", "-2"], "--jobs is -2; it must be 1 or more"),
         (["nameless"], "nameless/config.yaml: seed_everything is None; the seed of a run"),

@@ -8,7 +8,7 @@ import yaml
 
 from modnav.cli import main
 from modnav.learning import TD3
-from modnav.runs import read_checkpoint
+from modnav.runs import read
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_number_of_threads_is_kept_with_the_run(small: Path, monkeypatch, us
     torch.set_num_threads(1)
     main(["fit", "--resume", "runs/small/seed0", "--phases.trials", "80"])
     assert set(used) == {2}
-    assert read_checkpoint(Path("runs/small/seed0/last.ckpt"))["modnav"]["updates"] == len(used)
+    assert read(Path("runs/small/seed0/last.ckpt")).about["updates"] == len(used)
 
 
 @pytest.mark.parametrize(

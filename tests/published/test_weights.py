@@ -10,7 +10,7 @@ from torch import nn
 
 from modnav.cli import main
 from modnav.networks import ARCHITECTURES, build_agent, describe_agent
-from modnav.published import architecture_of, places, read_published, write_published
+from modnav.published import architecture_of, places, write_published
 from modnav.runs import load_agent
 
 PARTS = {"actor_kalman": "ActorEKF", "critic_kalman": "CriticEKF"}
@@ -107,9 +107,9 @@ def test_imported_agents_give_the_published_numbers(
 
 
 def test_the_order_of_names_does_not_matter(ekf_file):
-    expected = read_published(ekf_file)
+    expected = load_agent(ekf_file)
     rewrite(ekf_file, lambda x: x.update(critic_dict=dict(reversed(x["critic_dict"].items()))))
-    assert same(read_published(ekf_file), expected)
+    assert same(load_agent(ekf_file), expected)
 
 
 def test_no_two_architectures_are_alike(architecture):
@@ -146,7 +146,7 @@ def test_no_two_architectures_are_alike(architecture):
         ),
         (lambda x: x.pop("actor_dict"), "no weights in actor_dict"),
         (lambda x: x.update(critic_dict=None), "no weights in critic_dict"),
-        (lambda x: x.clear(), "no weights in actor_dict"),
+        (lambda x: x.clear(), "neither a checkpoint of modnav nor one of the study"),
     ],
 )
 def test_files_that_do_not_fit_are_refused(change, message, ekf_file, tmp_path, capsys):
@@ -171,10 +171,10 @@ def test_another_architecture_than_expected_is_refused(tmp_path):
         "actor_dict.rnn.weight_ih_l0 has shape [880, 6]; it must be [512, 6]"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
-        read_published(path, "modular")
+        load_agent(path, "modular")
     with pytest.raises(ValueError, match="'Actor4Critic1'; it must be one of Actor1Critic1, "):
-        read_published(path, "Actor4Critic1")
-    assert read_published(path, "holistic").architecture == "Actor1Critic1"
+        load_agent(path, "Actor4Critic1")
+    assert load_agent(path, "holistic").architecture == "Actor1Critic1"
 
 
 def test_agents_of_other_sizes_are_not_exported(tmp_path):
@@ -202,7 +202,7 @@ def test_nothing_is_replaced_unasked(ekf_file, tmp_path, capsys):
         assert "exists; choose another --out" in capsys.readouterr().err
         assert out.read_bytes() == before
         main([*command, "--overwrite"])
-    assert same(load_agent(published), read_published(ekf_file))
+    assert same(load_agent(published), load_agent(ekf_file))
     for command in (commands[0][:2], [*commands[0][:3], str(tmp_path)]):
         with pytest.raises(SystemExit):
             main(command)

@@ -33,13 +33,13 @@ from pytorch_lightning import Trainer
 from modnav.cli import main as modnav
 from modnav.commands.training import AtomicCheckpointIO
 from modnav.networks import build_agent
-from modnav.published import monkey_recordings, read_monkey, read_published, write_published
+from modnav.published import monkey_recordings, read_monkey, write_published
 from modnav.recording import make_session, read_targets
 from modnav.runs import (
     TrainingCurve,
     find_runs,
     load_agent,
-    read_checkpoint,
+    read,
     read_curve,
     save_agent,
 )
@@ -95,13 +95,13 @@ def _agents(folder: Path) -> Iterator[Reader]:
         checked=True,
     )
     yield Reader(
-        *("published checkpoint", folder / "x.pth.tar", [study], read_published),
+        *("published checkpoint", folder / "x.pth.tar", [study], load_agent),
         [*makers_of(published, torch_bytes), lambda draw, _: rearranged(study, draw)],
         checked=True,
     )
     old = torch_bytes(published, zipped=False)
     yield Reader(
-        *("published, before torch 1.6", folder / "y.pth.tar", [old], read_published),
+        *("published, before torch 1.6", folder / "y.pth.tar", [old], load_agent),
         makers_of(published, lambda x: torch_bytes(x, zipped=False)),
     )
 
@@ -268,10 +268,10 @@ def _commands(folder: Path) -> Iterator[Reader]:
     def resumed(path: Path) -> Any:
         with mock.patch.object(Trainer, "_run_stage"):  # all is restored before it
             said("fit", "--resume", run)
-        return read_checkpoint(path)
+        return read(path).content
 
     whole = (run / "last.ckpt").read_bytes()
-    content = read_checkpoint(run / "last.ckpt")
+    content = read(run / "last.ckpt").content
     makers = makers_of(content, torch_bytes)
     load = AtomicCheckpointIO().load_checkpoint
     yield Reader("last.ckpt", run / "last.ckpt", [whole], load, makers, checked=True)

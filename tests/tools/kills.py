@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from modnav.runs import read_checkpoint
+from modnav.runs import read
 
 CONFIG = Path(__file__).with_name("small.yaml")
 SAVES_EVERY = 0.004
@@ -67,7 +67,7 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """Return the full state it ended in, but for wall times and paths."""
-        state = read_checkpoint(self.folder / "last.ckpt")
+        state = read(self.folder / "last.ckpt").content
         del state["callbacks"]
         return state
 

@@ -4,7 +4,6 @@
 """
 
 import ast
-import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -108,19 +107,23 @@ def without_shortcuts(arrows: dict[str, set[str]]) -> dict[str, set[str]]:
 def picture() -> str:
     """Return the rooms and the arrows between them; ways that others imply are left out."""
     arrows = without_shortcuts(room_arrows())
+
+    def node(name: str) -> str:
+        return name.replace(".", "_")
+
     lines = ["graph TD"]
     for package in ("modnav", "modnav.analysis"):
-        lines.append(f"  subgraph {package}")
-        lines += [
-            f"    {name}[{name.removeprefix(package + '.')}]"
-            for name in sorted(arrows)
-            if (name.startswith("modnav.analysis") == (package == "modnav.analysis"))
-        ]
+        inside = [x for x in arrows if x.startswith("modnav.analysis") == (package != "modnav")]
+        lines.append(f"  subgraph {node(package)}_ [{package}]")
+        lines += [f"    {node(x)}[{x.removeprefix(package + '.')}]" for x in sorted(inside)]
         lines.append("  end")
-    lines += [f"  {name} --> {other}" for name in sorted(arrows) for other in sorted(arrows[name])]
+    lines += [
+        f"  {node(name)} --> {node(other)}"
+        for name in sorted(arrows)
+        for other in sorted(arrows[name])
+    ]
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
     print(picture())
-    sys.exit()

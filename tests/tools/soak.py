@@ -23,6 +23,7 @@ from pytorch_lightning.callbacks import Callback
 
 from modnav.callbacks.parts import experience_of, learner_of
 from modnav.cli import main as modnav
+from modnav.learning import End
 
 CAPACITY = 50_000
 """Steps in replay, mirror images counted."""
@@ -89,7 +90,7 @@ class Watch(Callback):
         self._mark = time.process_time(), steps
         if steps >= self.steps:
             trainer.should_stop = True
-            experience.close()
+            experience._apply(End())
 
 
 def soak(steps: int, folder: Path, more: list[str]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from modnav.cli import main
 from modnav.files import write_atomically
 from modnav.networks import build_agent
 from modnav.published import write_published
-from modnav.runs import read_checkpoint, save_agent
+from modnav.runs import read, save_agent
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def _told(stderr):
 
 
 def weights(run):
-    return read_checkpoint(run / "last.ckpt")["state_dict"]
+    return read(run / "last.ckpt").content["state_dict"]
 
 
 def same(a, b):

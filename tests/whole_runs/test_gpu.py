@@ -11,7 +11,7 @@ import torch
 from modnav.cli import main
 from modnav.evaluation import fixed_gain_conditions, run, score
 from modnav.networks import build_agent
-from modnav.runs import load_agent, read_checkpoint
+from modnav.runs import load_agent, read
 from modnav.task import TaskParameters
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -27,13 +27,13 @@ def fit(config: Path, folder: str, *more: str) -> Path:
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    return read_checkpoint(run / "last.ckpt")["state_dict"]
+    return read(run / "last.ckpt").content["state_dict"]
 
 
 @pytest.mark.parametrize("precision", ["32-true", "16-mixed", "bf16-mixed"])
 def test_an_agent_learns_in_every_precision(small: Path, precision: str):
     done = fit(small, "run", "--trainer.precision", precision)
-    last = read_checkpoint(done / "last.ckpt")
+    last = read(done / "last.ckpt").content
     assert last["modnav"]["updates"] > 0
     assert all(x.isfinite().all() for x in last["state_dict"].values())
     assert len(pd.read_csv(done / "validation.csv")) == 12  # 3 epochs, 2 validations, 2 gains

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from modnav.runs import read_checkpoint
+from modnav.runs import read
 
 TOOLS = Path(__file__).parents[1] / "tools"
 RUN = Path("runs/small/seed0")
@@ -106,11 +106,11 @@ def test_another_number_of_processes_goes_on_and_says_how(small: Path):
     out = finished(modnav("fit", "--resume", str(RUN), *more))
     assert re.search(r"is of 1 processes and this run has 2: .* not the one it would have", out)
     assert same(weights(RUN, 0), weights(RUN, 1))
-    assert read_checkpoint(RUN / "last.ckpt")["processes"] == 2
+    assert read(RUN / "last.ckpt").content["processes"] == 2
     one = ["--phases.trials", "140", "--trainer.devices", "1"]
     out = finished(modnav("fit", "--resume", str(RUN), *one))
     assert "is of 2 processes and this run has 1" in out
-    assert read_checkpoint(RUN / "last.ckpt")["processes"] == 1
+    assert read(RUN / "last.ckpt").content["processes"] == 1
 
 
 def test_a_killed_process_stops_the_other(small: Path):
@@ -120,7 +120,7 @@ def test_a_killed_process_stops_the_other(small: Path):
     second = children(run.pid)[0]
     os.kill(second, signal.SIGKILL)
     assert "modnav: error: another process of the run ended" in finished(run, status=5)
-    assert read_checkpoint(RUN / "last.ckpt")["processes"] == 2
+    assert read(RUN / "last.ckpt").content["processes"] == 2
 
 
 def test_an_update_on_two_halves_is_the_update_on_the_whole(tmp_path: Path):

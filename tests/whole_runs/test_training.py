@@ -16,7 +16,7 @@ from pytorch_lightning import Trainer
 from modnav.callbacks.last import LastCheckpoint
 from modnav.cli import main
 from modnav.learning import TD3, Experience, Setting, runs_bf16
-from modnav.runs import read_checkpoint
+from modnav.runs import read
 
 WITH_BF16 = pytest.mark.skipif(not runs_bf16(), reason="the processor has no bfloat16")
 
@@ -27,7 +27,7 @@ def fit(config: Path, *more: str, seed: int = 0) -> Path:
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    return read_checkpoint(run / "last.ckpt")["state_dict"]
+    return read(run / "last.ckpt").content["state_dict"]
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -50,7 +50,7 @@ def test_a_run_leaves_what_it_promises(small: Path, capsys: pytest.CaptureFixtur
 
 def test_best_checkpoint_has_the_highest_reward_rate_on_fixed_trials(small: Path):
     run = fit(small)
-    state = read_checkpoint(run / "last.ckpt")["callbacks"]
+    state = read(run / "last.ckpt").content["callbacks"]
     (best,) = (v["best_model_path"] for k, v in state.items() if k.startswith("TrialCheckpoint"))
     table = pd.read_csv(run / "validation.csv").query("validation == 'selection'")
     rates = table.groupby("trials")["reward_rate"].sum()
@@ -59,7 +59,7 @@ def test_best_checkpoint_has_the_highest_reward_rate_on_fixed_trials(small: Path
 
 def test_checkpoints_of_weights_are_small_and_complete(small: Path):
     run = fit(small)
-    checkpoint = read_checkpoint(run / "checkpoints/00019.ckpt")
+    checkpoint = read(run / "checkpoints/00019.ckpt").content
     assert "optimizer_states" not in checkpoint
     assert "experience" not in checkpoint
     assert all(key.startswith("agent.") for key in checkpoint["state_dict"])
@@ -81,7 +81,7 @@ def test_phases_follow_each_other(small: Path):
     # Phase I lasts one block, which is not counted; phase III begins a block after a validation.
     assert table["phase"].tolist() == [2] * 4 + [3] * 8
     assert (table["total_trials"] - table["trials"]).between(9, 12).all()
-    last = read_checkpoint(run / "last.ckpt")
+    last = read(run / "last.ckpt").content
     rates = {group["lr"] for state in last["optimizer_states"] for group in state["param_groups"]}
     assert rates == {5e-5}
     setting = last["experience"]["setting"]
@@ -240,7 +240,7 @@ def test_scripted_trials_are_mixed_in(small: Path):
             "--data.epoch_trials",
             "10",
         )
-    held = read_checkpoint(Path("runs/small/seed0/last.ckpt"))["experience"]
+    held = read(Path("runs/small/seed0/last.ckpt")).content["experience"]
     own = held["counters"]["total_trials"]
     stored = len(held["replay"]["items"]["steps"])
     assert stored - own >= 50 + own // 2
@@ -322,7 +322,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_updates_under_way():
 @pytest.mark.parametrize("key", ["processes", "random", "callbacks", "loops"])
 def test_an_incomplete_state_is_refused_in_one_line(small: Path, key: str, capsys):
     run = fit(small)
-    state = read_checkpoint(run / "last.ckpt")
+    state = read(run / "last.ckpt").content
     del state[key]
     torch.save(state, run / "last.ckpt")
     with pytest.raises(SystemExit) as exit_info:
@@ -388,7 +388,7 @@ def test_saves_within_an_epoch_do_not_change_the_run(small: Path, capsys):
     fit(small, "--name", "plain")
     often = fit(small, "--last.every_minutes", "1e-6")
     assert same(weights(often), weights(Path("runs/plain/seed0")))
-    state = read_checkpoint(often / "last.ckpt")["callbacks"]["LastCheckpoint"]
+    state = read(often / "last.ckpt").content["callbacks"]["LastCheckpoint"]
     assert state["saves"] > 3  # the plain run saves after each of its three epochs
     assert re.search(r"last.ckpt, [\d.]+ MB, written in [\d.]+ s", capsys.readouterr().out)
 
@@ -418,7 +418,7 @@ def test_a_run_killed_between_the_last_batch_of_an_epoch_and_its_end_goes_on(
 
 def test_replay_is_saved_where_asked(small: Path, capsys):
     def holds(path: Path) -> bool:
-        return read_checkpoint(path)["experience"]["replay"] is not None
+        return read(path).content["experience"]["replay"] is not None
 
     assert holds(fit(small) / "last.ckpt")
     best = fit(small, "--overwrite", "true", "--last.replay", "best")
@@ -435,7 +435,7 @@ def test_replay_is_saved_where_asked(small: Path, capsys):
 
 def test_a_run_goes_on_from_its_best_checkpoint(small: Path):
     whole = fit(small, "--last.replay", "best")
-    first = read_checkpoint(whole / "best.ckpt")["experience"]["counters"]["checked"]
+    first = read(whole / "best.ckpt").content["experience"]["counters"]["checked"]
     assert first < 60
     after = weights(whole)
     main(["fit", "--resume", str(whole / "best.ckpt")])
@@ -490,7 +490,10 @@ BAD = {
         ["--data.replay.init_args.batch_size", "300"],
         ["replay.batch_size is 300", "at most replay.capacity", "200"],
     ),
-    "no such checkpoint": (["--ckpt_path", "nowhere.ckpt"], ["nowhere.ckpt is not a file"]),
+    "no such checkpoint": (
+        ["--ckpt_path", "nowhere.ckpt"],
+        ["nowhere.ckpt cannot be read: No such file"],
+    ),
     "not a checkpoint": (
         ["--ckpt_path", "small.yaml"],
         ["small.yaml is damaged or of another kind"],
@@ -590,8 +593,8 @@ THREE = "three:\n    exploration_std: 0.4"
 def test_a_moved_run_goes_on_with_other_options(small: Path, monkeypatch, capsys):
     run = fit(small)
     config = (run / "config.yaml").read_text()
-    best = [k for k in read_checkpoint(run / "last.ckpt")["callbacks"] if k.startswith("TrialC")]
-    former = Path(read_checkpoint(run / "last.ckpt")["callbacks"][best[0]]["best_model_path"])
+    best = [k for k in read(run / "last.ckpt").content["callbacks"] if k.startswith("TrialC")]
+    former = Path(read(run / "last.ckpt").content["callbacks"][best[0]]["best_model_path"])
     Path("elsewhere").mkdir()
     run.rename("elsewhere/renamed")
     monkeypatch.chdir("elsewhere")
@@ -604,7 +607,7 @@ def test_a_moved_run_goes_on_with_other_options(small: Path, monkeypatch, capsys
     assert now == config.replace("trials: 60", "trials: 80").replace(
         THREE, THREE.replace("0.4", "0.123")
     )
-    last = read_checkpoint(Path("renamed/last.ckpt"))
+    last = read(Path("renamed/last.ckpt")).content
     assert last["experience"]["setting"][0] == 0.123
     state = last["callbacks"][best[0]]
     assert Path(state["best_model_path"]).is_file()
