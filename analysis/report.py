@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from modnav.files import write_text_atomically
+
 from . import panels_of
 from .drawing import Panel, comparison
 from .study import Member, short
@@ -63,7 +65,7 @@ def write_report(folder: Path, members: Sequence[Member]) -> Path:
         raise ValueError(f"{folder} holds no {INDEX}; `modnav figures` writes it")
     index = json.loads(file.read_text(encoding="utf-8"))
     path = folder / "report.html"
-    path.write_text(page(index, folder, members), encoding="utf-8")
+    write_text_atomically(page(index, folder, members), path)
     return path
 
 

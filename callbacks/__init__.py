@@ -5,12 +5,10 @@ from .last import LastCheckpoint
 from .monitor import Monitor
 from .phases import TrainingPhases
 from .progress import Summary, TrialProgress
-from .threads import ProcessorThreads
 
 __all__ = [
     "LastCheckpoint",
     "Monitor",
-    "ProcessorThreads",
     "Summary",
     "TrainingPhases",
     "TrialCheckpoint",

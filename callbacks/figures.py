@@ -11,6 +11,7 @@ from matplotlib.patches import Circle, Wedge
 
 from modnav.acting import Rollout
 from modnav.evaluation import Conditions
+from modnav.files import replacing
 from modnav.task import UNIT_CM
 
 SHOWN = 12
@@ -108,5 +109,5 @@ def learning_curve(table: pd.DataFrame) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG at 150 dpi, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150)

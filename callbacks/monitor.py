@@ -11,6 +11,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
+from modnav.files import replacing
 from modnav.learning import Block
 
 from .figures import learning_curve, save_figure, trajectories
@@ -92,10 +93,8 @@ class Monitor(Callback):
 
     @rank_zero_only
     def _write(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        new = folder / ".validation.csv"  # a killed run, or a full disk, leaves the former whole
-        pd.DataFrame(self.rows).to_csv(new, index=False)
-        new.replace(folder / "validation.csv")
+        with replacing(folder / "validation.csv") as temporary:
+            self.table().to_csv(temporary, index=False)
 
     @rank_zero_only
     def _draw(self, trainer: Trainer) -> None:

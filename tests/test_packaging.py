@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "modnav.published": {"networks", "tables", "task", "files", "errors"},
     "modnav.evaluation": {"acting", "networks", "task", "errors"},
     "modnav.learning": {"evaluation", "acting", "networks", "task", "files", "errors", "machine"},
-    "modnav.recording": {"evaluation", "acting", "networks", "tables", "task", "errors"},
+    "modnav.recording": {"evaluation", "acting", "networks", "tables", "task", "files", "errors"},
     "modnav.runs": {
         "evaluation",
         "published",
@@ -96,7 +96,7 @@ MAY_IMPORT = {
         "machine",
     },
     "modnav.analysis.published": {"analysis.measures", "analysis.study"},
-    "modnav.analysis.drawing": {"analysis.measures", "analysis.study"},
+    "modnav.analysis.drawing": {"analysis.measures", "analysis.study", "files"},
     "modnav.analysis.figures": {
         "analysis.drawing",
         "analysis.measures",
@@ -105,7 +105,7 @@ MAY_IMPORT = {
         "networks",
         "tables",
     },
-    "modnav.analysis": {"analysis.drawing", "analysis.study", "analysis.figures"},
+    "modnav.analysis": {"analysis.drawing", "analysis.study", "analysis.figures", "files"},
 }
 """Rooms that each room may import, ``modnav.`` left out; a room is a folder, or a file of `modnav/`."""
 

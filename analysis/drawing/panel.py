@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
+from modnav.files import replacing
+
 from ..study import FEW
 from .style import mark, new_figure, styled
 
@@ -168,11 +170,11 @@ def _written(
     panel: Panel, figure: Figure, folder: Path, *, tight: bool = True
 ) -> tuple[Path, ...]:
     box: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.04} if tight else {}
-    folder.mkdir(parents=True, exist_ok=True)
     files = tuple(folder / f"{panel.name}.{kind}" for kind in ("pdf", "png"))
     with styled():
         for file in files:
-            figure.savefig(file, dpi=DPI, **box)
+            with replacing(file) as temporary:
+                figure.savefig(temporary, dpi=DPI, **box)
     return files
 
 
@@ -184,8 +186,8 @@ def draw(panel: Panel, study: "Study", folder: Path) -> Drawn:
         OSError: If a file cannot be written.
     """
     table = panel.compute(study)
-    folder.mkdir(parents=True, exist_ok=True)
     numbers = folder / f"{panel.name}.csv"
-    table.to_csv(numbers, index=False, lineterminator="\n", float_format="%.6g")
+    with replacing(numbers) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
     files = _written(panel, picture(panel, table), folder)
     return Drawn(panel.name, (numbers, *files), missing_of(table))

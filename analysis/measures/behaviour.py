@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.interpolate import UnivariateSpline
 
-from modnav.tables import runs
+from modnav.tables import reward_rate, runs
 
 __all__ = [
     "AHEAD_DEG",
@@ -209,12 +209,6 @@ def _published_arc(points: Any, small: float = 0.0) -> Any:
 def eccentricity(theta_deg: npt.ArrayLike) -> Any:
     """Return how far polar angles lie from straight ahead, deg; left is positive."""
     return np.asarray(theta_deg, float) - AHEAD_DEG
-
-
-def reward_rate(trials: pd.DataFrame) -> float:
-    """Return rewarded trials per second, 1/s; NaN without trials, or if none took any time."""
-    time = float(trials["duration_s"].sum())
-    return float(trials["rewarded"].sum() / time) if time > 0 else float("nan")
 
 
 def step_curvature(steps: pd.DataFrame, *, all_steps: bool = False) -> pd.DataFrame:

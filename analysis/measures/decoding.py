@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import RidgeCV
 
-from modnav.tables import Recording, runs
+from modnav.tables import Recording
 
 __all__ = [
     "ALPHAS",
@@ -26,7 +26,6 @@ __all__ = [
     "belief_errors",
     "decode",
     "decode_position",
-    "last_steps",
     "latents",
     "scores",
     "split",
@@ -154,12 +153,6 @@ def scores(decoded: pd.DataFrame) -> pd.Series:
     names = [name for name in decoded.columns if f"decoded_{name}" in decoded]
     found = [decoded[name].corr(decoded[f"decoded_{name}"]) for name in names]
     return pd.Series(found, index=names, dtype=float)
-
-
-def last_steps(decoded: pd.DataFrame) -> pd.DataFrame:
-    """Return the last step of each trial of :func:`decode_position`, in order."""
-    first, count = runs(decoded["trial"].to_numpy())
-    return decoded.iloc[first + count - 1].reset_index(drop=True)
 
 
 def belief_errors(decoded: pd.DataFrame, *, wrapped: bool = True) -> pd.DataFrame:

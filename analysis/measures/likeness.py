@@ -13,13 +13,12 @@ import pandas as pd
 from modnav.tables import Recording
 
 from .behaviour import performance
-from .statistics import Correlation, bootstrap_correlation, pearson, shuffled
+from .statistics import Correlation, bootstrap_correlation, shuffled
 
 __all__ = [
     "CELL",
     "INCREMENTS",
     "bootstrapped_likeness",
-    "likeness",
     "performance_by_noise",
     "performance_of",
     "row_of_grid",
@@ -97,15 +96,12 @@ def vector(means: pd.DataFrame, name: str, by: str = "set") -> pd.Series:
     return rows.set_index(CELL)["auc"]
 
 
-def likeness(means: pd.DataFrame, name: str, reference: str, by: str = "set") -> float:
-    """Return Pearson's r of two grids, cell by cell: by increments of noise, not by noise."""
-    ours, theirs = vector(means, name, by).align(vector(means, reference, by), join="inner")
-    return pearson(theirs, ours)
-
-
 def bootstrapped_likeness(
     means: pd.DataFrame, name: str, reference: str, by: str = "set"
 ) -> tuple[Correlation, Correlation]:
-    """Return the bootstrapped correlation of two grids, and that of its shuffled control."""
+    """Return Pearson's r of two grids, cell by cell, bootstrapped, and that of a shuffled control.
+
+    Cells are those of like increments of noise, not of like noise.
+    """
     ours, theirs = vector(means, name, by).align(vector(means, reference, by), join="inner")
     return bootstrap_correlation(theirs, ours), bootstrap_correlation(theirs, shuffled(ours))

@@ -1,10 +1,11 @@
 """Arguments that name shipped configs and runs, put in full before LightningCLI reads them."""
 
-import os
 from importlib import resources
 from pathlib import Path
 
 from modnav.runs import RunFolder
+
+from .terminal import tell
 
 
 def with_config_paths(args: list[str]) -> list[str]:
@@ -82,12 +83,6 @@ def _check_whole(path: str) -> None:
     from modnav.runs import read  # only here, as it imports torch
 
     read(path).check_whole()
-
-
-def tell(text: str) -> None:
-    """Print a line, once if a run has several processes."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one speaks
-        print(text)
 
 
 def _value(args: list[str], flag: str) -> str | None:

@@ -2,13 +2,9 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from modnav.runs import (
     Best,
@@ -20,6 +16,8 @@ from modnav.runs import (
     find_runs,
     read_curve,
 )
+
+from .terminal import best_table, wide_console
 
 
 def main(args: Sequence[str]) -> None:
@@ -155,41 +153,3 @@ def _plain(folder: Path, agents: Sequence[Best], given: argparse.Namespace) -> d
         "seeds": [agent.plain() for agent in agents],
         "architectures": {a.architecture: a.plain() for a in best_seeds(agents)},
     }
-
-
-def wide_console() -> Console:
-    """Return a console that does not cut tables short where nobody looks at a terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
-
-
-def best_table(title: str, agents: Iterable[Best], notes: Sequence[str] = ()) -> Table:
-    """Return a table of the best checkpoints, a row each.
-
-    Args:
-        title: What it shows.
-        agents: The checkpoints.
-        notes: How many checkpoints there are of each; a column of its own.
-    """
-    agents = list(agents)
-    tasks = dict.fromkeys(task for agent in agents for task in agent.reward_rate)
-    caption = "rewards per second, and rewarded fraction, in each test task"
-    table = Table(
-        title=title,
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE,
-        padding=(0, 0, 0, 1),
-    )
-    for head in ("agent", "seed", *(["made"] if notes else []), "best at", "score", *tasks):
-        named = head == "agent"
-        table.add_column(head, justify="left" if named else "right", no_wrap=named)
-    for k, agent in enumerate(agents):
-        cells = [agent.architecture, str(agent.seed), *notes[k : k + 1]]
-        cells += [f"{agent.episode + 1:,}", f"{agent.score:.2f}"]
-        for task in tasks:
-            rate, fraction = agent.reward_rate.get(task), agent.reward_fraction.get(task)
-            cells.append("" if fraction is None else f"{rate:.2f} {fraction:>4.0%}")
-        table.add_row(*cells)
-    return table

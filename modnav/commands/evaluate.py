@@ -7,13 +7,13 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn, TimeRemainingColumn
 
 from modnav.errors import InterruptedRunError
 from modnav.evaluation import EXTENSIVE_TRIALS, TRIALS
 from modnav.runs import Suite, Work, best_of_run, find_runs, plan, results
 
-from .best import best_table, wide_console
+from .terminal import best_table, progress_bar, tell_unwatched, wide_console
 
 SHARE = 20
 """Checkpoints for each process; for fewer it takes longer to start than to do them."""
@@ -107,14 +107,7 @@ def _work(works: Sequence[Work], suite: Suite, processes: int) -> list[str]:
     """Evaluate what is left to do, and return why checkpoints could not be."""
     console, failures, done = Console(), [], 0
     total = sum(len(work.todo) for work in works)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("checkpoints, left"),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    bar = progress_bar(console, TextColumn("checkpoints, left"), TimeRemainingColumn())
     shown = bar.add_task(f"{suite.test}, {suite.trials} trials each", total=total)
     try:
         with bar:
@@ -125,8 +118,8 @@ def _work(works: Sequence[Work], suite: Suite, processes: int) -> list[str]:
                     work.curve.add(episode, *result)
                 done += 1
                 bar.update(shown, advance=1, description=f"{work.architecture} {work.run.seed}")
-                if not console.is_terminal and (done % LINE == 0 or done == total):
-                    print(f"{done} of {total} checkpoints", flush=True)
+                if done % LINE == 0 or done == total:
+                    tell_unwatched(console, f"{done} of {total} checkpoints")
     except BrokenProcessPool as error:
         raise OSError(
             f"a process died after {done} of {total} checkpoints (was there enough memory?); "

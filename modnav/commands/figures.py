@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TimeElapsedColumn
 
 from modnav.errors import InterruptedRunError
+from modnav.files import write_text_atomically
 from modnav.machine import cores
 
 from .session_options import Parser
+from .terminal import progress_bar, tell_unwatched
 
 INDEX = "figures.json"
 """What was drawn and what was missing, in the folder of the figures."""
@@ -129,13 +131,7 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
 
     panels = [(name, panel) for name in given.figure for panel in panels_of(name)]
     console, failed, drawn = Console(), [], []
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    bar = progress_bar(console, TimeElapsedColumn())
     outer = bar.add_task("panels", total=len(panels))
     inner = bar.add_task("simulations", total=None, visible=False)
 
@@ -165,8 +161,7 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
                 if about["error"]:
                     failed.append(f"{panel.name}: {about['error']}")
                 bar.advance(outer)
-                if not console.is_terminal:
-                    print(_line(panel.name, about), flush=True)
+                tell_unwatched(console, _line(panel.name, about))
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"interrupted after {len(drawn)} of {len(panels)} panels; the same command goes on"
@@ -203,16 +198,13 @@ def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
 
 
 def _write_index(given: argparse.Namespace, drawn: Sequence[dict[str, Any]]) -> None:
-    given.out.mkdir(parents=True, exist_ok=True)
     content = {
         "runs": [str(path) for path in given.runs],
         "published": given.published,
         "trials": given.trials,
         "panels": list(drawn),
     }
-    new = given.out / f".{INDEX}"
-    new.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(new, given.out / INDEX)
+    write_text_atomically(json.dumps(content, indent=1) + "\n", given.out / INDEX)
 
 
 def _line(name: str, about: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ import pandas as pd
 from modnav.published import SAMPLING_HZ, inside, monkey_recordings, read_monkey
 from modnav.tables import REWARD_ZONE_CM, Recording, claim, read_table, write_tables
 
-from .session_options import Parser, shown_progress
+from .session_options import Parser
+from .terminal import shown_progress, tell_sizes
 
 
 def main(args: Sequence[str]) -> None:
@@ -61,8 +62,7 @@ def _report(files: Sequence[Path], flagged: bool) -> None:
         f"{len(trials)} trials, {trials['rewarded'].mean():.1%} rewarded, "
         f"{trials['steps'].sum()} steps"
     )
-    for file in files:
-        print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
+    tell_sizes(files)
     odd = int((trials["rewarded"] != inside(trials)).sum()) if flagged else 0
     if odd:
         print(

@@ -1,8 +1,6 @@
 """``modnav import-published``: agents of the study become checkpoints of modnav."""
 
 import argparse
-import os
-import reprlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from modnav.files import read_hyperparameters
+from modnav.files import write_text_atomically
 from modnav.networks import Agent, describe_agent
 from modnav.published import LAYOUT, Origin, origin_of, published_agent
 from modnav.runs import read, save_agent
@@ -127,10 +125,6 @@ def _import_run(members: list[Member], folder: Path, refused: list[str]) -> int:
         if (file.parent, other.stamp) != (first.parent, origin.stamp):
             _refuse(f"{first} and {file} are of two training runs; import them apart", refused)
             return 0
-    try:
-        _compare_hyperparameters(first.with_name(f"{origin.stamp}_arg.pkl"), origin)
-    except ValueError as error:
-        _refuse(error, refused)
     agent, count = None, 0
     for file, origin in members:
         try:
@@ -146,23 +140,6 @@ def _import_run(members: list[Member], folder: Path, refused: list[str]) -> int:
     return count
 
 
-def _compare_hyperparameters(path: Path, origin: Origin) -> None:
-    """Say where the file of hyperparameters disagrees with the folders, which are believed."""
-    if not path.is_file():
-        return
-    said = read_hyperparameters(path)
-    expected = {
-        "task": origin.task,
-        "SEED_NUMBER": origin.seed,
-        "pro_noise_range": [origin.process_noise] * 2,
-        "obs_noise_range": [origin.observation_noise] * 2,
-    }
-    for key, value in expected.items():
-        if said.get(key, value) != value:
-            found = reprlib.repr(said[key])
-            print(f"modnav: {path} says {key} {found}, the folders {value}", file=sys.stderr)
-
-
 def _write_config(agent: Agent, origin: Origin, path: Path) -> None:
     """Write what ``modnav validate --ckpt_path`` needs to know about the run."""
     data: dict[str, Any] = {"task": origin.task_parameters}
@@ -172,10 +149,6 @@ def _write_config(agent: Agent, origin: Origin, path: Path) -> None:
             "init_args": {"capacity": 1_600_000, "batch_size": 256},
         }
     config = {"seed_everything": origin.seed, "model": describe_agent(agent), "data": data}
-    new = path.with_name(".config.yaml")
-    new.write_text(
-        "# Agent and task of a published training run, for `modnav validate --ckpt_path`.\n"
-        + yaml.safe_dump(config, sort_keys=False),
-        encoding="utf-8",
-    )
-    os.replace(new, path)
+    text = "# Agent and task of a published training run, for `modnav validate --ckpt_path`.\n"
+    text += yaml.safe_dump(config, sort_keys=False)
+    write_text_atomically(text, path)

@@ -5,16 +5,10 @@ from pathlib import Path
 
 from modnav.recording import layers_of, recordings
 from modnav.runs import load_agent
-from modnav.tables import claim, read_table, write_tables
+from modnav.tables import claim, read_table, reward_rate, write_tables
 
-from .session_options import (
-    Parser,
-    add_conditions,
-    intervened,
-    notes_of,
-    session_of,
-    shown_progress,
-)
+from .session_options import Parser, add_conditions, intervened, notes_of, session_of
+from .terminal import shown_progress, tell_sizes
 
 
 def main(args: Sequence[str]) -> None:
@@ -53,10 +47,8 @@ def _parser() -> Parser:
 
 def _report(files: Sequence[Path]) -> None:
     trials = read_table(files[0], "trials")
-    rate = trials["rewarded"].sum() / trials["duration_s"].sum()
     print(
         f"{len(trials)} trials, {trials['rewarded'].mean():.1%} rewarded, "
-        f"{rate:.3f} rewards/s, {trials['steps'].sum()} steps"
+        f"{reward_rate(trials):.3f} rewards/s, {trials['steps'].sum()} steps"
     )
-    for file in files:
-        print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
+    tell_sizes(files)

@@ -1,15 +1,12 @@
 """Options that `modnav record` and `modnav watch` share: what the agent is put through."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typing_extensions import override
 
 from modnav.networks import Agent
@@ -142,12 +139,3 @@ def notes_of(given: argparse.Namespace, agent: Agent, session: Session) -> dict[
         "ablate": given.ablate,
         "clamp": given.clamp,
     }
-
-
-@contextmanager
-def shown_progress(what: str, total: int) -> Iterator[Any]:
-    """Show how far a command is, on the terminal only; yields what to tell it."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)

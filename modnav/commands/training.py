@@ -5,9 +5,10 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import torch
@@ -21,19 +22,18 @@ from typing_extensions import override
 from modnav.callbacks import (
     LastCheckpoint,
     Monitor,
-    ProcessorThreads,
     Summary,
     TrainingPhases,
     TrialCheckpoint,
     TrialProgress,
 )
 from modnav.errors import ProcessLostError, RunEndedError
-from modnav.files import one_line, write_atomically
+from modnav.files import one_line, replacing, write_atomically
 from modnav.learning import SINGLE, TD3, Experience, check_precision, fast_precision
 from modnav.runs import RunFolder, read
 from modnav.task import bounds
 
-from .arguments import tell
+from .terminal import tell
 
 
 class KeptConfig(SaveConfigCallback):
@@ -45,15 +45,10 @@ class KeptConfig(SaveConfigCallback):
             return
         path = RunFolder(Path(trainer.default_root_dir)).config
         config = self.config.clone()
-        config.ckpt_path, config.folder, config.overwrite = (
-            None,
-            None,
-            False,
-        )  # of this start alone
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(".config.yaml")  # a killed run leaves the former whole
-        self.parser.save(config, new, skip_none=False, overwrite=True)
-        os.replace(new, path)
+        # of this start alone
+        config.ckpt_path, config.folder, config.overwrite = None, None, False
+        with replacing(path) as temporary:  # a killed run leaves the former whole
+            self.parser.save(config, temporary, skip_none=False, overwrite=True)
 
 
 class ModnavCLI(LightningCLI):
@@ -86,11 +81,9 @@ class ModnavCLI(LightningCLI):
         )
         parser.add_argument(
             "--threads",
-            type=int | Literal["auto"] | None,
+            type=int | str | None,  # str: `auto` of former runs, which is told what to be instead
             default=None,
-            help="Threads of the processor for `fit`; OMP_NUM_THREADS or else 1 by default. auto: "
-            "2 while there are two cores for each run, else 1, so that results may differ in the "
-            "last bits; OMP_NUM_THREADS comes before auto.",
+            help="Threads of the processor for `fit`; OMP_NUM_THREADS or else 1 by default.",
         )
         parser.add_lightning_class_args(TrainingPhases, "phases")
         parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
@@ -101,10 +94,8 @@ class ModnavCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Settle precision and threads, so that the run's configuration names those it has."""
         config = self.config[self.subcommand]
-        if config.threads in (None, "auto") and os.environ.get("OMP_NUM_THREADS"):
-            config.threads = torch.get_num_threads()
-        elif config.threads is None:
-            config.threads = 1
+        if self.subcommand == "fit":
+            config.threads = thread_count(config.threads)
         trainer = config.trainer
         on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
         if self.subcommand != "fit":
@@ -147,8 +138,8 @@ class ModnavCLI(LightningCLI):
             return
         source = Path(config.ckpt_path or self.run_folder.path / "untrained")
         path = source.with_suffix(".trials.csv")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.concat(self.trainer.predict_loop.predictions).to_csv(path, index=False)
+        with replacing(path) as temporary:
+            pd.concat(self.trainer.predict_loop.predictions).to_csv(temporary, index=False)
         print(f"trials written to {path}")
 
     def before_fit(self) -> None:
@@ -165,10 +156,12 @@ class ModnavCLI(LightningCLI):
 
     @override
     def _run_subcommand(self, subcommand: str) -> None:
+        config = self.config_init[subcommand]
         try:
-            super()._run_subcommand(subcommand)
+            with threads(config.threads) if subcommand == "fit" else nullcontext():
+                super()._run_subcommand(subcommand)
         except Exception as error:  # parts of another kind than they should be raise many
-            checkpoint = str(self.config_init[subcommand].ckpt_path)
+            checkpoint = str(config.ckpt_path)
             restoring = self.trainer._checkpoint_connector._loaded_checkpoint
             if not restoring or checkpoint in str(error) or isinstance(error, RunEndedError):
                 raise
@@ -197,7 +190,38 @@ class ModnavCLI(LightningCLI):
         if self.subcommand != "fit":
             return given
         bar = [] if trainer.enable_progress_bar is False else [TrialProgress()]
-        return [*given, ProcessorThreads(config.threads), Monitor(), *bar, Summary()]
+        return [*given, Monitor(), *bar, Summary()]
+
+
+def thread_count(asked: int | str | None) -> int:
+    """Return the number of threads of a run: the one asked for, OMP_NUM_THREADS, or else 1.
+
+    Raises:
+        ValueError: If what is asked for is no number, or below 1.
+    """
+    if asked is None:
+        return torch.get_num_threads() if os.environ.get("OMP_NUM_THREADS") else 1
+    if isinstance(asked, str) or asked < 1:
+        raise ValueError(
+            f"threads is {asked}; it must be a number, 1 or more: say --threads 1, or write "
+            "threads: 1 in the run's config.yaml"
+        )
+    return asked
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Use so many threads of the processor, also in the processes that Lightning starts."""
+    before, variable = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(count)  # else Lightning shares out all cores
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        os.environ.pop("OMP_NUM_THREADS")
+        if variable is not None:
+            os.environ["OMP_NUM_THREADS"] = variable
 
 
 def run(args: Sequence[str] | None) -> ModnavCLI:

@@ -7,7 +7,8 @@ from modnav.recording import belief_layer, filter_belief, read_out_belief, recor
 from modnav.recording.animation import HELD_FRAMES, animate, movie_writer
 from modnav.runs import load_agent
 
-from .session_options import Parser, add_conditions, intervened, session_of, shown_progress
+from .session_options import Parser, add_conditions, intervened, session_of
+from .terminal import shown_progress, tell_sizes
 
 TRIALS = 4
 """Trials shown unless said otherwise."""
@@ -47,7 +48,7 @@ def main(args: Sequence[str]) -> None:
             dpi=given.dpi,
             progress=progress,
         )
-    print(f"{given.out}  {given.out.stat().st_size / 1e6:.1f} MB")
+    tell_sizes([given.out])
 
 
 def _parser() -> Parser:

@@ -21,8 +21,6 @@ __all__ = [
     "RewardFraction",
     "RewardRate",
     "TrialMetrics",
-    "reward_fraction",
-    "reward_rate",
     "run",
     "score",
     "td_error",
@@ -76,27 +74,6 @@ STEP_MEANS = ("TD_error_abs", "TD_error", "value_est")
 
 AVERAGES = ("error_distance", "error_distance_shoot", *STEP_MEANS)
 """Columns that are means over trials."""
-
-
-def reward_fraction(rewarded: Tensor) -> Tensor:
-    """Return the rewarded fraction of trials, ``()``, given whether each was, ``(N,)``."""
-    return rewarded.float().mean()
-
-
-def reward_rate(rewarded: Tensor, steps: Tensor, dt: float) -> Tensor:
-    """Return rewarded trials per second, 1/s, ``()``.
-
-    As published, a trial counts the time of its last step index, ``steps - 1``.
-
-    Args:
-        rewarded: Whether each trial was rewarded, ``(N,)``.
-        steps: Number of steps of each trial, ``(N,)``.
-        dt: Duration of a step, s.
-
-    References:
-        Zhang, Pitkow & Angelaki (2024), Methods, "Agent selection".
-    """
-    return rewarded.float().sum() / (dt * (steps - 1).sum())
 
 
 @torch.no_grad()
@@ -160,7 +137,7 @@ def _step_means(agent: Agent, trials: Rollout, discount: float) -> dict[str, Ten
 
 
 class RewardFraction(Metric):
-    """Rewarded fraction of trials, see :func:`reward_fraction`."""
+    """Rewarded fraction of trials."""
 
     full_state_update = False
     rewarded: Tensor
@@ -182,11 +159,16 @@ class RewardFraction(Metric):
 
 
 class RewardRate(Metric):
-    """Rewarded trials per second, see :func:`reward_rate`.
+    """Rewarded trials per second, 1/s.
+
+    As published, a trial counts the time of its last step index, ``steps - 1``.
 
     Args:
         dt: Duration of a step, s.
         kwargs: Arguments of :class:`torchmetrics.Metric`.
+
+    References:
+        Zhang, Pitkow & Angelaki (2024), Methods, "Agent selection".
     """
 
     full_state_update = False

@@ -2,12 +2,39 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-__all__ = ["write_atomically"]
+__all__ = ["replacing", "write_atomically", "write_text_atomically"]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield an empty file to write, which takes the place of ``path`` when the context ends.
+
+    It lies beside ``path``, whose folder is made if need be, and ends in the same suffix. Nobody can
+    know its name beforehand, so no link is followed. It is on disk before it moves; after an error
+    it is removed.
+
+    Raises:
+        OSError: If it cannot be written; ``path`` is as before.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(path.suffix, f".{path.name}.", path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_atomically(content: Any, path: Path) -> None:
@@ -17,20 +44,21 @@ def write_atomically(content: Any, path: Path) -> None:
         OSError: If it cannot be written; ``path`` is as before.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a failed write
         reason = getattr(error, "strerror", None) or error
         raise OSError(f"{path} could not be written and is as it was: {reason}") from error
+
+
+def write_text_atomically(text: str, path: Path) -> None:
+    """Write a text, replacing ``path`` only when all is on disk.
+
+    Raises:
+        OSError: If it cannot be written; ``path`` is as before.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _umask() -> int:

@@ -22,8 +22,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .pickles import StandInUnpickler, one_line
-from .stand_ins import StandIn
+from .pickles import one_line
+from .stand_ins import StandIn, StandInUnpickler
 
 __all__ = ["read_columns"]
 

@@ -1,14 +1,12 @@
-"""Pickles from elsewhere: what they hold is read, nothing in them is run.
+"""Files of weights from elsewhere: what they hold is read, nothing in them is run.
 
-Files written by :func:`torch.save` go through torch's own reader of weights, other pickles through
-one that knows :mod:`modnav.files.stand_ins` only. A file that wants more is refused, by the name of what
+They go through torch's own reader of weights. A file that wants more is refused, by the name of what
 it asks for. Files of torch 1.6 and later have checksums, which are compared; older ones have none.
 """
 
 import hashlib
 import io
 import os
-import pickle
 import re
 import warnings
 import zipfile
@@ -16,29 +14,19 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any
 
 import torch
-from typing_extensions import override
 
-from .stand_ins import ADMITTED, plain
+from .stand_ins import StandInUnpickler
 
-__all__ = [
-    "StandInUnpickler",
-    "one_line",
-    "read_hyperparameters",
-    "read_weights",
-    "refuse_endless",
-]
+__all__ = ["one_line", "read_weights", "refuse_endless"]
 
 _ARCHIVE = b"PK"
 """How files of torch 1.6 and later begin."""
 
 _PARTS = 100_000
 """Parts of a value beyond which it is taken for endless."""
-
-_LEGACY = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
-"""How files of torch before 1.6 begin."""
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[Any, str]:
@@ -56,29 +44,6 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[Any, str]:
         return _torch(content), hashlib.blake2b(content, digest_size=16).hexdigest()
     except Exception as error:  # torch and zipfile raise many kinds for a damaged or foreign file
         raise ValueError(f"{path} {_reason(error, content)}") from error
-
-
-def read_hyperparameters(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a file of hyperparameters, written by :func:`torch.save` or :func:`pickle.dump`.
-
-    Returns:
-        Hyperparameters by name, as numbers, strings, lists, dicts and paths.
-
-    Raises:
-        ValueError: As :func:`read_weights`.
-    """
-    content = _content(path)
-    try:
-        if content.startswith((_ARCHIVE, _LEGACY)):
-            with torch.serialization.safe_globals([(x, x.named) for x in ADMITTED.values()]):
-                found = plain(_torch(content))
-        else:
-            found = plain(_unpickler(content).load())
-    except Exception as error:  # as above, and stand-ins may make no sense
-        raise ValueError(f"{path} {_reason(error, content)}") from error
-    if isinstance(found, dict):
-        return found
-    raise ValueError(f"{path} holds no hyperparameters, but a {type(found).__name__}")
 
 
 def refuse_endless(value: Any) -> None:
@@ -158,68 +123,8 @@ def one_line(text: object) -> str:
 
 def _asked_for(content: bytes) -> str | None:
     """Return what a pickle that torch cannot even read asks for and may not have."""
-    unpickler = _unpickler(content)
+    admitted = {("collections", "OrderedDict"): OrderedDict}
+    unpickler = StandInUnpickler(io.BytesIO(content), len(content), admitted)
     with suppress(Exception):  # whatever else is wrong with it
         unpickler.load()
     return unpickler.refused
-
-
-def _unpickler(content: bytes) -> "StandInUnpickler":
-    names: dict[tuple[str, str], type] = {("collections", "OrderedDict"): OrderedDict, **ADMITTED}
-    return StandInUnpickler(io.BytesIO(content), len(content), names)
-
-
-class StandInUnpickler(pickle._Unpickler):
-    """Unpickler that knows nothing but stand-ins.
-
-    It is the one in Python: that in C believes a file that asks for a memo, or for bytes, of any
-    size, and fills the memory.
-
-    Args:
-        file: The pickle.
-        size: Its number of bytes.
-        admitted: What the pickle may name.
-
-    Attributes:
-        refused: What it named and may not have; None if there was nothing.
-    """
-
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
-
-    def __init__(
-        self, file: IO[bytes], size: int, admitted: Mapping[tuple[str, str], type]
-    ) -> None:
-        super().__init__(_Bounded(file, size))
-        self.admitted = admitted
-        self.refused: str | None = None
-
-    @override
-    def find_class(self, module: str, name: str, /) -> Any:
-        if (module, name) not in self.admitted:
-            self.refused = f"{module}.{name}"
-            raise pickle.UnpicklingError(f"{self.refused} is not admitted")
-        return self.admitted[module, name]
-
-    def _bytearray(self) -> None:
-        size = int.from_bytes(self.read(8), "little")  # type: ignore[attr-defined]  # of load
-        self.append(bytearray(self.read(size)))  # type: ignore[attr-defined]  # likewise
-
-    dispatch[pickle.BYTEARRAY8[0]] = _bytearray
-
-
-class _Bounded:
-    """File that is never asked for more bytes than it has, for which room would be made first."""
-
-    def __init__(self, file: IO[bytes], size: int) -> None:
-        self.file, self.size = file, size
-
-    def read(self, count: int, /) -> bytes:
-        if count > self.size:
-            raise EOFError(f"{count} bytes are asked for, of {self.size}")
-        return self.file.read(count)
-
-    def readline(self) -> bytes:
-        line = self.file.readline()
-        if not line.endswith(b"\n"):
-            raise EOFError("it ends within a line")
-        return line

@@ -15,6 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Ellipse
 
+from modnav.files import replacing
+
 from .read_out import BELIEF
 
 __all__ = ["ELLIPSE_SD", "HELD_FRAMES", "PER_ROW", "animate", "movie_writer"]
@@ -61,19 +63,17 @@ def animate(
     panels = _panels(figure, trials, steps, belief, reward_zone_cm)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # the panels stay where they are
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        with rc_context(settings), writer.saving(figure, part, dpi):
-            for done, t in enumerate(frames, 1):
-                for panel in panels:
-                    panel.show(t)
-                writer.grab_frame()
-                if progress is not None:
-                    progress(done)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        replacing(path) as temporary,
+        rc_context(settings),
+        writer.saving(figure, temporary, dpi),
+    ):
+        for done, t in enumerate(frames, 1):
+            for panel in panels:
+                panel.show(t)
+            writer.grab_frame()
+            if progress is not None:
+                progress(done)
 
 
 def movie_writer(path: Path, frames_per_second: float) -> tuple[AbstractMovieWriter, Any]:

@@ -12,7 +12,6 @@ import csv
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from modnav.files import one_line
+from modnav.files import one_line, write_text_atomically
 from modnav.task import Range, TaskParameters, bounds
 
 __all__ = [
@@ -198,11 +197,14 @@ class TrainingCurve:
         content = self.settings.plain()
         content["checkpoints"] = {str(k): self.digests[k] for k in self.rows}
         if not self._claimed:  # no rows beside other settings, whenever it ends
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            _write(self._beside, json.dumps(content | {"checkpoints": {}}, indent=1) + "\n")
+            write_text_atomically(
+                json.dumps(content | {"checkpoints": {}}, indent=1) + "\n", self._beside
+            )
             self._claimed = True
-        _write(self.path, self.table().to_csv(index=False, na_rep="nan", lineterminator="\n"))
-        _write(self._beside, json.dumps(content, indent=1) + "\n")
+        write_text_atomically(
+            self.table().to_csv(index=False, na_rep="nan", lineterminator="\n"), self.path
+        )
+        write_text_atomically(json.dumps(content, indent=1) + "\n", self._beside)
 
     def table(self) -> pd.DataFrame:
         """Return the curve so far, as :func:`read_curve` would."""
@@ -288,16 +290,3 @@ def _parsed(row: Mapping[str, str]) -> dict[str, Any] | None:
         return None
     episode, ordered = map(int, counted)
     return {**numbers, "task": row["task"], "episode": episode, "ordered_episode": ordered}
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file beside its place and move it there when it is on the disk."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with new.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)

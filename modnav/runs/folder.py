@@ -80,9 +80,9 @@ class RunFolder:
         Args:
             whole: Delete all that a former run left.
         """
-        for folder in (self.path, self.path / "checkpoints"):
-            for file in folder.glob(".*.ckpt.*"):
-                file.unlink(missing_ok=True)
+        half = (".*.ckpt.*", "checkpoints/.*.ckpt.*", ".config.yaml.*", ".validation.csv.*")
+        for file in [file for x in half for file in self.path.glob(x)]:
+            file.unlink(missing_ok=True)
         if not whole:
             return
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)

@@ -10,7 +10,7 @@ from modnav.task import signed_radial_error
 
 from .conform import runs
 
-__all__ = ["SIGNALS", "outcomes"]
+__all__ = ["SIGNALS", "outcomes", "reward_rate"]
 
 SIGNALS = ("value", "td_error")
 """Columns of ``steps`` whose mean over a trial ``trials`` holds."""
@@ -92,3 +92,9 @@ def _signals(steps: pd.DataFrame, first: Any, counts: Any) -> dict[str, Any]:
             if name == "td_error":
                 found["td_error_abs"] = np.add.reduceat(abs(values), first) / counts
     return found
+
+
+def reward_rate(trials: pd.DataFrame) -> float:
+    """Return rewarded trials per second, 1/s; NaN without trials, or if none took any time."""
+    time = float(trials["duration_s"].sum())
+    return float(trials["rewarded"].sum() / time) if time > 0 else float("nan")

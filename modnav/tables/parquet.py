@@ -18,12 +18,12 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # likewise
 from typing_extensions import Self
 
-from modnav.files import one_line
+from modnav.files import one_line, replacing
 
 from .conform import Recording, check, conform
 from .schema import SCHEMA, VERSION, unit_column
 
-__all__ = ["TableWriter", "claim", "read_notes", "read_table", "read_tables", "write_tables"]
+__all__ = ["TableWriter", "claim", "read_table", "read_tables", "write_tables"]
 
 _ARROW = {
     "int64": pa.int64(),
@@ -49,7 +49,7 @@ class TableWriter:
         self.path = path
         self.table = table
         self._notes = json.dumps({"schema": VERSION, "table": table, **(notes or {})})
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._open_files = ExitStack()
         self._schema: Any = None
         self._writer: Any = None
 
@@ -69,8 +69,9 @@ class TableWriter:
     def _open(self, names: list[str]) -> None:
         self._schema = _arrow_schema(names, self.table, self._notes)
         floats = [f.name for f in self._schema if pa.types.is_floating(f.type)]
-        self._writer = pq.ParquetWriter(
-            self._part,
+        part = self._open_files.enter_context(replacing(self.path))
+        writer = pq.ParquetWriter(
+            part,
             self._schema,
             compression="zstd",
             # bytes of like rank lie together, which packs floats better
@@ -79,10 +80,10 @@ class TableWriter:
             write_statistics=False,
             write_page_checksum=True,
         )
+        self._writer = self._open_files.enter_context(writer)
 
     def __enter__(self) -> Self:
-        """Make the folder."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Nothing is made before there are rows."""
         return self
 
     def __exit__(
@@ -92,13 +93,7 @@ class TableWriter:
         trace: TracebackType | None,
     ) -> None:
         """Move the file to its place, or drop it after an error."""
-        try:
-            if self._writer is not None:
-                self._writer.close()
-                if error is None:
-                    os.replace(self._part, self.path)
-        finally:
-            self._part.unlink(missing_ok=True)
+        self._open_files.__exit__(kind, error, trace)
 
 
 def _arrow_schema(names: Sequence[str], table: str, notes: str) -> Any:
@@ -253,16 +248,3 @@ def read_tables(
     recording = Recording(trials, steps, activity)
     check(recording)
     return recording
-
-
-def read_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a file of tables tells beside its columns, e.g. the checkpoint it came from.
-
-    Raises:
-        ValueError: If it is not a Parquet file.
-    """
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-        return dict(json.loads(metadata.get(b"modnav", b"{}")))
-    except (pa.ArrowException, OSError, ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path} is not a readable Parquet file") from error

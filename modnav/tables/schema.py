@@ -49,168 +49,97 @@ class Column:
     nullable: bool = False
 
 
-def _columns(dtype: str, unit: str, required: bool, /, **meanings: str) -> list[Column]:
-    return [Column(name, dtype, unit, text, required) for name, text in meanings.items()]
+# A row is a column: its name, with ? if only some sessions have it; its type, with ? if single
+# values may be NaN; its unit, - for text and flags; its meaning. Two spaces or more part them.
+_TRIALS = """
+trial                          int64     1          Number of the trial in its session
+subject                        str       -          Agent or animal
+task                           str       -          Kind of task
+session?                       str       -          Session or day of an animal
+gain                           float64   1          Multiple of the default joystick gain
+gain_v_cm_s                    float64   cm/s       Linear velocity at full deflection
+gain_w_deg_s                   float64   deg/s      Angular velocity at full deflection
+process_noise?                 float64   1          SD of the velocity noise, in multiples of the joystick gain
+observation_noise?             float64   1          SD of the noise of observed velocity, likewise
+perturbation_peak_v_cm_s?      float64   cm/s       Peak of the perturbation
+perturbation_peak_w_deg_s?     float64   deg/s      Peak, angular
+perturbation_onset_s?          float64?  s          Start of the perturbation; NaN if none
+perturbation_nominal_onset_s?  float64?  s          Start as scheduled, by which trials of animals are matched; NaN if unknown
+target_x_cm                    float64   cm         Target
+target_y_cm                    float64   cm         Target
+target_r_cm                    float64   cm         Distance of the target from the start
+target_theta_deg               float64   deg        Polar angle of the target
+end_x_cm                       float64   cm         Position at the last step
+end_y_cm                       float64   cm         Position at the last step
+end_r_cm                       float64   cm         Its distance from the start
+end_theta_deg                  float64?  deg        Its polar angle; NaN at the start point
+rewarded                       bool      -          Stopped inside the reward zone
+terminated                     bool      -          Ended by a stop, not by time-out
+steps                          int64     1          Number of steps
+dt_s                           float64   s          Duration of a step
+duration_s                     float64   s          Time of the last step: (steps - 1) dt, as published
+radial_error_cm                float64   cm         Distance from end to target
+signed_radial_error_cm         float64   cm         The same, negative for an undershoot; see modnav.task.signed_radial_error
+angular_error_deg              float64?  deg        Polar angle of the end less that of the target, in [-180, 180)
+reward?                        float64   1          Sum of rewards
+value?                         float64   1          Mean value of the first critic
+td_error?                      float64   1          Mean TD error
+td_error_abs?                  float64   1          Mean absolute TD error
+"""
+_STEPS = """
+trial                          int64     1          Number of the trial in its session
+step                           int64     1          Number of the step in its trial, from 0
+time_s                         float32   s          Time since the start of the trial
+x_cm                           float32   cm         Position
+y_cm                           float32   cm         Position
+heading_deg?                   float32   deg        Heading; 90 at the start
+v_cm_s?                        float32   cm/s       Linear velocity
+w_deg_s?                       float32   deg/s      Angular velocity
+observed_v_cm_s?               float32   cm/s       Observed linear velocity
+observed_w_deg_s?              float32   deg/s      Observed angular velocity
+target_visible?                bool      -          Whether the target is shown
+action_v                       float32   1          Linear joystick axis, in [-1, 1]
+action_w                       float32   1          Angular joystick axis, in [-1, 1]
+perturbation_v_cm_s?           float32   cm/s       Velocity that the world adds to that of this step's action
+perturbation_w_deg_s?          float32   deg/s      Likewise, angular
+reward?                        float32   1          Reward
+value?                         float32   1          Value of the first critic
+td_error?                      float32   1          Its TD error
+kalman_x_cm?                   float32   cm         Mean of the Kalman filter, relative to the target
+kalman_y_cm?                   float32   cm         Likewise
+kalman_heading_deg?            float32   deg        Mean heading
+kalman_v_cm_s?                 float32   cm/s       Mean linear velocity
+kalman_w_deg_s?                float32   deg/s      Mean angular velocity
+kalman_xx_cm2?                 float32   cm^2       Variance of x
+kalman_xy_cm2?                 float32   cm^2       Covariance of x and y
+kalman_xh_cm_deg?              float32   cm deg     Covariance of x and heading
+kalman_yy_cm2?                 float32   cm^2       Variance of y
+kalman_yh_cm_deg?              float32   cm deg     Covariance of y and heading
+kalman_hh_deg2?                float32   deg^2      Variance of the heading
+kalman_vv_cm2_s2?              float32   cm^2/s^2   Variance of linear velocity
+kalman_ww_deg2_s2?             float32   deg^2/s^2  Variance of angular velocity
+"""
+_UNITS = """
+trial                          int64     1          Number of the trial in its session
+step                           int64     1          Number of the step in its trial, from 0
+"""
 
 
-_KEYS = _columns("int64", "1", True, trial="Number of the trial in its session")
-_STEP = _columns("int64", "1", True, step="Number of the step in its trial, from 0")
+def _column(row: str) -> Column:
+    name, dtype, unit, meaning = re.split(" {2,}", row, maxsplit=3)
+    return Column(
+        name.rstrip("?"),
+        dtype.rstrip("?"),
+        "" if unit == "-" else unit,
+        meaning,
+        required=not name.endswith("?"),
+        nullable=dtype.endswith("?"),
+    )
+
 
 SCHEMA: dict[str, tuple[Column, ...]] = {
-    "trials": (
-        *_KEYS,
-        *_columns("str", "", True, subject="Agent or animal", task="Kind of task"),
-        *_columns("str", "", False, session="Session or day of an animal"),
-        *_columns("float64", "1", True, gain="Multiple of the default joystick gain"),
-        *_columns("float64", "cm/s", True, gain_v_cm_s="Linear velocity at full deflection"),
-        *_columns("float64", "deg/s", True, gain_w_deg_s="Angular velocity at full deflection"),
-        *_columns(
-            "float64",
-            "1",
-            False,
-            process_noise="SD of the velocity noise, in multiples of the joystick gain",
-            observation_noise="SD of the noise of observed velocity, likewise",
-        ),
-        *_columns("float64", "cm/s", False, perturbation_peak_v_cm_s="Peak of the perturbation"),
-        *_columns("float64", "deg/s", False, perturbation_peak_w_deg_s="Peak, angular"),
-        Column(
-            "perturbation_onset_s",
-            "float64",
-            "s",
-            "Start of the perturbation; NaN if none",
-            required=False,
-            nullable=True,
-        ),
-        Column(
-            "perturbation_nominal_onset_s",
-            "float64",
-            "s",
-            "Start as scheduled, by which trials of animals are matched; NaN if unknown",
-            required=False,
-            nullable=True,
-        ),
-        *_columns(
-            "float64",
-            "cm",
-            True,
-            target_x_cm="Target",
-            target_y_cm="Target",
-            target_r_cm="Distance of the target from the start",
-        ),
-        *_columns("float64", "deg", True, target_theta_deg="Polar angle of the target"),
-        *_columns(
-            "float64",
-            "cm",
-            True,
-            end_x_cm="Position at the last step",
-            end_y_cm="Position at the last step",
-            end_r_cm="Its distance from the start",
-        ),
-        Column(
-            "end_theta_deg",
-            "float64",
-            "deg",
-            "Its polar angle; NaN at the start point",
-            nullable=True,
-        ),
-        *_columns(
-            "bool",
-            "",
-            True,
-            rewarded="Stopped inside the reward zone",
-            terminated="Ended by a stop, not by time-out",
-        ),
-        *_columns("int64", "1", True, steps="Number of steps"),
-        *_columns(
-            "float64",
-            "s",
-            True,
-            dt_s="Duration of a step",
-            duration_s="Time of the last step: (steps - 1) dt, as published",
-        ),
-        *_columns("float64", "cm", True, radial_error_cm="Distance from end to target"),
-        *_columns(
-            "float64",
-            "cm",
-            True,
-            signed_radial_error_cm="The same, negative for an "
-            "undershoot; see modnav.task.signed_radial_error",
-        ),
-        Column(
-            "angular_error_deg",
-            "float64",
-            "deg",
-            "Polar angle of the end less that of the target, in [-180, 180)",
-            nullable=True,
-        ),
-        *_columns(
-            "float64",
-            "1",
-            False,
-            reward="Sum of rewards",
-            value="Mean value of the first critic",
-            td_error="Mean TD error",
-            td_error_abs="Mean absolute TD error",
-        ),
-    ),
-    "steps": (
-        *_KEYS,
-        *_STEP,
-        *_columns("float32", "s", True, time_s="Time since the start of the trial"),
-        *_columns("float32", "cm", True, x_cm="Position", y_cm="Position"),
-        *_columns("float32", "deg", False, heading_deg="Heading; 90 at the start"),
-        *_columns("float32", "cm/s", False, v_cm_s="Linear velocity"),
-        *_columns("float32", "deg/s", False, w_deg_s="Angular velocity"),
-        *_columns("float32", "cm/s", False, observed_v_cm_s="Observed linear velocity"),
-        *_columns("float32", "deg/s", False, observed_w_deg_s="Observed angular velocity"),
-        *_columns("bool", "", False, target_visible="Whether the target is shown"),
-        *_columns(
-            "float32",
-            "1",
-            True,
-            action_v="Linear joystick axis, in [-1, 1]",
-            action_w="Angular joystick axis, in [-1, 1]",
-        ),
-        *_columns(
-            "float32",
-            "cm/s",
-            False,
-            perturbation_v_cm_s="Velocity that the world adds to that of this step's action",
-        ),
-        *_columns("float32", "deg/s", False, perturbation_w_deg_s="Likewise, angular"),
-        *_columns(
-            "float32",
-            "1",
-            False,
-            reward="Reward",
-            value="Value of the first critic",
-            td_error="Its TD error",
-        ),
-        *_columns(
-            "float32",
-            "cm",
-            False,
-            kalman_x_cm="Mean of the Kalman filter, relative to the target",
-            kalman_y_cm="Likewise",
-        ),
-        *_columns("float32", "deg", False, kalman_heading_deg="Mean heading"),
-        *_columns("float32", "cm/s", False, kalman_v_cm_s="Mean linear velocity"),
-        *_columns("float32", "deg/s", False, kalman_w_deg_s="Mean angular velocity"),
-        *_columns(
-            "float32",
-            "cm^2",
-            False,
-            kalman_xx_cm2="Variance of x",
-            kalman_xy_cm2="Covariance of x and y",
-        ),
-        *_columns("float32", "cm deg", False, kalman_xh_cm_deg="Covariance of x and heading"),
-        *_columns("float32", "cm^2", False, kalman_yy_cm2="Variance of y"),
-        *_columns("float32", "cm deg", False, kalman_yh_cm_deg="Covariance of y and heading"),
-        *_columns("float32", "deg^2", False, kalman_hh_deg2="Variance of the heading"),
-        *_columns("float32", "cm^2/s^2", False, kalman_vv_cm2_s2="Variance of linear velocity"),
-        *_columns("float32", "deg^2/s^2", False, kalman_ww_deg2_s2="Variance of angular velocity"),
-    ),
-    "units": (*_KEYS, *_STEP),
+    table: tuple(map(_column, rows.strip().splitlines()))
+    for table, rows in (("trials", _TRIALS), ("steps", _STEPS), ("units", _UNITS))
 }
 """Columns of each table in order; ``units`` goes on with one float32 column for each unit."""
 

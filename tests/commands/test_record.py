@@ -1,12 +1,15 @@
+import json
+
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from modnav.cli import main
 from modnav.networks import build_agent
 from modnav.recording import ablate, clamp, make_session, record
 from modnav.runs import save_agent
-from modnav.tables import read_notes, read_tables
+from modnav.tables import read_tables
 from modnav.task import TaskParameters
 
 
@@ -44,7 +47,8 @@ def test_it_writes_what_python_returns(run, agent, tmp_path):
     for name in ("trials", "steps", "units"):
         size = (tmp_path / "tables" / f"{name}.parquet").stat().st_size
         assert f"{name}.parquet  {size / 1e6:.1f} MB" in printed.out
-    notes = read_notes(tmp_path / "tables" / "steps.parquet")
+    file = tmp_path / "tables" / "steps.parquet"
+    notes = json.loads(pq.read_schema(file).metadata[b"modnav"])
     assert notes["architecture"] == "Actor3Critic5"
     assert notes["task"]["gain"] == 1.5
     assert notes["seed"] == 3

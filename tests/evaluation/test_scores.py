@@ -6,9 +6,9 @@ import torch
 
 from modnav.acting import Noise, Rollout, draw_noise, rollout
 from modnav.evaluation import (
+    RewardFraction,
+    RewardRate,
     TrialMetrics,
-    reward_fraction,
-    reward_rate,
     td_error,
     trial_statistics,
 )
@@ -64,8 +64,8 @@ def test_metrics_are_the_published_ones(golden, case, gain):
 def test_reward_rate_counts_the_time_of_the_last_step_index():
     rewarded = torch.tensor([True, False, True])
     steps = torch.tensor([11, 35, 21])
-    assert float(reward_fraction(rewarded)) == pytest.approx(2 / 3)
-    assert float(reward_rate(rewarded, steps, 0.1)) == pytest.approx(2 / (1.0 + 3.4 + 2.0))
+    assert float(RewardFraction()(rewarded, steps)) == pytest.approx(2 / 3)
+    assert float(RewardRate(0.1)(rewarded, steps)) == pytest.approx(2 / (1.0 + 3.4 + 2.0))
 
 
 def test_arc_length_of_known_arcs():

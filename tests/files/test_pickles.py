@@ -1,22 +1,18 @@
 """Files from the internet: nothing in them is run, and damage is never silent."""
 
-import argparse
 import collections
 import io
 import os
 import pickle
 import random
-import types
 import zipfile
-from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from modnav.files import ADMITTED, read_hyperparameters, read_weights
-
-READERS = (read_weights, read_hyperparameters)
+from modnav.files import read_weights
 
 
 class Evil:
@@ -42,23 +38,6 @@ WRITERS = {
 }
 
 
-@pytest.fixture
-def hyperparameters():
-    """What a published ``_arg.pkl`` holds."""
-    return {
-        "device": "cuda:0",
-        "optimizer": torch.optim.Adam,
-        "RNN": torch.nn.LSTM,
-        "lr": 3e-4,
-        "EPISODE_LEN": 35,
-        "goal_radius_range": np.array([65, 65]) / 400,
-        "process_gain_default": torch.tensor([0.5, 1.5]),
-        "target_fullon": False,
-        "pro_noise_range": [0.2, 0.2],
-        "exclude_gain": None,
-    }
-
-
 @pytest.mark.parametrize("writer", list(WRITERS))
 @pytest.mark.parametrize("function", [os.system, eval, exec, __import__, getattr])
 def test_code_is_refused_by_name_and_not_run(writer, function, tmp_path):
@@ -66,123 +45,33 @@ def test_code_is_refused_by_name_and_not_run(writer, function, tmp_path):
     evil = Evil(function, f"touch {marker}" if function is os.system else f"open({str(marker)!r})")
     for content in (evil, {"actor_dict": {"l1.weight": evil}, "critic_dict": {}}):
         path.write_bytes(WRITERS[writer](content))
-        for read in READERS:
-            with pytest.raises(ValueError, match=f"asks for .*{function.__name__}") as refusal:
-                read(path)
-            assert "\n" not in str(refusal.value)
+        with pytest.raises(ValueError, match=f"asks for .*{function.__name__}") as refusal:
+            read_weights(path)
+        assert "\n" not in str(refusal.value)
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("protocol", [2, 4])
-def test_only_exact_names_are_admitted(read, protocol, tmp_path):
+def test_only_exact_names_are_admitted(protocol, tmp_path):
     """Neighbours of what is admitted, and functions behind a dotted name, are not."""
     path = tmp_path / "x"
     for value in (torch.optim.AdamW, np.load, collections.deque([1]), np.random.default_rng(0)):
         path.write_bytes(pickle.dumps({"x": value}, protocol))
         with pytest.raises(ValueError, match="is refused: it asks for"):
-            read(path)
+            read_weights(path)
     path.write_bytes(b"\x80\x04\x8c\x07pathlib\x8c\x0ePath.read_text\x93.")
     with pytest.raises(ValueError, match=r"asks for pathlib\.Path\.read_text"):
-        read(path)
+        read_weights(path)
 
 
-def test_a_pickle_cannot_change_what_is_admitted(tmp_path):
-    """The opcode that gives an object its state would set attributes of a class."""
-    path = tmp_path / "x"
-    before = {kind: dict(vars(kind)) for kind in ADMITTED.values()}
-    for state in ({"named": "x"}, (None, {"named": "x", "meaning": "y"})):
-        text = pickle.dumps(state, 2)[2:-1]
-        path.write_bytes(b"\x80\x02cpathlib\nWindowsPath\n" + text + b"b.")
-        with pytest.raises(ValueError, match="damaged or of another kind"):
-            read_hyperparameters(path)
-    assert before == {kind: dict(vars(kind)) for kind in ADMITTED.values()}
-
-
-@pytest.mark.parametrize("writer", ["torch", "pickle 2", "pickle 4"])
-def test_hyperparameters_become_plain_values(writer, hyperparameters, tmp_path):
-    path = tmp_path / "20220101-120000_arg.pkl"
-    if writer != "torch":
-        del hyperparameters["process_gain_default"]  # tensors come by torch.save alone
-    path.write_bytes(WRITERS[writer](hyperparameters))
-    expected = hyperparameters | {
-        "optimizer": "torch.optim.adam.Adam",
-        "RNN": "torch.nn.modules.rnn.LSTM",
-        "goal_radius_range": [0.1625, 0.1625],
-    }
-    if writer == "torch":
-        expected["process_gain_default"] = [0.5, 1.5]
-    assert read_hyperparameters(path) == expected
-
-
-@pytest.mark.parametrize("writer", ["torch", "pickle 2", "pickle 4"])
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (np.arange(6).reshape(2, 3), [[0, 1, 2], [3, 4, 5]]),
-        (np.asfortranarray(np.arange(6).reshape(2, 3)), [[0, 1, 2], [3, 4, 5]]),
-        (np.arange(3, dtype=">i4"), [0, 1, 2]),
-        (np.zeros((0, 3)), []),
-        (np.float64(0.5), 0.5),
-        (np.bool_(True), True),
-        (PureWindowsPath("C:/data/agents"), PureWindowsPath("C:/data/agents")),
-        (PosixPath("/data/agents"), PurePosixPath("/data/agents")),
-        (argparse.Namespace(a=1), {"a": 1}),
-        (types.SimpleNamespace(a=(1, 2)), {"a": [1, 2]}),
-        (collections.OrderedDict(a=b"b"), {"a": b"b"}),
-        (torch.device("cuda", 1), "cuda:1"),
-    ],
-)
-def test_each_kind_of_value(writer, value, expected, tmp_path):
-    path = tmp_path / "x"
-    path.write_bytes(WRITERS[writer]({"x": value}))
-    found = read_hyperparameters(path)["x"]
-    assert found == expected
-    assert type(found) is type(expected)
-
-
-def test_a_path_of_windows_is_read_anywhere(tmp_path):
-    """As Python 3.8 on Windows writes it; a real ``WindowsPath`` cannot be made elsewhere."""
-    path = tmp_path / "x"
-    path.write_bytes(
-        b"\x80\x02}X\x01\x00\x00\x00pcpathlib\nWindowsPath\n"
-        b"X\x03\x00\x00\x00C:\\X\x04\x00\x00\x00data\x86Rs."
-    )
-    assert read_hyperparameters(path) == {"p": PureWindowsPath("C:/data")}
-
-
-def test_hyperparameters_that_make_no_sense_are_refused(tmp_path):
-    path = tmp_path / "x"
-    endless = []
-    endless.append(endless)
-    for value in (np.array([object()]), np.array(["text"]), endless):
-        path.write_bytes(pickle.dumps({"x": value}, 4))
-        with pytest.raises(ValueError, match=str(path)):
-            read_hyperparameters(path)
-    path.write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(ValueError, match="holds no hyperparameters, but a list"):
-        read_hyperparameters(path)
-
-
-def test_mentions_of_mentions_take_no_time(tmp_path):
-    path, value = tmp_path / "x", [1]
-    for _ in range(100):
-        value = [value, value]
-    path.write_bytes(pickle.dumps({"x": value}, 4))
-    assert len(read_hyperparameters(path)["x"]) == 2
-
-
-@pytest.mark.parametrize("read", READERS)
-def test_every_truncation_is_refused(read, hyperparameters, tmp_path):
-    path = tmp_path / "x"
-    del hyperparameters["optimizer"], hyperparameters["RNN"]
-    hyperparameters["goal_radius_range"] = [0.1625, 0.1625]
+def test_every_truncation_is_refused(tmp_path):
+    path, content = tmp_path / "x", {"lr": 3e-4, "noise": [0.2, 0.2], "gain": torch.ones(2)}
     for write in (WRITERS["torch"], WRITERS["old torch"]):
-        whole = write(hyperparameters)
+        whole = write(content)
         for k in range(50):
             path.write_bytes(whole[: k * len(whole) // 50])
             with pytest.raises(ValueError, match=str(path)):
-                read(path)
+                read_weights(path)
 
 
 def weights_or_reason(path):
@@ -249,7 +138,7 @@ def test_archives_that_torch_does_not_write_are_refused(tmp_path):
 
 def test_what_is_no_file_is_refused(tmp_path):
     for path in (tmp_path / "missing", tmp_path):
-        with pytest.raises(ValueError, match="cannot be read"):
+        with pytest.raises(ValueError, match="cannot be read|is not a regular file"):
             read_weights(path)[0]
     for content in (b"", b"PK", b"text", bytes(1000)):
         Path(tmp_path / "x").write_bytes(content)

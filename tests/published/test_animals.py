@@ -1,10 +1,12 @@
 """Published trials of monkeys: reading them safely, and what becomes of them."""
 
+import json
 import pickle
 
 import numpy as np
 import numpy.testing as npt
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from monkey_files import FORMS, as_pandas_1_2, monkey, with_calls
 
@@ -12,7 +14,7 @@ from modnav.cli import main as modnav
 from modnav.commands.import_monkey import main
 from modnav.files import read_columns
 from modnav.published import SAMPLING_HZ, inside, monkey_recordings, read_monkey
-from modnav.tables import read_notes, read_tables
+from modnav.tables import read_tables
 
 
 @pytest.fixture(params=list(FORMS))
@@ -169,7 +171,8 @@ def test_command_writes_tables(write, tmp_path, capsys):
     pd.testing.assert_frame_equal(trials, expected[0])
     pd.testing.assert_frame_equal(steps, expected[1])
     assert units is None
-    assert read_notes(out / "trials.parquet")["sampling_hz"] == SAMPLING_HZ == 833
+    notes = json.loads(pq.read_schema(out / "trials.parquet").metadata[b"modnav"])
+    assert notes["sampling_hz"] == SAMPLING_HZ == 833
     with pytest.raises(ValueError, match=r"holds trials.parquet, steps.parquet already"):
         main([str(path), "--subject", "Bruno", "--out", str(out)])
     main([str(path), "--subject", "Schro", "--out", str(out), "--overwrite"])
@@ -272,6 +275,15 @@ def test_evil_cell_in_an_old_table_is_refused(write, tmp_path):
         with pytest.raises(ValueError, match=r"it asks for (io|_io)\.open, which no table needs"):
             read_monkey(write(content))
     assert not trace.exists()
+
+
+@pytest.mark.parametrize("state", [{"kind": "x"}, (None, {"kind": "x", "named": "y"})])
+def test_a_pickle_cannot_change_what_is_admitted(state, write):
+    """The opcode that gives an object its state would set attributes of a class."""
+    content = b"\x80\x02cpandas.core.frame\nDataFrame\n" + pickle.dumps(state, 2)[2:-1] + b"b."
+    with pytest.raises(ValueError, match="damaged or of another kind"):
+        read_monkey(write(content))
+    assert len(read_monkey(write(as_pandas_1_2(monkey())))) == 5
 
 
 def test_admitted_names_are_not_built_but_noted(write):

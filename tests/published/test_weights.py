@@ -3,7 +3,6 @@
 import re
 from collections import OrderedDict
 
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -222,19 +221,7 @@ def study(tmp_path):
     for place, files in trained.items():
         folder = tmp_path / "data" / place
         folder.mkdir(parents=True)
-        noise = re.search(r"([\d.]+)_([\d.]+)", place)
-        process, observation = (float(x) for x in noise.groups()) if noise else (0.2, 0.1)
-        torch.save(
-            {
-                "task": "gain_control" if noise else "gain",
-                "pro_noise_range": [process] * 2,
-                "obs_noise_range": [observation] * 2,
-                "SEED_NUMBER": int(place.rpartition("seed")[2]),
-                "optimizer": torch.optim.Adam,
-                "goal_radius_range": np.array([65, 65]) / 400,
-            },
-            folder / "20220101-120000_arg.pkl",
-        )
+        (folder / "20220101-120000_arg.pkl").write_bytes(b"the study's, which is not read")
         (folder / "20220101-120000.csv").write_text("episode,task\n")
         for name, seed in files:
             torch.manual_seed(seed)
@@ -346,19 +333,6 @@ def test_what_is_refused_is_told_and_the_rest_imported(study, tmp_path, capsys):
     names = {str(p.relative_to(runs)) for p in runs.rglob("*.ckpt")}
     assert names == IMPORTED.keys() - set(left)
     assert not (runs / "Actor3Critic5-gain_control-0.4_0.1").exists()
-
-
-def test_hyperparameters_are_compared_and_not_run(study, tmp_path, capsys):
-    folder = study / "agents/EKF/gain_control/0_0.3/seed12"
-    torch.save({"obs_noise_range": [0.1, 0.1]}, folder / "20220101-120000_arg.pkl")
-    main(["import-published", str(folder), "--out", str(tmp_path / "a")])
-    told = "says obs_noise_range [0.1, 0.1], the folders [0.3, 0.3]"
-    assert told in capsys.readouterr().err
-    torch.save({"optimizer": torch.optim.SGD}, folder / "20220101-120000_arg.pkl")
-    with pytest.raises(SystemExit):
-        main(["import-published", str(folder), "--out", str(tmp_path / "b")])
-    assert "_arg.pkl is refused: it asks for torch.optim.sgd.SGD" in capsys.readouterr().err
-    assert len(list((tmp_path / "b").rglob("*.ckpt"))) == 1
 
 
 def test_folders_without_checkpoints_are_refused(tmp_path, capsys):

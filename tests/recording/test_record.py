@@ -237,7 +237,7 @@ def test_the_world_may_be_noisier_than_the_filter_assumes():
 
 def test_parts_of_a_session_are_the_whole(modular, session, monkeypatch):
     whole, heard = record(modular, session), []
-    monkeypatch.setattr(sys.modules[simulate.__module__], "BLOCK", 5)
+    monkeypatch.setattr(sys.modules[recordings.__module__], "BLOCK", 5)
     parts = list(recordings(modular, session, progress=heard.append))
     assert [len(part.trials) for part in parts] == [5, 5, 2]
     assert heard == [5, 10, 12]

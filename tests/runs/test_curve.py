@@ -1,5 +1,6 @@
 import json
 import math
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -116,29 +117,31 @@ def test_rows_without_a_known_checkpoint_are_not_trusted(tmp_path):
     assert files_of(tmp_path) == whole
 
 
-@pytest.mark.parametrize("step", range(1, 9))
-def test_a_curve_is_whole_whenever_writing_fails(tmp_path, monkeypatch, step):
-    """Both files are written, the settings first; a disk fills up at any one of the writes."""
-    from modnav.runs import curve as training_curve
+def full_after(writes, monkeypatch):
+    """Let files take their places so often, then no more; return those that were to."""
+    wanted, move = [], os.replace
 
-    written = []
-    write = training_curve._write
-
-    def fail(path, text):
-        written.append(path)
-        if len(written) == step:
-            path.with_name(f".{path.name}.half").write_text(text[:20])
+    def fail(new, path):
+        wanted.append(path)
+        if len(wanted) > writes:
             raise OSError("no space left")
-        write(path, text)
+        move(new, path)
 
+    monkeypatch.setattr(os, "replace", fail)
+    return wanted
+
+
+@pytest.mark.parametrize("writes", range(8))
+def test_a_curve_is_whole_whenever_writing_fails(tmp_path, monkeypatch, writes):
+    """Both files are written, the settings first; a disk fills up at any one of the writes."""
     with monkeypatch.context() as patch:
-        patch.setattr(training_curve, "_write", fail)
-        if step < 8:
+        wanted = full_after(writes, patch)
+        if writes < 7:
             with pytest.raises(OSError, match="no space"):
                 make(tmp_path)
         else:
             make(tmp_path)
-    assert len(written) == min(step, 7)
+    assert len(wanted) == min(writes + 1, 7)
     make(tmp_path)
     found = files_of(tmp_path)
     make(tmp_path, name="b.csv")
@@ -146,20 +149,10 @@ def test_a_curve_is_whole_whenever_writing_fails(tmp_path, monkeypatch, step):
 
 
 def test_starting_anew_never_mixes_old_rows_with_new_settings(tmp_path, monkeypatch):
-    from modnav.runs import curve as training_curve
-
     make(tmp_path)
-    settings, write = replace(SETTINGS, trials=9), training_curve._write
-    written = []
-
-    def fail(path, text):
-        written.append(path)
-        if len(written) == 2:
-            raise OSError("no space left")
-        write(path, text)
-
+    settings = replace(SETTINGS, trials=9)
     with monkeypatch.context() as patch:
-        patch.setattr(training_curve, "_write", fail)
+        full_after(1, patch)
         with pytest.raises(OSError, match="no space"):
             make(tmp_path, settings=settings, overwrite=True)
     assert TrainingCurve(tmp_path / "a.csv", settings).rows == {}

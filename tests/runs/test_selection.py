@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from modnav.cli import main
-from modnav.commands import best
+from modnav.commands.terminal import best_table
 from modnav.networks import build_agent
 from modnav.runs import (
     COLUMNS,
@@ -201,7 +201,7 @@ def test_best_of_curves_made_by_hand(tmp_path):
     found = best_of_run(curve, "EKF", 0, {})
     assert (found.episode, found.checkpoint) == (999, None)
     assert found.plain()["checkpoint"] is None
-    table = best.best_table("title", [found], ["4 (+0)"])
+    table = best_table("title", [found], ["4 (+0)"])
     assert table.row_count == 1
     assert [column.header for column in table.columns][:3] == ["agent", "seed", "made"]
 

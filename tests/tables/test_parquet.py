@@ -1,3 +1,4 @@
+import json
 import re
 
 import numpy as np
@@ -10,7 +11,6 @@ from modnav.tables import (
     Recording,
     check,
     conform,
-    read_notes,
     read_table,
     read_tables,
     write_tables,
@@ -113,8 +113,12 @@ def test_files_tell_units_meanings_and_notes(whole, tmp_path):
         for column in columns:
             told = schema.field(column.name).metadata
             assert told == {b"unit": column.unit.encode(), b"meaning": column.meaning.encode()}
-        notes = read_notes(tmp_path / f"{table}.parquet")
-        assert notes == {"schema": 1, "table": table, "seed": 7, "gain": [1, 2]}
+        assert json.loads(schema.metadata[b"modnav"]) == {
+            "schema": 1,
+            "table": table,
+            "seed": 7,
+            "gain": [1, 2],
+        }
 
 
 def test_layers_can_be_read_alone(whole, tmp_path):

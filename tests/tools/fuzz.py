@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import io
 import os
-import pickle
 import random
 import re
 import tempfile
@@ -28,12 +27,11 @@ import yaml
 from curve_files import SETTINGS, make
 from fuzzing import Maker, Reader, fuzz
 from monkey_files import FORMS, monkey
-from mutants import altered, attacks, call, garbled, odd_value, rearranged, whole_pickle
+from mutants import altered, attacks, call, garbled, odd_value, rearranged
 from pytorch_lightning import Trainer
 
 from modnav.cli import main as modnav
 from modnav.commands.training import AtomicCheckpointIO
-from modnav.files import read_hyperparameters
 from modnav.networks import build_agent
 from modnav.published import monkey_recordings, read_monkey, write_published
 from modnav.recording import make_session, read_targets
@@ -45,7 +43,7 @@ from modnav.runs import (
     read_curve,
     save_agent,
 )
-from modnav.tables import read_notes, read_tables, write_tables
+from modnav.tables import read_tables, write_tables
 
 
 def torch_bytes(content: Any, zipped: bool = True) -> bytes:
@@ -75,7 +73,7 @@ def garbling(text: str) -> Maker:
 
 def readers(folder: Path) -> Iterator[Reader]:
     """Yield all readers, each with a folder of its own."""
-    for make_readers in (_agents, _hyperparameters, _animals, _runs, _tables, _commands):
+    for make_readers in (_agents, _animals, _runs, _tables, _commands):
         place = folder / make_readers.__name__
         place.mkdir()
         yield from make_readers(place)
@@ -105,32 +103,6 @@ def _agents(folder: Path) -> Iterator[Reader]:
     yield Reader(
         *("published, before torch 1.6", folder / "y.pth.tar", [old], load_agent),
         makers_of(published, lambda x: torch_bytes(x, zipped=False)),
-    )
-
-
-def _hyperparameters(folder: Path) -> Iterator[Reader]:
-    plain = {
-        "device": "cuda:0",
-        "optimizer": torch.optim.Adam,
-        "lr": 3e-4,
-        "goal_radius_range": np.array([65, 65]) / 400,
-        "data_path": Path("data"),
-        "pro_noise_range": [0.2, 0.2],
-        "noise": np.float64(0.1),
-        "exclude_gain": None,
-    }
-    content = plain | {"process_gain_default": torch.tensor([0.5, 1.5])}
-    whole = torch_bytes(content)
-    yield Reader(
-        *("_arg.pkl of torch", folder / "a_arg.pkl", [whole], read_hyperparameters),
-        [*makers_of(content, torch_bytes), lambda draw, _: rearranged(whole, draw)],
-        checked=True,
-    )
-    writers = [whole_pickle, lambda x: pickle.dumps(x, 4), lambda x: torch_bytes(x, zipped=False)]
-    wholes = [write(plain) for write in writers]
-    yield Reader(
-        *("_arg.pkl of pickle", folder / "b_arg.pkl", wholes, read_hyperparameters),
-        makers_of(plain, *writers),
     )
 
 
@@ -250,8 +222,6 @@ def _tables(folder: Path) -> Iterator[Reader]:
         path = folder / f"{name}.parquet"
         whole = path.read_bytes()
         yield Reader(f"{name}.parquet", path, [whole], tables, checked=True)
-    whole = (folder / "trials.parquet").read_bytes()
-    yield Reader("notes of tables", folder / "n.parquet", [whole], read_notes)
     targets = pd.DataFrame(
         {"target_x_cm": [1.5, -20], "target_y_cm": [300, 250.5], "gain": [1, 2]}
     )

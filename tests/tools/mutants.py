@@ -5,7 +5,6 @@ Every function takes a ``random.Random`` and draws one mutant of what it is give
 
 import importlib
 import io
-import pickle
 import random
 import struct
 import zipfile
@@ -220,8 +219,3 @@ def attacks(command: str) -> list[bytes]:
         b"0.",
     ]
     return calls + tricks
-
-
-def whole_pickle(content: Any) -> bytes:
-    """Return a value as pickle writes it, of the protocol that all versions read."""
-    return pickle.dumps(content, 2)

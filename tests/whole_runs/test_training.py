@@ -373,11 +373,15 @@ def test_a_run_stopped_before_its_first_checkpoint_starts_from_its_beginning(sma
     run = fit(small)
     whole = weights(run)
     (run / "last.ckpt").unlink()
-    (run / ".last.ckpt.half").write_bytes(b"left by a killed run")
+    left = [
+        run / name for name in (".last.ckpt.half", ".config.yaml.half", ".validation.csv.half")
+    ]
+    for file in left:
+        file.write_bytes(b"left by a killed run")
     main(["fit", "--resume", str(run)])
     assert "has no last.ckpt yet: the run starts from its beginning" in capsys.readouterr().out
     assert same(weights(run), whole)
-    assert not (run / ".last.ckpt.half").exists()
+    assert not any(file.exists() for file in left)
 
 
 def test_saves_within_an_epoch_do_not_change_the_run(small: Path, capsys):

@@ -57,7 +57,7 @@ def test_perfect_stops_have_an_auc_of_nearly_one(prior):
 
 
 def test_stops_that_do_not_know_the_target_have_an_auc_of_a_half(prior):
-    stops = behaviour.shuffled(prior, 8)
+    stops = behaviour.other_targets(prior, 8)
     assert behaviour.performance(trials_of(stops, prior)) == pytest.approx(0.5, abs=0.02)
 
 
@@ -73,11 +73,11 @@ def test_shuffle_is_the_published_one():
     expected = targets.copy()
     generator = np.random.default_rng(1)
     generator.shuffle(expected)
-    assert np.array_equal(behaviour.shuffled(targets), expected)
+    assert np.array_equal(behaviour.other_targets(targets), expected)
     both = np.random.default_rng(1)
-    assert np.array_equal(behaviour.shuffled(targets, both), expected)
+    assert np.array_equal(behaviour.other_targets(targets, both), expected)
     generator.shuffle(again := targets.copy())
-    assert np.array_equal(behaviour.shuffled(targets, both), again)
+    assert np.array_equal(behaviour.other_targets(targets, both), again)
 
 
 def test_boundaries_reach_beyond_the_largest_distance_unless_cut():
@@ -171,12 +171,6 @@ def test_path_length_adds_up_within_trials():
     steps = steps_of([[0, 0], [3, 4], [3, 10]], [[0, 0]], [[500, 0], [500, 7]])
     trials = pd.DataFrame({"trial": [2, 0, 1]})
     assert behaviour.path_length(trials, steps).tolist() == [7, 11, 0]
-
-
-def test_reward_rate():
-    trials = pd.DataFrame({"rewarded": [True, False, True], "duration_s": [1.0, 2.0, 1.0]})
-    assert behaviour.reward_rate(trials) == 0.5
-    assert np.isnan(behaviour.reward_rate(trials.iloc[:0]))
 
 
 def test_smoothed_path_keeps_to_the_path():

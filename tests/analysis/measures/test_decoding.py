@@ -102,7 +102,7 @@ def test_latents():
     assert published[0] == pytest.approx(80 + polar)
 
 
-def test_belief_errors_and_last_steps():
+def test_belief_errors():
     decoded = pd.DataFrame(
         {
             "trial": [4, 4, 2],
@@ -118,4 +118,3 @@ def test_belief_errors_and_last_steps():
     assert found["angular_error_deg"].tolist() == pytest.approx([0, -45, -1.146], abs=1e-3)
     unwrapped = decoding.belief_errors(decoded, wrapped=False)["angular_error_deg"]
     assert unwrapped[2] == pytest.approx(360 - 1.146, abs=1e-3)
-    assert decoding.last_steps(decoded)["step"].tolist() == [1, 0]

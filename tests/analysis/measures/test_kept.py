@@ -71,7 +71,7 @@ def test_compensation_compares_with_the_base(agent):
         targets=pd.concat([null, pushed], ignore_index=True), name="perturbation", seed=1
     )
     recording = record(agent, session, layers=())
-    found = partial(measures.compensation, base=COUNT)(recording)
+    found = partial(measures.compensation_of, base=COUNT)(recording)
     assert set(found["direction"]) == {"forward", "backward", "incongruent"}
     trials = recording.trials.iloc[COUNT:].assign(trial=range(COUNT))
     steps = recording.steps.assign(trial=recording.steps["trial"] - COUNT)

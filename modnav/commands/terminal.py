@@ -1,0 +1,98 @@
+"""What commands show: lines, tables, and progress, also where nobody looks at a terminal."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from modnav.runs import Best
+
+
+def tell(text: str) -> None:
+    """Print a line, once if a run has several processes."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one speaks
+        print(text)
+
+
+def tell_sizes(files: Iterable[Path]) -> None:
+    """Print a line for each file that was written, with its size."""
+    for file in files:
+        print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
+
+
+def tell_unwatched(console: Console, text: str) -> None:
+    """Print a line at once where nobody looks at a terminal, and so at no bar."""
+    if not console.is_terminal:
+        print(text, flush=True)
+
+
+def progress_bar(console: Console, *more: ProgressColumn, lasting: bool = False) -> Progress:
+    """Return a bar that shows what is done, how far it is, and more.
+
+    Args:
+        console: Where it is shown; nowhere if nobody looks at a terminal, unless it is lasting.
+        more: Further columns.
+        lasting: Whether its last state stays.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *more)
+    hidden = not lasting and not console.is_terminal
+    return Progress(*columns, console=console, transient=not lasting, disable=hidden)
+
+
+@contextmanager
+def shown_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show on stderr how far a command is; yields what to tell how many are done."""
+    with progress_bar(Console(file=sys.stderr), TimeElapsedColumn(), lasting=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def wide_console() -> Console:
+    """Return a console that does not cut tables short where nobody looks at a terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
+def best_table(title: str, agents: Iterable[Best], notes: Sequence[str] = ()) -> Table:
+    """Return a table of the best checkpoints, a row each.
+
+    Args:
+        title: What it shows.
+        agents: The checkpoints.
+        notes: How many checkpoints there are of each; a column of its own.
+    """
+    agents = list(agents)
+    tasks = dict.fromkeys(task for agent in agents for task in agent.reward_rate)
+    caption = "rewards per second, and rewarded fraction, in each test task"
+    table = Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE,
+        padding=(0, 0, 0, 1),
+    )
+    for head in ("agent", "seed", *(["made"] if notes else []), "best at", "score", *tasks):
+        named = head == "agent"
+        table.add_column(head, justify="left" if named else "right", no_wrap=named)
+    for k, agent in enumerate(agents):
+        cells = [agent.architecture, str(agent.seed), *notes[k : k + 1]]
+        cells += [f"{agent.episode + 1:,}", f"{agent.score:.2f}"]
+        for task in tasks:
+            rate, fraction = agent.reward_rate.get(task), agent.reward_fraction.get(task)
+            cells.append("" if fraction is None else f"{rate:.2f} {fraction:>4.0%}")
+        table.add_row(*cells)
+    return table

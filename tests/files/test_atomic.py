@@ -1,0 +1,70 @@
+"""Files that are written whole or not at all."""
+
+import os
+import stat
+import threading
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from modnav.files import replacing, write_atomically, write_text_atomically
+
+
+def test_every_kind_of_content_takes_the_place_of_the_former(tmp_path):
+    folder = tmp_path / "made" / "anew"
+    for k in (1, 2):
+        write_atomically({"a": k}, folder / "x.ckpt")
+        write_text_atomically(f"é{k}\n", folder / "x.txt")
+        with replacing(folder / "x.png") as temporary:
+            Figure(figsize=(k, 1)).savefig(temporary, dpi=10)
+        assert torch.load(folder / "x.ckpt") == {"a": k}
+        assert (folder / "x.txt").read_bytes() == f"é{k}\n".encode()
+        content = (folder / "x.png").read_bytes()
+        assert int.from_bytes(content[16:20], "big") == 10 * k
+    assert {path.name for path in folder.iterdir()} == {"x.ckpt", "x.txt", "x.png"}
+
+
+@pytest.mark.parametrize("error", [OSError("full"), ValueError("x"), KeyboardInterrupt()])
+def test_after_an_error_all_is_as_it_was(error, tmp_path):
+    path = tmp_path / "x.txt"
+    write_text_atomically("former", path)
+    with pytest.raises(type(error)), replacing(path) as temporary:  # noqa: PT012 - it must write
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "former"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_umask_tells_who_may_read(umask, mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        write_text_atomically("x", tmp_path / "x")
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("name", [".x.csv", f".x.csv.{os.getpid()}", f".x.{os.getpid()}.csv"])
+def test_a_link_under_a_name_that_could_be_foreseen_is_not_followed(name, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    (tmp_path / name).symlink_to(victim)
+    (tmp_path / "x.csv").symlink_to(victim)
+    write_text_atomically("new", tmp_path / "x.csv")
+    assert victim.read_text() == "untouched"
+    assert (tmp_path / "x.csv").read_text() == "new"
+    assert not (tmp_path / "x.csv").is_symlink()
+
+
+def test_no_two_writers_share_a_file(tmp_path):
+    path, texts = tmp_path / "x.txt", [str(k) * 10_000 for k in range(8)]
+    writers = [threading.Thread(target=write_text_atomically, args=(x, path)) for x in texts]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert path.read_text() in texts
+    assert list(tmp_path.iterdir()) == [path]
