@@ -1,9 +1,13 @@
 """The last checkpoint: the full state of a run, to resume it as if nothing had happened."""
 
+import operator
+import os
 import random
+import re
+import shutil
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -22,6 +26,9 @@ from modnav.runs import read
 from .checkpoints import TrialCheckpoint
 from .parts import callback_of, experience_of, learner_of
 
+_OF_RANK = re.compile(r"(?:last|best)\.(\d+)\.rank\d+\.ckpt")
+"""Names of files that hold what is a process's own."""
+
 
 class LastCheckpoint(Checkpoint):
     """Keep the full state of the run in ``last.ckpt``.
@@ -29,7 +36,8 @@ class LastCheckpoint(Checkpoint):
     It is written after every epoch, every few minutes, and when the run is interrupted: Ctrl-C,
     SIGTERM and SIGUSR1 end it cleanly after the updates under way; a second Ctrl-C ends it at
     once, and ``last.ckpt`` stays as it was. Of several processes the first writes ``last.ckpt``,
-    the others what is their own beside it: ``last.<save>.rank<r>.ckpt``.
+    the others what is their own beside it: ``last.<save>.rank<r>.ckpt``. The state before it is
+    kept as ``last-1.ckpt``, should the last be damaged.
 
     Args:
         replay: Which full checkpoint holds the replay memory, which is most of it: ``last``;
@@ -40,6 +48,7 @@ class LastCheckpoint(Checkpoint):
     Attributes:
         megabytes: Size of the last file written, MB.
         seconds: Time it took, s.
+        check_folder: Called before each save; raises ``OSError`` if the folder is no longer ours.
     """
 
     signals = tuple(
@@ -53,7 +62,10 @@ class LastCheckpoint(Checkpoint):
         self.replay = replay
         self.every_minutes = every_minutes
         self.megabytes = self.seconds = 0.0
+        self.check_folder: Callable[[], None] = lambda: None
         self._saves = 0
+        self._whole = False
+        self._own: dict[str, Path] = {}
         self._best = ""
         self._with_replay = True
         self._saved_at = 0.0
@@ -65,8 +77,8 @@ class LastCheckpoint(Checkpoint):
         self._saved_at, self._received = time.monotonic(), 0
         folder = Path(trainer.default_root_dir)
         # A run that goes on from an earlier state must not write over the files of a later one.
-        numbers = [int(file.name.split(".")[1]) for file in folder.glob("*.*.rank*.ckpt")]
-        self._saves = max([self._saves, *numbers])
+        names = map(_OF_RANK.fullmatch, (file.name for file in folder.glob("*.rank*.ckpt")))
+        self._saves = max([self._saves, *(int(name[1]) for name in names if name)])
         try:
             self._former = {s: signal.signal(s, self._remember) for s in self.signals}
         except ValueError:
@@ -144,8 +156,11 @@ class LastCheckpoint(Checkpoint):
             )
         start = time.monotonic()
         path = Path(trainer.default_root_dir) / f"{name}.ckpt"
+        self.check_folder()
         if not path.parent.is_dir():
             raise OSError(f"{path.parent} was removed while it was trained; training stopped")
+        if name == "last" and trainer.is_global_zero and self._whole:
+            _keep(path, path.with_name("last-1.ckpt"))
         self._with_replay = self.replay == name
         self._saves += 1
         own = _of_rank(path, self._saves, trainer.global_rank)
@@ -153,9 +168,11 @@ class LastCheckpoint(Checkpoint):
             write_atomically(self._own_state(trainer), own)
         trainer.strategy.barrier("own states are written")  # before the one that refers to them
         trainer.save_checkpoint(path, weights_only=False)
+        kept = {own, self._own.get(name)}  # the state before the last needs its own
         for file in path.parent.glob(f"{name}.*.rank{trainer.global_rank}.ckpt"):
-            if file != own:
+            if file not in kept:
                 file.unlink(missing_ok=True)
+        self._own[name], self._whole = own, self._whole or name == "last"
         self._saved_at = time.monotonic()
         self._report(trainer, path, self._saved_at - start)
 
@@ -182,7 +199,7 @@ class LastCheckpoint(Checkpoint):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._saves, self._best = state_dict["saves"], state_dict["best"]
+        self._saves, self._best = operator.index(state_dict["saves"]), str(state_dict["best"])
 
     @override
     def on_save_checkpoint(
@@ -214,14 +231,21 @@ class LastCheckpoint(Checkpoint):
                 f"{trainer.world_size}: process r goes on from the memory and the trials of "
                 f"process r % {processes}; the run is not the one it would have been"
             )
+        path, saves = (
+            Path(str(trainer.ckpt_path)),
+            checkpoint["callbacks"][self.state_key]["saves"],
+        )
         if rank % processes:
-            saves = checkpoint["callbacks"][self.state_key]["saves"]
-            own = read(_of_rank(Path(str(trainer.ckpt_path)), saves, rank % processes)).content
+            own = read(_of_rank(path, saves, rank % processes)).content
+        if path.resolve() == (Path(trainer.default_root_dir) / "last.ckpt").resolve():
+            self._whole, self._own["last"] = True, _of_rank(path, saves, rank)
         if own["experience"]["replay"] is None:
             _tell("the checkpoint holds no replay: the memory starts empty (last.replay)")
-        experience_of(trainer).load_experience_state(
+        experience = experience_of(trainer)
+        for change in experience.load_experience_state(
             own["experience"], generators=rank < processes
-        )
+        ):
+            _tell(change)
         if rank >= processes:
             return  # a new process draws numbers of its own
         generator = learner_of(trainer).generator
@@ -232,7 +256,20 @@ class LastCheckpoint(Checkpoint):
 
 def _of_rank(path: Path, save: int, rank: int) -> Path:
     """Return where process ``rank`` keeps what is its own."""
-    return path.with_name(f"{path.stem}.{save}.rank{rank}.ckpt")
+    return path.with_name(f"{path.stem.removesuffix('-1')}.{save}.rank{rank}.ckpt")
+
+
+def _keep(path: Path, former: Path) -> None:
+    """Keep a file under another name, too, so that there is always a whole one under each."""
+    if not path.is_file():
+        return
+    new = former.with_name(f".{former.name}.{os.getpid()}")
+    new.unlink(missing_ok=True)
+    try:
+        os.link(path, new)
+    except OSError:  # a file system without links
+        shutil.copyfile(path, new)
+    os.replace(new, former)
 
 
 @rank_zero_only

@@ -18,6 +18,9 @@ from .figures import learning_curve, save_figure, trajectories
 from .parts import experience_of, learner_of
 from .phases import phases_of
 
+_SHOWN = {"total_trials", "trials", "task", "validation", "reward_fraction", "reward_rate"}
+"""Columns of a validation that are shown when a run ends."""
+
 
 class Monitor(Callback):
     """Log to the loggers after every block of trials, with trials since the start as x axis.
@@ -120,4 +123,7 @@ class Monitor(Callback):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows, self.seconds = state_dict["rows"], state_dict["seconds"]
+        rows, seconds = state_dict["rows"], float(state_dict["seconds"])
+        if not all(isinstance(row, dict) and row.keys() >= _SHOWN for row in rows):
+            raise ValueError("its table of validations is damaged")
+        self.rows, self.seconds = list(rows), seconds

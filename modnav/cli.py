@@ -39,12 +39,13 @@ def main(args: Sequence[str] | None = None) -> None:
         return
     keep_freed_memory()
     try:
-        for module in _imports(given):
+        imported = _imports(given)
+        for module in imported:
             importlib.import_module(module)
         if given[0] in COMMANDS:
             load(given[0])(given[1:])
         elif given[0] in LIGHTNING or given[0].startswith("-"):
-            _train(given, from_process=args is None)
+            _train(given, imported, from_process=args is None)
         else:
             known = ", ".join([*LIGHTNING, *COMMANDS])
             raise ValueError(f"the command is {given[0]!r}; it must be one of {known}")
@@ -67,11 +68,11 @@ def _imports(args: list[str]) -> list[str]:
     return found
 
 
-def _train(args: list[str], from_process: bool) -> None:
+def _train(args: list[str], imported: Sequence[str], from_process: bool) -> None:
     from modnav.commands.arguments import with_config_paths, with_run
     from modnav.commands.training import run
 
-    found = with_run(with_config_paths(args))
+    found = with_run(with_config_paths(args), imported)
     if from_process:
         sys.argv[1:] = found  # where Lightning and the processes that it starts look
     run(None if from_process else found)

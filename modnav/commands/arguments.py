@@ -1,10 +1,13 @@
 """Arguments that name shipped configs and runs, put in full before LightningCLI reads them."""
 
+import os
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from modnav.runs import RunFolder
+from modnav.runs import RunFolder, read
 
+from .strangers import check_run_config
 from .terminal import tell
 
 
@@ -39,50 +42,76 @@ def _config(name: str) -> str:
     raise ValueError(f"--config is {name}; it must be a file or one of {', '.join(names)}")
 
 
-def with_run(args: list[str]) -> list[str]:
+def with_run(args: list[str], imported: Sequence[str] = ()) -> list[str]:
     """Return the arguments with ``--resume RUN`` replaced by that run's config and checkpoint.
 
     ``RUN`` is its folder, or one of its full checkpoints. A run that was stopped before its first
     checkpoint starts from its beginning. ``validate``, ``test`` and ``predict`` with a
     ``--ckpt_path`` but no config take the config of the checkpoint's run.
 
+    Args:
+        args: The arguments.
+        imported: Modules that the user named by ``--import``; the config of a run may name classes
+            of these, of modnav, Lightning and torch.
+
     Raises:
-        ValueError: If the folder holds no run that can be resumed.
+        ValueError: If the folder holds no run that can be resumed, or its config names others.
     """
     if not args:
         return args
     command, rest = args[0], args[1:]
     run = _take(rest, "--resume")
     if run is not None:
-        given = Path(run)
-        folder = RunFolder(given.parent if given.is_file() else given)
-        last = given if given.is_file() else folder.last
-        if not folder.config.is_file():
-            raise ValueError(f"--resume is {run}; it must hold a run, but has no config.yaml")
-        if rest:
-            tell(f"resuming {run} with its own configuration, but for: {' '.join(rest)}")
-        if last.is_file():
-            _check_whole(str(last))
-            where = ["--ckpt_path", str(last)]
-        else:
-            tell(f"{folder.path} has no last.ckpt yet: the run starts from its beginning")
-            where = ["--overwrite", "true"]
-        config, path = str(folder.config), str(folder.path)
-        return [command, "--config", config, *rest, *where, "--folder", path]
+        return [command, *_resumed(Path(run), rest, imported)]
     checkpoint = _value(rest, "--ckpt_path")
     if checkpoint and command == "fit":
-        _check_whole(checkpoint)
+        read(checkpoint).check_whole()
     if checkpoint and command in ("validate", "test", "predict") and not _value(rest, "--config"):
         for parent in Path(checkpoint).resolve().parents[:2]:
-            if RunFolder(parent).config.is_file():
-                return [command, "--config", str(RunFolder(parent).config), *rest]
+            config = RunFolder(parent).config
+            if config.is_file():
+                check_run_config(config, imported)
+                return [command, "--config", str(config), *rest]
     return args
 
 
-def _check_whole(path: str) -> None:
-    from modnav.runs import read  # only here, as it imports torch
+def _resumed(given: Path, rest: list[str], imported: Sequence[str]) -> list[str]:
+    """Return the arguments that resume a run."""
+    folder = RunFolder(given.parent if given.is_file() else given)
+    state = given if given.is_file() else folder.last
+    if not folder.config.is_file():
+        raise ValueError(f"--resume is {given}; it must hold a run, but has no config.yaml")
+    check_run_config(folder.config, imported)
+    there = os.path.lexists(state)
+    if there:
+        _check_state(folder, state)
+    elif folder.has_checkpoints():
+        raise ValueError(
+            f"{folder.path} has checkpoints but no last.ckpt, the state to go on from{_former(folder)}"
+            f"; they can be evaluated (modnav evaluate {folder.path}); to start anew and delete "
+            f"them: modnav fit --config {folder.config} --overwrite true"
+        )
+    if rest:
+        tell(f"resuming {given} with its own configuration, but for: {' '.join(rest)}")
+    if not there:
+        tell(f"{folder.path} has no checkpoint yet: the run starts from its beginning")
+    where = ["--ckpt_path", str(state)] if there else []
+    return ["--config", str(folder.config), *rest, *where, "--folder", str(folder.path)]
 
-    read(path).check_whole()
+
+def _check_state(folder: RunFolder, state: Path) -> None:
+    try:
+        read(state).check_whole()
+    except ValueError as error:
+        former = "" if state == folder.former else _former(folder)
+        raise ValueError(f"{error}{former}") from error
+
+
+def _former(folder: RunFolder) -> str:
+    """Return what to do if there is a state before the last."""
+    if not folder.former.is_file():
+        return ""
+    return f"; the state before it: modnav fit --resume {folder.former}"
 
 
 def _value(args: list[str], flag: str) -> str | None:

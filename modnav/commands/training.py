@@ -147,8 +147,13 @@ class ModnavCLI(LightningCLI):
         if not self.trainer.is_global_zero:
             return
         config = self.config_init[self.subcommand]
-        self.run_folder.lock()
-        self.run_folder.clear(whole=config.overwrite and not config.ckpt_path)
+        folder, resume = self.run_folder, self.run_folder.holds(config.ckpt_path)
+        folder.lock()
+        folder.claim(overwrite=config.overwrite, resume=resume)  # it may have changed until now
+        folder.clear(whole=not config.ckpt_path)
+        for callback in self.trainer.checkpoint_callbacks:
+            if isinstance(callback, LastCheckpoint):
+                callback.check_folder = folder.check_held
 
     @override
     def _parse_ckpt_path(self) -> None:

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .pickles import one_line
+from .names import one_line
 from .stand_ins import StandIn, StandInUnpickler
 
 __all__ = ["read_columns"]

@@ -18,9 +18,10 @@ from typing import Any
 
 import torch
 
+from .names import one_line
 from .stand_ins import StandInUnpickler
 
-__all__ = ["one_line", "read_weights", "refuse_endless"]
+__all__ = ["read_weights", "refuse_endless"]
 
 _ARCHIVE = b"PK"
 """How files of torch 1.6 and later begin."""
@@ -113,12 +114,6 @@ def _reason(error: Exception, content: bytes) -> str:
         return f"is refused: it asks for {one_line(name)}, which files of this kind do not need"
     text = text.split("WeightsUnpickler error:")[-1] or type(error).__name__
     return f"is damaged or of another kind: {one_line(text)}"
-
-
-def one_line(text: object) -> str:
-    """Return the first line of a text that a file may have made up, fit for a terminal."""
-    lines = str(text).strip().splitlines() or [""]
-    return "".join(c if c.isprintable() else "?" for c in lines[0])[:200]
 
 
 def _asked_for(content: bytes) -> str | None:

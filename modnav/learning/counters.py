@@ -67,3 +67,14 @@ class Counters:
     closed: int = 0
     scripted: float = 0.0
     recent: list[list[int]] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Check counters that were read from a file.
+
+        Raises:
+            ValueError: If one cannot be right.
+        """
+        flat = {k: v for k, v in vars(self).items() if k not in ("scripted", "recent")}
+        whole = [*flat.values(), *(x for pair in self.recent for x in pair)]
+        if not all(type(x) is int and x >= 0 for x in whole) or not 0 <= self.scripted < 1e9:
+            raise ValueError("its counters are damaged")

@@ -357,6 +357,7 @@ class Experience(LightningDataModule):
             replay: Whether to include the replay, which is most of it.
         """
         return {
+            "made_with": self._made_with(),
             "counters": asdict(self.counters),
             "setting": tuple(self.setting),
             "replay": self.replay.state_dict() if replay else None,
@@ -365,7 +366,9 @@ class Experience(LightningDataModule):
             "rng": self.rng.bit_generator.state,
         }
 
-    def load_experience_state(self, state: dict[str, Any], *, generators: bool = True) -> None:
+    def load_experience_state(
+        self, state: dict[str, Any], *, generators: bool = True
+    ) -> list[str]:
         """Restore what :meth:`experience_state` returned.
 
         Without a saved replay the memory starts empty, and updates wait until it has filled.
@@ -373,8 +376,18 @@ class Experience(LightningDataModule):
         Args:
             state: The state.
             generators: Whether to take up its random generators too.
+
+        Returns:
+            A line for each constant of the task that is another from now on.
+
+        Raises:
+            ValueError: If the state is of a run of another seed, or damaged.
         """
+        former = state["made_with"]
+        if former["seed"] != self.seed:
+            raise ValueError(f"it is of a run of seed {former['seed']}, this one's is {self.seed}")
         self.counters = Counters(**state["counters"])
+        self.counters.check()
         self.setting = Setting(*state["setting"])
         if state["replay"] is None:
             self.replay.clear()
@@ -385,11 +398,19 @@ class Experience(LightningDataModule):
             self.replay.load_state_dict(state["replay"])
         self.collector.load_state_dict(state["collector"])
         self.collector.task = self._task()
-        if not generators:
-            return
-        for role, generator in self.generators.items():
-            generator.set_state(state["generators"][role])
-        self.rng.bit_generator.state = state["rng"]
+        if generators:
+            for role, generator in self.generators.items():
+                generator.set_state(state["generators"][role])
+            self.rng.bit_generator.state = state["rng"]
+        return [
+            f"data.task.{key} was {former['task'].get(key)} until now and is {value} from now on"
+            for key, value in asdict(self.task).items()
+            if former["task"].get(key) != value
+        ]
+
+    def _made_with(self) -> dict[str, Any]:
+        """Return what a state is only good for."""
+        return {"seed": self.seed, "task": asdict(self.task)}
 
 
 class Stream(Generic[T]):

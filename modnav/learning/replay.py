@@ -106,6 +106,8 @@ class AbstractReplay(abc.ABC):
                 f"this one {sorted(self.buffers)} with capacity {self.capacity}"
             )
         for name, x in items.items():
+            if not x.isfinite().all():
+                raise ValueError(f"the saved replay's {name} holds numbers that are not finite")
             if x.shape[1:] != self.buffers[name].shape[1:]:
                 raise ValueError(
                     f"the saved replay's {name} has items of shape {list(x.shape[1:])}; "

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from modnav.files import one_line, read_weights, refuse_endless, write_atomically
+from modnav.files import is_plain_name, one_line, read_weights, refuse_endless, write_atomically
 from modnav.networks import FORMAT, Agent, describe_agent, description_of, name_of, rebuild_agent
 from modnav.published import GROUPS, misfit, published_agent
 
@@ -50,6 +50,9 @@ class Checkpoint:
             refuse_endless(about)
         except ValueError as error:
             raise ValueError(f"{self.path}: {error}") from error
+        if not is_plain_name(about["architecture"]):
+            told = one_line(about["architecture"])
+            raise ValueError(f"{self.path}: the architecture is {told}; it must be a plain name")
         return about
 
     def agent(self) -> Agent:

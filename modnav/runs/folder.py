@@ -22,11 +22,17 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = FileLock(path / ".lock")
+        self._held: tuple[int, int] | None = None
 
     @property
     def last(self) -> Path:
         """Checkpoint to resume from."""
         return self.path / "last.ckpt"
+
+    @property
+    def former(self) -> Path:
+        """The state before the last, to resume from if the last is damaged."""
+        return self.path / "last-1.ckpt"
 
     @property
     def config(self) -> Path:
@@ -37,18 +43,29 @@ class RunFolder:
         """Return whether a checkpoint is this run's own."""
         return checkpoint is not None and self.path.resolve() in Path(checkpoint).resolve().parents
 
+    def has_checkpoints(self) -> bool:
+        """Return whether there is anything of a training to lose."""
+        files = (self.path.glob(pattern) for pattern in ("checkpoints/*.ckpt", "*.ckpt"))
+        return any(True for found in files for _ in found)
+
     def claim(self, *, overwrite: bool, resume: bool) -> None:
         """Make the folder ready for a run.
 
         Raises:
-            ValueError: If it holds a run already and neither is wished, or cannot be written.
+            ValueError: If it holds a run already and neither is wished, has links in the place of
+                what is written, or cannot be written.
         """
-        if self.config.exists() and not resume and not overwrite:
+        if self.has_checkpoints() and not resume and not overwrite:
             raise ValueError(
                 f"{self.path} holds a run already; go on with it by "
                 f"`modnav fit --resume {self.path}`, choose another --name, "
                 "or start anew with --overwrite true"
             )
+        for name in ("checkpoints", "hparams.yaml"):
+            if (self.path / name).is_symlink():
+                raise ValueError(
+                    f"{self.path / name} is a link; it must be the run's own, so remove it"
+                )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -69,9 +86,27 @@ class RunFolder:
                 f"{self.path} is being trained by another process; wait for it to end, or choose "
                 "another --name or --seed_everything"
             ) from error
+        self._held = self._identity()
+
+    def check_held(self) -> None:
+        """Check that the folder is still the one that was taken.
+
+        Raises:
+            OSError: If it was removed, or made anew by somebody else.
+        """
+        if self._held is not None and self._identity() != self._held:
+            raise OSError(f"{self.path} was removed while it was trained; training stopped")
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = (self.path / ".lock").stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def unlock(self) -> None:
         """Let others take the folder."""
+        self._held = None
         self._lock.release()
 
     def clear(self, *, whole: bool) -> None:
@@ -86,7 +121,14 @@ class RunFolder:
         if not whole:
             return
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
-        names = ("last.ckpt", "best.ckpt", "validation.csv", "learning_curve.png", "hparams.yaml")
+        names = (
+            "last.ckpt",
+            "last-1.ckpt",
+            "best.ckpt",
+            "validation.csv",
+            "learning_curve.png",
+            "hparams.yaml",
+        )
         patterns = ("events.out.tfevents*", "last.*.rank*.ckpt", "best.*.rank*.ckpt")
         own = [self.path / name for name in names]
         for file in [*own, *(file for x in patterns for file in self.path.glob(x))]:

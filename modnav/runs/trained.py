@@ -6,9 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from modnav.files import one_line, refuse_endless
+from modnav.files import one_line, read_yaml
 from modnav.task import TaskParameters
 
 from .checkpoints import read
@@ -137,12 +135,7 @@ def _config(folder: Path, checkpoint: Path) -> dict[str, Any]:
             )
         seed = _section(about, "origin").get("seed")
         return {"seed_everything": seed, "data": {"task": about["task"]}}
-    try:
-        content = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
-        refuse_endless(content)
-    except (yaml.YAMLError, OSError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not the configuration of a run") from error
-    return content
+    return read_yaml(path)
 
 
 def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,0 +1,210 @@
+"""What becomes of a run whose state is lost, damaged, of another run, or taken away."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from modnav.cli import main
+from modnav.networks import build_agent
+from modnav.published import write_published
+from modnav.runs import RunFolder, read
+
+RUN = Path("runs/small/seed0")
+
+
+def fit(*args: str) -> None:
+    main(["fit", *args])
+
+
+def refused(capsys, *args: str) -> str:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main(list(args))
+    assert end.value.code == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1, err
+    return err
+
+
+def content(path: Path = RUN / "last.ckpt"):
+    return dict(read(path).content)
+
+
+def files(run: Path = RUN) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in run.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+@pytest.fixture
+def run(small) -> Path:
+    fit("--config", "small.yaml")
+    return RUN
+
+
+def remove(last: Path) -> None:
+    last.unlink()
+
+
+def dangling(last: Path) -> None:
+    last.unlink()
+    last.symlink_to("nowhere")
+
+
+def folder(last: Path) -> None:
+    last.unlink()
+    last.mkdir()
+
+
+@pytest.mark.parametrize("lose", [remove, dangling, folder])
+def test_a_run_without_its_state_keeps_its_checkpoints(lose, run, capsys):
+    lose(run / "last.ckpt")
+    before = files()
+    told = refused(capsys, "fit", "--resume", str(run))
+    assert "last.ckpt" in told
+    assert f"modnav fit --resume {run / 'last-1.ckpt'}" in told
+    (run / "last-1.ckpt").unlink()
+    told = refused(capsys, "fit", "--resume", str(run))
+    assert "last-1" not in told
+    assert {k: v for k, v in before.items() if "last-1" not in k} == files()
+    assert "holds a run already" in refused(capsys, "fit", "--config", "small.yaml")
+    assert len(list((run / "checkpoints").iterdir())) == 3
+
+
+def test_an_imported_run_cannot_be_resumed_and_is_kept(small, capsys):
+    source = Path("agents/Actor3Critic5/gain/seed3/20220101-120000-499.pth.tar")
+    source.parent.mkdir(parents=True)
+    write_published(build_agent("modular"), source)
+    main(["import-published", "agents", "--out", "runs"])
+    (config,) = Path("runs").rglob("config.yaml")
+    told = refused(capsys, "fit", "--resume", str(config.parent))
+    assert f"modnav evaluate {config.parent}" in told
+    assert len(list(config.parent.rglob("*.ckpt"))) == 1
+
+
+def test_a_run_that_never_wrote_a_checkpoint_may_start_again(run, capsys):
+    whole = content()["state_dict"]
+    for file in run.rglob("*.ckpt"):
+        file.unlink()
+    fit("--resume", str(run))
+    assert "has no checkpoint yet" in capsys.readouterr().out
+    assert all(torch.equal(x, whole[k]) for k, x in content()["state_dict"].items())
+    assert len(list(run.glob("events.out.tfevents*"))) == 1
+
+
+@pytest.mark.parametrize("damage", [0, 100, 20_000, -1])
+def test_the_state_before_the_last_is_there_if_the_last_is_damaged(damage, run, capsys):
+    whole = content()["state_dict"]
+    last = run / "last.ckpt"
+    data = last.read_bytes()
+    last.write_bytes(bytes(len(data)) if damage < 0 else data[:damage])
+    told = refused(capsys, "fit", "--resume", str(run))
+    assert f"modnav fit --resume {run / 'last-1.ckpt'}" in told
+    fit("--resume", str(run / "last-1.ckpt"))
+    assert all(torch.equal(x, whole[k]) for k, x in content()["state_dict"].items())
+    assert content(run / "last-1.ckpt")  # was not replaced by the damaged one
+
+
+def with_nan(state):
+    x = state["experience"]["replay"]["items"]["observation"]
+    x[0, 0, 0] = float("nan")
+
+
+def set_saves(state):
+    state["callbacks"]["LastCheckpoint"]["saves"] = "x"
+
+
+def odd_row(state):
+    state["callbacks"]["Monitor"]["rows"][0] = {"trials": "many"}
+
+
+def wrong_count(state):
+    state["experience"]["counters"]["trials"] = -5.5
+
+
+@pytest.mark.parametrize("change", [with_nan, set_saves, odd_row, wrong_count])
+def test_states_that_make_no_sense_are_refused_in_a_line(change, run, capsys):
+    state = content()
+    change(state)
+    torch.save(state, run / "last.ckpt")
+    before = files()
+    refused(capsys, "fit", "--resume", str(run), "--phases.trials", "100")
+    after = files()
+    assert {k for k in before if k.endswith(".ckpt") and before[k] != after[k]} == set()
+
+
+def test_files_of_others_with_names_like_ours_do_no_harm(run):
+    (run / "a.b.rank0.ckpt").write_bytes(b"")
+    fit("--resume", str(run), "--phases.trials", "80")
+    assert (run / "a.b.rank0.ckpt").exists()
+
+
+def test_the_state_of_another_seed_is_refused(run, capsys):
+    fit("--config", "small.yaml", "--seed_everything", "1")
+    shutil.copy("runs/small/seed1/last.ckpt", run / "last.ckpt")
+    told = refused(capsys, "fit", "--resume", str(run), "--phases.trials", "80")
+    assert "seed 1" in told
+
+
+def test_constants_of_the_task_that_change_are_named(run, capsys):
+    fit("--resume", str(run), "--phases.trials", "80", "--data.task.process_noise", "0.3")
+    assert "data.task.process_noise was 0.2 until now and is 0.3" in capsys.readouterr().out
+
+
+def test_links_in_the_place_of_our_folders_are_refused(small, tmp_path, capsys):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    RUN.mkdir(parents=True)
+    (RUN / "checkpoints").symlink_to(elsewhere)
+    assert "is a link" in refused(capsys, "fit", "--config", "small.yaml")
+    (RUN / "checkpoints").unlink()
+    targets = {}
+    for name in ("config.yaml", "validation.csv", "learning_curve.png", "last.ckpt"):
+        target = elsewhere / name
+        target.write_text("mine")
+        targets[name] = target
+        (RUN / name).symlink_to(target)
+    fit("--config", "small.yaml", "--overwrite", "true")
+    assert all(target.read_text() == "mine" for target in targets.values())
+
+
+def test_a_folder_made_anew_by_another_is_not_written_to(tmp_path):
+    first = RunFolder(tmp_path / "run")
+    first.claim(overwrite=False, resume=False)
+    first.lock()
+    first.check_held()
+    shutil.rmtree(first.path)
+    with pytest.raises(OSError, match="was removed while it was trained"):
+        first.check_held()
+    second = RunFolder(first.path)
+    second.claim(overwrite=False, resume=False)
+    second.lock()
+    second.check_held()
+    with pytest.raises(OSError, match="was removed"):
+        first.check_held()
+    second.unlock()
+
+
+def test_a_run_that_finished_while_another_waited_is_kept(run, capsys):
+    """The check is made again under the lock."""
+    folder = RunFolder(run)
+    claim, calls = RunFolder.claim, []
+
+    def late(self, **options):
+        calls.append(1)
+        if len(calls) == 1:  # the first look: the other has not begun
+            return
+        claim(self, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunFolder, "claim", late)
+        assert "holds a run already" in refused(capsys, "fit", "--config", "small.yaml")
+    assert folder.has_checkpoints()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_a_pipe_in_the_place_of_the_state(run, capsys):
+    (run / "last.ckpt").unlink()
+    os.mkfifo(run / "last.ckpt")
+    assert "is not a regular file" in refused(capsys, "fit", "--resume", str(run))
