@@ -138,7 +138,7 @@ def test_archives_that_torch_does_not_write_are_refused(tmp_path):
 
 def test_what_is_no_file_is_refused(tmp_path):
     for path in (tmp_path / "missing", tmp_path):
-        with pytest.raises(ValueError, match="cannot be read|is not a regular file"):
+        with pytest.raises(ValueError, match=r"cannot be read|is not a regular file"):
             read_weights(path)[0]
     for content in (b"", b"PK", b"text", bytes(1000)):
         Path(tmp_path / "x").write_bytes(content)
