@@ -15,7 +15,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
-from modnav.errors import DivergedError, InterruptedRunError
+from modnav.errors import DivergedError, InterruptedRunError, require
 from modnav.files import write_atomically
 from modnav.runs import read
 
@@ -49,8 +49,7 @@ class LastCheckpoint(Checkpoint):
     def __init__(
         self, replay: Literal["last", "best", "never"] = "last", every_minutes: float = 10.0
     ) -> None:
-        if every_minutes <= 0:
-            raise ValueError(f"last.every_minutes is {every_minutes}; it must be above 0")
+        require("last.every_minutes", every_minutes, 0, strict=True)
         self.replay = replay
         self.every_minutes = every_minutes
         self.megabytes = self.seconds = 0.0

@@ -1,11 +1,13 @@
 """Lead a training through its phases: apply what the schedule decides."""
 
+import math
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from typing_extensions import override
 
+from modnav.errors import require
 from modnav.learning import Block, End, Experience, Phase, Schedule, Standing, Step
 
 from .parts import callback_of, experience_of, learner_of
@@ -53,6 +55,8 @@ class TrainingPhases(Callback):
         two: Phase = Phase(0.5, 3e-4),
         three: Phase = Phase(0.4, 5e-5),
     ) -> None:
+        if enough_fraction is not None:
+            require("phases.enough_fraction", enough_fraction, -math.inf)
         self.schedule = Schedule(
             trials,
             min(give_up, trials) if give_up > 0 else give_up,

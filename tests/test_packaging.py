@@ -120,6 +120,7 @@ FACES = MAY_IMPORT.keys() - {
 
 WITH_LIGHTNING = {
     "modnav.bench.measurements",
+    "modnav.bench.updates",
     "modnav.learning.learner",
     "modnav.learning.experience",
     "modnav.commands.training",

@@ -1,5 +1,6 @@
-"""Times of modnav's parts beside a plain path that does the same."""
+"""Times of what trainings do, beside plain ways to do the same."""
 
 from .measurements import *
 from .plain import *
 from .timing import *
+from .updates import *

@@ -1,35 +1,46 @@
-"""Times of two paths that do the same work, taken in turns in one process.
+"""Times by :mod:`torch.utils.benchmark`: medians, quartiles, and ratios of what takes turns.
 
-Whatever else the machine does slows both down; so the ratio of neighbouring times is what to compare
-between machines. With one thread it is the processor's time that counts, which leaves out the time
-that other processes had. What is timed is in :mod:`modnav.bench.measurements`.
+Whatever else the machine does slows neighbouring turns alike; so the ratio of neighbouring times is
+what to compare between machines. With one thread it is the processor's time that counts, which
+leaves out the time that other processes had. What is timed is in :mod:`modnav.bench.measurements`.
 """
 
-import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.utils.benchmark import Timer
 
 from modnav.learning import runs_bf16
 from modnav.networks import linear
 
-__all__ = ["Figure", "Settings", "Spread", "Work", "compare", "matmul_rates", "now", "threads"]
+__all__ = [
+    "BenchResult",
+    "BenchSettings",
+    "Spread",
+    "Timed",
+    "clock",
+    "compare",
+    "matmul_rates",
+    "measure",
+]
+
+TURN = 0.1
+"""Longest turn of what takes turns, s."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class BenchSettings:
     """What is measured.
 
     Attributes:
         agent: Name of the architecture.
-        precision: Precision of the updates, as of a trainer; the plain path is always in fp32.
+        precision: Precision of the updates, as of a trainer; plain ones are always in fp32.
         threads: Threads of the processor.
-        seconds: Time for each figure.
+        seconds: Time for each result.
         parallel_trials: Trials that are acted out side by side.
         stored: Trials, or single steps for memoryless agents, that replay holds.
         trials: Trials at each gain of an evaluation.
@@ -65,29 +76,31 @@ class Spread(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A measured time, and how it compares.
+class BenchResult:
+    """A measured time, and how it compares where there is a plain way to do the same.
 
     Attributes:
         name: What was measured.
         what: In words.
         per: What one time is for, e.g. ``"step"``.
-        milliseconds: Time of the path that trainings take.
-        plain_milliseconds: Time of the plain path.
-        times_faster: Plain time by the other, of neighbouring measurements.
+        milliseconds: Time of what trainings do.
+        plain_milliseconds: Time of the plain way.
+        times_faster: Plain time by the other, of neighbouring turns.
         more: Other numbers, by what they are.
+        shares: Shares of the time, by part.
     """
 
     name: str
     what: str
     per: str
     milliseconds: Spread
-    plain_milliseconds: Spread
-    times_faster: Spread
+    plain_milliseconds: Spread | None = None
+    times_faster: Spread | None = None
     more: dict[str, float] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
 
 
-class Work(NamedTuple):
+class Timed(NamedTuple):
     """Something to time.
 
     Attributes:
@@ -98,63 +111,52 @@ class Work(NamedTuple):
     run: Callable[[], Any]
     units: int = 1
 
+    def timer(self, threads: int) -> Timer:
+        """Return what times it with some number of threads."""
+        return Timer("run()", globals={"run": self.run}, timer=clock(threads), num_threads=threads)
 
-def now() -> float:
-    """Return the time, s: the processor's with one thread, else that of the clock."""
-    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
+
+def clock(threads: int) -> Callable[[], float]:
+    """Return what tells the time, s: the processor's with one thread, else that of the clock."""
+    return time.process_time if threads == 1 else time.perf_counter
 
 
-def compare(fast: Work, plain: Work, seconds: float) -> tuple[Spread, Spread, Spread]:
-    """Time two paths in turns, at least three times each.
+def measure(work: Timed, threads: int, seconds: float) -> Spread:
+    """Return the milliseconds for a unit."""
+    found = work.timer(threads).blocked_autorange(min_run_time=seconds)
+    return Spread.of(1000 / work.units * np.array(found.times))
+
+
+def compare(
+    real: Timed, plain: Timed, threads: int, seconds: float
+) -> tuple[Spread, Spread, Spread]:
+    """Time two ways to do the same in turns, at least three each.
 
     Returns:
-        Milliseconds for a unit of the fast and of the plain path, and the ratio of plain to fast.
+        Milliseconds for a unit of the real and of the plain way, and the ratio of plain to real.
     """
-    repeats = [_repeats(work) for work in (fast, plain)]
-    times: tuple[list[float], list[float]] = ([], [])
+    timers = [(work.timer(threads), 1000 / work.units) for work in (real, plain)]
+    turn = min(TURN, seconds / 6)
+    times: list[list[np.ndarray]] = [[], []]
     end = time.perf_counter() + seconds
     while len(times[0]) < 3 or time.perf_counter() < end:
-        for work, repeat, taken in zip((fast, plain), repeats, times, strict=True):
-            taken.append(_timed(work, repeat))
-    ratios = np.array(times[1]) / np.array(times[0])
-    return Spread.of(times[0]), Spread.of(times[1]), Spread.of(ratios)
+        for (timer, scale), taken in zip(timers, times, strict=True):
+            taken.append(scale * np.array(timer.blocked_autorange(min_run_time=turn).times))
+    medians = [np.array([np.median(x) for x in taken]) for taken in times]
+    ours, theirs = (Spread.of(np.concatenate(taken)) for taken in times)
+    return ours, theirs, Spread.of(medians[1] / medians[0])
 
 
-def _repeats(work: Work, least_ms: float = 5.0) -> int:
-    """Warm up, and return how often to do it so that the clock is fine enough."""
-    work.run()
-    return max(1, math.ceil(least_ms / max(_timed(work, 1) * work.units, 1e-3)))
-
-
-def _timed(work: Work, repeat: int) -> float:
-    start = now()
-    for _ in range(repeat):
-        work.run()
-    return 1000 * (now() - start) / (repeat * work.units)
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Use some number of the processor's threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def matmul_rates(size: int = 1024, seconds: float = 1.0) -> dict[str, float]:
+def matmul_rates(threads: int = 1, seconds: float = 1.0, size: int = 1024) -> dict[str, float]:
     """Return the rate of products of square matrices, GFLOP/s, by precision and library."""
     x = torch.randn(size, size)
     half = x.bfloat16()
-    works = {"fp32": lambda: x @ x}
+    products = {"fp32": lambda: x @ x}
     if linear.ONEDNN_PAYS:
-        works["fp32, oneDNN"] = lambda: linear.product(x, x)
+        products["fp32, oneDNN"] = lambda: linear.product(x, x)
     if runs_bf16():  # elsewhere products take a hundred times as long
-        works["bf16"] = lambda: half @ half
-    with torch.no_grad():
-        found = {
-            name: compare(Work(one), Work(one), seconds / 3)[0] for name, one in works.items()
-        }
-    return {name: 2e-6 * size**3 / spread.median for name, spread in found.items()}
+        products["bf16"] = lambda: half @ half
+    return {
+        name: 2e-6 * size**3 / measure(Timed(product), threads, seconds / 3).median
+        for name, product in products.items()
+    }

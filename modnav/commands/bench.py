@@ -1,4 +1,4 @@
-"""``modnav bench``: how fast this machine acts, learns and evaluates, beside a plain path."""
+"""``modnav bench``: how fast this machine acts, learns and evaluates, beside plain ways."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from modnav.bench import FIGURES, Figure, Settings, Spread, matmul_rates, threads
+from modnav.bench import BENCHES, BenchResult, BenchSettings, Spread, matmul_rates
 from modnav.learning import check_precision
 from modnav.networks import description_of
 
@@ -27,47 +27,49 @@ def main(args: Sequence[str]) -> None:
     given = _parser().parse_args(args)
     description_of(given.agent)  # complains before anything is timed
     check_precision(given.precision, on_cpu=True, key="--precision")
-    settings = Settings(given.agent, given.precision, given.threads, given.seconds)
+    settings = BenchSettings(given.agent, given.precision, given.threads, given.seconds)
     quieten()
-    with threads(settings.threads):
-        rates = matmul_rates(seconds=min(1.0, settings.seconds))
-        print(_heading(settings, rates), flush=True)
-        figures = []
-        for name in [given.figure] if given.figure else FIGURES:
-            figures.append(FIGURES[name](settings))
-            print(_row(figures[-1], rates, settings), flush=True)
+    rates = matmul_rates(settings.threads, min(1.0, settings.seconds))
+    print(_heading(settings, rates), flush=True)
+    results = []
+    for name in [given.what] if given.what else BENCHES:
+        results.append(BENCHES[name](settings))
+        print(_row(results[-1], rates, settings), flush=True)
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
-        given.json.write_text(json.dumps(report(settings, rates, figures), indent=1) + "\n")
+        given.json.write_text(json.dumps(report(settings, rates, results), indent=1) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="modnav bench",
-        description="Time what trainings do, in turns with a plain path that does the same: one "
-        "trial at a time, updates in fp32 with the optimizer's defaults, replay as a list. "
-        "Medians with quartiles in brackets, as a table in Markdown.",
+        description="Time what trainings do. Acting, updates and evaluation take turns with a "
+        "plain way to do the same: one trial at a time, updates in fp32 with the optimizer's "
+        "defaults. A short run says how much of it is not the update. Medians with quartiles in "
+        "brackets, as a table in Markdown.",
     )
     add = parser.add_argument
-    add("figure", nargs="?", choices=list(FIGURES), help="one figure (default: all)")
+    add("what", nargs="?", choices=list(BENCHES), help="what to time (default: all)")
     add("--agent", default="modular", help="architecture, e.g. holistic, Actor2Critic4 (modular)")
     add(
         "--precision",
         choices=("32-true", "bf16-mixed"),
         default="32-true",
-        help="precision of the updates, but for those of the plain path (32-true)",
+        help="precision of the updates, but for plain ones (32-true)",
     )
     add("--threads", type=int, default=1, metavar="N", help="threads (1)")
-    add("--seconds", type=float, default=12.0, metavar="S", help="time for each figure (12)")
+    add("--seconds", type=float, default=12.0, metavar="S", help="time for each row (12)")
     add("--json", type=Path, metavar="FILE", help="also write all numbers here")
     return parser
 
 
-def report(settings: Settings, rates: dict[str, float], figures: list[Figure]) -> dict[str, Any]:
+def report(
+    settings: BenchSettings, rates: dict[str, float], results: list[BenchResult]
+) -> dict[str, Any]:
     """Return all numbers with what they were measured on, fit for JSON."""
     found = []
-    for figure in figures:
-        named = {k: v._asdict() if isinstance(v, Spread) else v for k, v in vars(figure).items()}
+    for result in results:
+        named = {k: v._asdict() if isinstance(v, Spread) else v for k, v in vars(result).items()}
         found.append(named)
     return {
         "settings": asdict(settings),
@@ -77,7 +79,7 @@ def report(settings: Settings, rates: dict[str, float], figures: list[Figure]) -
             "torch": torch.__version__,
         },
         "matmul_gflop_per_s": rates,
-        "figures": found,
+        "results": found,
     }
 
 
@@ -91,7 +93,7 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _heading(settings: Settings, rates: dict[str, float]) -> str:
+def _heading(settings: BenchSettings, rates: dict[str, float]) -> str:
     products = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items())
     return "\n".join(
         [
@@ -100,25 +102,23 @@ def _heading(settings: Settings, rates: dict[str, float]) -> str:
             + ("processor time" if settings.threads == 1 else "time by the clock"),
             f"matrix products, GFLOP/s: {products}",
             "",
-            "| what | time | plain path | times faster | |",
+            "| what | time | plain way | times faster | |",
             "|---|---|---|---|---|",
         ]
     )
 
 
-def _row(figure: Figure, rates: dict[str, float], settings: Settings) -> str:
-    more = [
-        f"{name} {100 * x:.1f} %" if name.endswith("share") else f"{name} {x:,.4g}"
-        for name, x in figure.more.items()
-    ]
-    if "GFLOP/s" in figure.more:
+def _row(result: BenchResult, rates: dict[str, float], settings: BenchSettings) -> str:
+    more = [f"{name} {x:,.4g}" for name, x in result.more.items()]
+    more += [f"{part} {100 * share:.1f} %" for part, share in result.shares.items()]
+    if "GFLOP/s" in result.more:
         best = max(v for k, v in rates.items() if k[:4] == _product(settings.precision))
-        more.append(f"{100 * figure.more['GFLOP/s'] / best:.0f} % of the products' rate")
+        more.append(f"{100 * result.more['GFLOP/s'] / best:.0f} % of the products' rate")
     cells = (
-        figure.what,
-        f"{_shown(figure.milliseconds)} ms per {figure.per}",
-        f"{_shown(figure.plain_milliseconds)} ms",
-        f"{_shown(figure.times_faster)}",
+        result.what,
+        f"{_shown(result.milliseconds)} ms per {result.per}",
+        f"{_shown(result.plain_milliseconds)} ms" if result.plain_milliseconds else "",
+        _shown(result.times_faster) if result.times_faster else "",
         "; ".join(more),
     )
     return "| " + " | ".join(cells) + " |"

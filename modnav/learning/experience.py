@@ -12,7 +12,7 @@ from torch import Generator
 from typing_extensions import override
 
 from modnav.acting import ROLES, Collector, Segment, Sweep, Warmup, scripted_trials
-from modnav.errors import PhaseOneFailedError
+from modnav.errors import PhaseOneFailedError, require
 from modnav.evaluation import (
     GAINS,
     Conditions,
@@ -31,6 +31,9 @@ from .schedule import End, Restart, Step
 __all__ = ["Experience", "Stream", "Validation"]
 
 T = TypeVar("T")
+
+LARGEST = 1_000_000
+"""Most parallel trials, and trials of a validation: more would not fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,12 @@ class Validation:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        if not self.gains or min(self.gains) <= 0:
-            raise ValueError(f"validation.gains is {list(self.gains)}; each must be above 0")
+        if not self.gains:
+            raise ValueError("validation.gains is []; it must hold a gain")
+        for gain in self.gains:
+            require("validation.gains", gain, 0, LARGEST, strict=True)
         for key in ("trials", "selection_trials"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"validation.{key} is {getattr(self, key)}; it must be above 0")
+            require(f"validation.{key}", getattr(self, key), 1, LARGEST)
 
 
 class Experience(LightningDataModule):
@@ -98,17 +102,11 @@ class Experience(LightningDataModule):
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        given = {
-            "parallel_trials": parallel_trials,
-            "steps_per_update": steps_per_update,
-            "epoch_trials": epoch_trials,
-            "check_trials": check_trials,
-        }
-        for key, value in given.items():
-            if value < 1:
-                raise ValueError(f"{key} is {value}; it must be 1 or more")
-        if learning_starts < 0:
-            raise ValueError(f"learning_starts is {learning_starts}; it must be 0 or more")
+        require("parallel_trials", parallel_trials, 1, LARGEST)
+        require("steps_per_update", steps_per_update, 1)
+        require("epoch_trials", epoch_trials, 1)
+        require("check_trials", check_trials, 2)  # the first block of phase II is a trial shorter
+        require("learning_starts", learning_starts, 0)
         if epoch_trials % check_trials:
             raise ValueError(
                 f"epoch_trials is {epoch_trials}; "

@@ -15,7 +15,7 @@ from torch.optim import Adam, Optimizer
 from typing_extensions import override
 
 from modnav.acting import Rollout, Segment
-from modnav.errors import DivergedError
+from modnav.errors import DivergedError, require
 from modnav.evaluation import Conditions, run, score, trial_statistics
 from modnav.networks import FORMAT, Actor, Agent, Critic, TwinCritic, describe_agent, init_weights
 from modnav.task import UNIT_CM
@@ -69,13 +69,11 @@ class TD3(LightningModule):
     ) -> None:
         super().__init__()
         for key, value in {"discount": discount, "tau": tau}.items():
-            if not 0 <= value <= 1:
-                raise ValueError(f"model.{key} is {value}; it must be in [0, 1]")
+            require(f"model.{key}", value, 0, 1)
         for key, value in {"noise_std": noise_std, "noise_clip": noise_clip}.items():
-            if value < 0:
-                raise ValueError(f"model.{key} is {value}; it must be 0 or more")
-        if policy_delay < 1:
-            raise ValueError(f"model.policy_delay is {policy_delay}; it must be 1 or more")
+            require(f"model.{key}", value, 0)
+        require("model.policy_delay", policy_delay, 1)
+        require("model.stop_threshold", stop_threshold, 0, 1)
         self.automatic_optimization = False
         self.agent = Agent(actor.apply(init_weights), TwinCritic(critic.apply(init_weights)))
         self.target = copy.deepcopy(self.agent).requires_grad_(False)

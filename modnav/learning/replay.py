@@ -14,6 +14,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from modnav.acting import Finished, Segment, Sweep
+from modnav.errors import require
 from modnav.task import STREAMS, mirror_action
 
 __all__ = ["AbstractReplay", "StepReplay", "TrialReplay"]
@@ -31,8 +32,7 @@ class AbstractReplay(abc.ABC):
     """
 
     def __init__(self, capacity: int, batch_size: int) -> None:
-        if batch_size < 1:
-            raise ValueError(f"replay.batch_size is {batch_size}; it must be 1 or more")
+        require("replay.batch_size", batch_size, 1)
         if capacity < batch_size:
             raise ValueError(
                 f"replay.batch_size is {batch_size}; "

@@ -4,9 +4,12 @@ References:
     Zhang, Pitkow & Angelaki (2024), Methods, "Agent training".
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from modnav.errors import require
 
 from .counters import Block, Setting
 
@@ -40,12 +43,9 @@ class Phase:
     def __post_init__(self) -> None:
         """Check every value."""
         for key in ("exploration_std", "learning_rate", "action_penalty"):
-            if getattr(self, key) < 0:
-                raise ValueError(f"a phase's {key} is {getattr(self, key)}; it must be 0 or more")
-        if self.steps_per_update is not None and self.steps_per_update < 1:
-            raise ValueError(
-                f"a phase's steps_per_update is {self.steps_per_update}; it must be 1 or more"
-            )
+            require(f"a phase's {key}", getattr(self, key), 0)
+        if self.steps_per_update is not None:
+            require("a phase's steps_per_update", self.steps_per_update, 1)
 
 
 class Standing(NamedTuple):
@@ -118,10 +118,9 @@ class Schedule:
     def __post_init__(self) -> None:
         """Check every value."""
         for key, least in {"trials": 1, "give_up": 1, "refine_after": 0}.items():
-            if getattr(self, key) < least:
-                raise ValueError(
-                    f"phases.{key} is {getattr(self, key)}; it must be {least} or more"
-                )
+            require(f"phases.{key}", getattr(self, key), least)
+        for key in ("learned_fraction", "refine_fraction"):
+            require(f"phases.{key}", getattr(self, key), -math.inf)
 
     def phase(self, standing: Standing) -> Phase:
         """Return the phase that holds."""

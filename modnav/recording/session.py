@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from modnav.acting import Noise, draw_noise
+from modnav.errors import require
 from modnav.tables import refuse_unknown
 from modnav.task import UNIT_CM, TaskParameters, Trials, make_trials, sample_trials
 
@@ -95,14 +96,14 @@ def make_session(
     if unknown:
         raise ValueError(f"the task has no {', '.join(unknown)}; it has {', '.join(known)}")
     task = replace(task or TaskParameters(), **constants)
-    if trials is not None and trials < 1:
-        raise ValueError(f"trials is {trials}; it must be 1 or more")
+    if trials is not None:
+        require("trials", trials, 1)
     for key, value in (
         ("filter_process_noise", filter_process_noise),
         ("filter_observation_noise", filter_observation_noise),
     ):
-        if value is not None and not 0 <= value < float("inf"):
-            raise ValueError(f"{key} is {value}; it must be 0 or more")
+        if value is not None:
+            require(key, value, 0)
     if targets is not None:
         targets = _checked(targets, trials)
         trials = len(targets)

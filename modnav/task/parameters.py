@@ -13,6 +13,9 @@ __all__ = ["UNIT_CM", "Range", "TaskParameters", "bounds"]
 UNIT_CM = 400.0
 """Centimetres in one internal unit of length."""
 
+LARGEST = 1_000_000
+"""Largest constant of a task; far beyond it positions would overflow."""
+
 Range = float | tuple[float, float]
 """A number, or the bounds of a uniform distribution from which each trial draws one."""
 
@@ -95,6 +98,7 @@ class TaskParameters:
         ):
             value = getattr(self, key)
             _require(bounds(value)[0] > 0, key, value, "above 0")
+        _require(self.max_steps > 1, "max_steps", self.max_steps, "2 or more: a start and a stop")
         for key in (
             "process_noise",
             "observation_noise",
@@ -120,6 +124,7 @@ class TaskParameters:
         right = all(isinstance(n, kind) and not isinstance(n, bool) for n in numbers)
         _require(right, key, value, "whole" if whole else "a number or a range of numbers")
         _require(all(math.isfinite(n) for n in numbers), key, value, "finite")
+        _require(all(abs(n) <= LARGEST for n in numbers), key, value, f"within {LARGEST:,}")
         if key.startswith(("target_d", "target_angle", "onset", "excluded")):
             _require(len(numbers) == 2, key, value, "a range: its low end and its high end")
         if isinstance(value, (tuple, list)):

@@ -1,6 +1,6 @@
 """What imports what, read from the sources: rooms (folders) and files, and a picture of the rooms.
 
-``python tests/tools/layout.py`` prints the picture of docs/architecture.md, in Mermaid's language.
+``python tests/tools/layout.py`` writes the picture of docs/architecture.md anew, in Mermaid's language.
 """
 
 import ast
@@ -125,5 +125,13 @@ def picture() -> str:
     return "\n".join(lines)
 
 
+def write_picture() -> None:
+    """Write the picture into the page that shows it."""
+    page = ROOT / "docs" / "architecture.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition("```mermaid\n")
+    after = rest.partition("\n```\n")[2]
+    page.write_text(f"{before}```mermaid\n{picture()}\n```\n{after}", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    print(picture())
+    write_picture()
