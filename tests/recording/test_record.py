@@ -250,9 +250,6 @@ def test_recording_leaves_agent_and_random_state_alone(modular, session):
     record(modular, session)
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(x, before[name]) for name, x in modular.state_dict().items())
-    for module in modular.modules():
-        assert not module._forward_hooks
-        assert "forward" not in vars(module)
 
 
 def test_simulate_is_record_without_units(modular, session):

@@ -150,56 +150,25 @@ def test_checkpoints_of_phase_one_are_named_so(small: Path):
 
 
 @pytest.mark.parametrize("parallel", [1, 4, 16])
-def test_one_update_for_every_four_steps(small: Path, parallel: int, monkeypatch):
-    events = record_events(monkeypatch)
-    with pytest.raises(SystemExit):  # phase I alone: nothing is ever emptied
-        fit(
-            small,
-            "--data.parallel_trials",
-            str(parallel),
-            "--phases.learned_fraction",
-            "1.0",
-            "--phases.trials",
-            "30",
-        )
-    idle = events.index("update") - 1
-    acted, learned = idle, 0
-    for event in events[idle:]:
-        if event == "act":
-            assert learned == acted * parallel // 4 - idle * parallel // 4
-            acted += 1
-        else:
-            learned += 1
-    assert learned > 10
+def test_one_update_for_every_four_steps_as_soon_as_they_were_made(
+    small: Path, parallel: int, monkeypatch: pytest.MonkeyPatch
+):
+    steps, update = [], TD3.update
 
-
-def record_events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note every step of the parallel trials and every update, in their order."""
-    events: list[str] = []
-    step, update = Experience._step, TD3.update
-
-    def acting(self: Experience) -> None:
-        events.append("act")
-        step(self)
-
-    def learning(self: TD3, segment: object) -> None:
-        events.append("update")
+    def watching(self: TD3, segment: object) -> None:
+        steps.append(self.trainer.datamodule.counters.env_steps)
         update(self, segment)
 
-    monkeypatch.setattr(Experience, "_step", acting)
-    monkeypatch.setattr(TD3, "update", learning)
-    return events
-
-
-def test_acting_is_never_ahead_of_learning(small: Path, monkeypatch: pytest.MonkeyPatch):
-    events = record_events(monkeypatch)
-    with pytest.raises(SystemExit):
-        fit(small, "--phases.learned_fraction", "1.0", "--phases.trials", "30")
-    learning = events[events.index("update") :]
-    # 4 parallel trials and an update for every 4 steps: strictly one of each, an epoch's end or not
-    assert len(learning) > 20
-    assert set(learning[::2]) == {"update"}
-    assert set(learning[1::2]) == {"act"}
+    monkeypatch.setattr(TD3, "update", watching)
+    alone = ["--phases.learned_fraction", "1.0", "--phases.trials", "30"]
+    with pytest.raises(SystemExit):  # phase I alone: nothing is ever emptied
+        fit(small, "--data.parallel_trials", str(parallel), *alone)
+    assert len(steps) > 10
+    assert steps == [
+        made
+        for made in range(steps[0], steps[-1] + 1, parallel)
+        for _ in range(made // 4 - (made - parallel) // 4)
+    ]
 
 
 def test_tensorboard_curves_are_over_trials(small: Path):
@@ -309,14 +278,6 @@ def test_a_second_run_into_one_folder_is_refused(small: Path, capsys):
         fit(small)
     assert exit_info.value.code == 2
     assert f"{run} holds a run already" in capsys.readouterr().err
-
-
-def test_a_second_ctrl_c_does_not_wait_for_the_updates_under_way():
-    callback = LastCheckpoint()
-    callback._remember(signal.SIGINT, None)
-    callback._remember(signal.SIGTERM, None)
-    with pytest.raises(KeyboardInterrupt):
-        callback._remember(signal.SIGINT, None)
 
 
 @pytest.mark.parametrize("key", ["processes", "random", "callbacks", "loops"])
