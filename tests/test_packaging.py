@@ -96,7 +96,7 @@ MAY_IMPORT = {
         "machine",
     },
     "modnav.analysis.published": {"analysis.measures", "analysis.study"},
-    "modnav.analysis.drawing": {"analysis.measures", "analysis.study"},
+    "modnav.analysis.drawing": {"analysis.measures", "analysis.study", "task"},
     "modnav.analysis.figures": {
         "analysis.drawing",
         "analysis.measures",

@@ -15,6 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Ellipse
 
+from modnav.task import REWARD_ZONE_CM
+
 from .read_out import BELIEF
 
 __all__ = ["ELLIPSE_SD", "HELD_FRAMES", "PER_ROW", "animate", "movie_writer"]
@@ -32,7 +34,7 @@ def animate(
     path: str | os.PathLike[str],
     *,
     belief: pd.DataFrame | None = None,
-    reward_zone_cm: float = 65.0,
+    reward_zone_cm: float = REWARD_ZONE_CM,
     dpi: int = 100,
     progress: Callable[[int], None] | None = None,
 ) -> None:
