@@ -104,6 +104,7 @@ MAY_IMPORT = {
         "analysis.study",
         "networks",
         "tables",
+        "task",
     },
     "modnav.analysis": {"analysis.drawing", "analysis.study", "analysis.figures"},
 }

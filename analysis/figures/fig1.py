@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Circle
 from scipy.interpolate import UnivariateSpline
 
+from modnav.task import REWARD_ZONE_CM
+
 from ..drawing import (
     REWARDED,
     TRIAL_SCALE,
@@ -24,7 +26,6 @@ from ..drawing import (
 from ..measures import mean_and_sem, smoothed_path
 from ..published import curves
 from ..study import (
-    ANIMALS,
     HOLISTIC,
     MAIN,
     MODULAR,
@@ -38,12 +39,6 @@ from ..study import (
 )
 from .cohorts import animals_or_none, normal_conditions, trained_cohort
 
-ZONE_CM = 65.0
-"""Radius of the reward zone, cm."""
-
-BOUNDARIES = np.arange(400)
-"""Reward boundaries of the panels, cm, as published."""
-
 SHOWN = 500
 """Trials of the panels that draw every trial."""
 
@@ -55,8 +50,6 @@ EXAMPLE_ROW, EXAMPLE_SEEDS = 925, {MODULAR: 7, HOLISTIC: 5}
 
 MAP_SEEDS = {MODULAR: 3, HOLISTIC: 6}
 """Places in the list of seeds of the published agents of 1h and S1c."""
-
-ORDER = (*MAIN, *ANIMALS)
 
 
 # --- 1f: learning curves ------------------------------------------------------------------
@@ -172,7 +165,7 @@ def plot_1g(table: pd.DataFrame, figure: Figure) -> None:
     """Draw the paths from above, with the reward zone."""
     axes = figure.subplots()
     x, y = table[["target_x_cm", "target_y_cm"]].iloc[0]
-    axes.add_patch(Circle((x, y), ZONE_CM, color=REWARDED, alpha=0.4, lw=0))
+    axes.add_patch(Circle((x, y), REWARD_ZONE_CM, color=REWARDED, alpha=0.4, lw=0))
     axes.plot(0, 0, "*", color="black", ms=6, mew=0, clip_on=False, zorder=4)
     for name, path in table.groupby("subject", sort=False):
         axes.plot(path["x_cm"], path["y_cm"], color=colour_of(str(name)), label=short(str(name)))

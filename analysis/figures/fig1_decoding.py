@@ -11,29 +11,8 @@ from modnav.tables import Recording
 from ..drawing import BELIEF, MOTOR, SENSORY, Panel, colour_of, plain_ticks, with_missing
 from ..measures import decoding
 from ..published import rows
-from ..study import ANIMALS, HOLISTIC, MAIN, MODULAR, Missing, Study
+from ..study import HOLISTIC, MODULAR, Missing, Study
 from .cohorts import best_agents, normal_conditions
-
-ZONE_CM = 65.0
-"""Radius of the reward zone, cm."""
-
-BOUNDARIES = np.arange(400)
-"""Reward boundaries of the panels, cm, as published."""
-
-SHOWN = 500
-"""Trials of the panels that draw every trial."""
-
-EXAMPLE_CM = (180.0, 265.0)
-"""Target of the published example trial, cm."""
-
-EXAMPLE_ROW, EXAMPLE_SEEDS = 925, {MODULAR: 7, HOLISTIC: 5}
-"""Row of the published example and places of its agents in the list of seeds."""
-
-MAP_SEEDS = {MODULAR: 3, HOLISTIC: 6}
-"""Places in the list of seeds of the published agents of 1h and S1c."""
-
-ORDER = (*MAIN, *ANIMALS)
-
 
 # --- 1l, S1f: what units tell -------------------------------------------------------------
 

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from modnav.task import REWARD_ZONE_CM
+
 from ..drawing import Panel, band, bars, colour_of, plain_ticks, with_missing
 from ..measures import auc, eccentricity, pearson, psychometric, regression_through_origin
 from ..published import rows
@@ -22,24 +24,10 @@ from ..study import (
     trials_of,
 )
 from .cohorts import animals_or_none, best_agents, normal_conditions, silent, trained_cohort
-
-ZONE_CM = 65.0
-"""Radius of the reward zone, cm."""
+from .fig1 import SHOWN
 
 BOUNDARIES = np.arange(400)
 """Reward boundaries of the panels, cm, as published."""
-
-SHOWN = 500
-"""Trials of the panels that draw every trial."""
-
-EXAMPLE_CM = (180.0, 265.0)
-"""Target of the published example trial, cm."""
-
-EXAMPLE_ROW, EXAMPLE_SEEDS = 925, {MODULAR: 7, HOLISTIC: 5}
-"""Row of the published example and places of its agents in the list of seeds."""
-
-MAP_SEEDS = {MODULAR: 3, HOLISTIC: 6}
-"""Places in the list of seeds of the published agents of 1h and S1c."""
 
 ORDER = (*MAIN, *ANIMALS)
 
@@ -201,10 +189,10 @@ def plot_1j(table: pd.DataFrame, figure: Figure) -> None:
         colour = colour_of(str(name))
         band(axes, part["boundary_cm"], part["mean"], part["sem"], colour, alpha=0.5)
         axes.plot(part["boundary_cm"], part["shuffled"], "--", color=colour, lw=0.7)
-    axes.axvline(ZONE_CM, color="black", ls=":", lw=0.6)
-    axes.text(ZONE_CM + 6, 1.02, "True size", size=5.5, va="bottom", ha="center")
+    axes.axvline(REWARD_ZONE_CM, color="black", ls=":", lw=0.6)
+    axes.text(REWARD_ZONE_CM + 6, 1.02, "True size", size=5.5, va="bottom", ha="center")
     axes.text(220, 0.55, "Shuffled", size=6)
-    axes.set(xlim=(0, 400), ylim=(0, 1), xticks=(0, ZONE_CM, 200, 400), yticks=(0, 0.5, 1))
+    axes.set(xlim=(0, 400), ylim=(0, 1), xticks=(0, REWARD_ZONE_CM, 200, 400), yticks=(0, 0.5, 1))
     axes.set(xlabel="Reward boundary size (cm)", ylabel="Frac. correct")
     plain_ticks(axes)
 
