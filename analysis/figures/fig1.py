@@ -24,19 +24,8 @@ from ..drawing import (
     with_missing,
 )
 from ..measures import mean_and_sem, smoothed_path
-from ..published import curves
-from ..study import (
-    HOLISTIC,
-    MAIN,
-    MODULAR,
-    MODULAR_ACTOR,
-    MODULAR_CRITIC,
-    NAMES,
-    Chosen,
-    Study,
-    short,
-    shortfall,
-)
+from ..published import published
+from ..study import HOLISTIC, MAIN, MODULAR, NAMES, Chosen, Study, short, shortfall
 from .cohorts import animals_or_none, normal_conditions, trained_cohort
 
 SHOWN = 500
@@ -247,20 +236,10 @@ def plot_1h(table: pd.DataFrame, figure: Figure) -> None:
     axes.set_axis_off()
 
 
-_TRIALS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1.0)
-PUBLISHED_1F = curves(
-    _TRIALS,
-    {
-        HOLISTIC: (0.25, 0.49, 0.70, 0.80, 0.82, 0.92, 0.93, 0.93, 0.972),
-        MODULAR_ACTOR: (0.26, 0.46, 0.65, 0.63, 0.74, 0.88, 0.89, 0.88, 0.855),
-        MODULAR_CRITIC: (0.15, 0.42, 0.69, 0.86, 0.956, 0.987, 0.996, 0.981, 0.993),
-        MODULAR: (0.22, 0.53, 0.84, 0.965, 0.976, 0.973, 0.981, 0.992, 0.980),
-    },
-)
-
-
 PANELS = (
-    Panel("1f", "Rewarded fraction over training", (2.6, 1.7), compute_1f, plot_1f, PUBLISHED_1F),
+    Panel(
+        "1f", "Rewarded fraction over training", (2.6, 1.7), compute_1f, plot_1f, published("1f")
+    ),
     Panel("1g", "An example trial", (1.8, 1.8), compute_1g, plot_1g),
     Panel("1h", "Trajectories of the modular agent", (1.8, 1.8), compute_1h, plot_1h),
     Panel("S1c", "Trajectories of the holistic agent", (1.8, 1.8), compute_S1c, plot_1h),

@@ -10,7 +10,7 @@ from modnav.tables import Recording
 
 from ..drawing import BELIEF, MOTOR, SENSORY, Panel, colour_of, plain_ticks, with_missing
 from ..measures import decoding
-from ..published import rows
+from ..published import published
 from ..study import HOLISTIC, MODULAR, Missing, Study
 from .cohorts import best_agents, normal_conditions
 
@@ -123,37 +123,9 @@ def plot_1l(table: pd.DataFrame, figure: Figure) -> None:
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 
-_SCORES = {
-    ("actor", "hol"): (0.954, 0.994, 0.995, 0.994, 0.999, 0.972),
-    ("actor", "mod RNN"): (0.958, 0.984, 0.987, 0.977, 0.954, 0.935),
-    ("actor", "mod MLP"): (0.925, 0.976, 0.996, 0.978, 0.996, 0.994),
-    ("critic", "hol"): (0.944, 0.991, 0.998, 0.994),
-    ("critic", "mod RNN"): (0.963, 0.984, 0.997, 0.982),
-    ("critic", "mod MLP"): (0.922, 0.961, 0.998, 0.972),
-}
-
-
-def _published_scores(part: str) -> pd.DataFrame:
-    return rows(
-        ["layer", "variable"],
-        (
-            (layer, variable, value)
-            for (which, layer), values in _SCORES.items()
-            if which == part
-            for variable, value in zip(VARIABLES, values, strict=False)
-        ),
-    )
-
-
 PANELS = (
     Panel(
-        "1l",
-        "Decoding from the actor",
-        (2.9, 1.55),
-        compute_1l,
-        plot_1l,
-        _published_scores("actor"),
-        "value",
+        "1l", "Decoding from the actor", (2.9, 1.55), compute_1l, plot_1l, published("1l"), "value"
     ),
     Panel(
         "S1f",
@@ -161,7 +133,7 @@ PANELS = (
         (2.4, 1.55),
         compute_S1f,
         plot_1l,
-        _published_scores("critic"),
+        published("S1f"),
         "value",
     ),
 )
