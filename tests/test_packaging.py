@@ -8,6 +8,7 @@ from pathlib import Path
 
 import layout
 import pytest
+from setuptools import Distribution
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {
@@ -95,8 +96,8 @@ MAY_IMPORT = {
         "files",
         "machine",
     },
-    "modnav.analysis.published": {"analysis.measures", "analysis.study"},
-    "modnav.analysis.drawing": {"analysis.measures", "analysis.study", "files"},
+    "modnav.analysis.published": set(),
+    "modnav.analysis.drawing": {"analysis.measures", "analysis.study", "task", "files"},
     "modnav.analysis.figures": {
         "analysis.drawing",
         "analysis.measures",
@@ -104,6 +105,7 @@ MAY_IMPORT = {
         "analysis.study",
         "networks",
         "tables",
+        "task",
     },
     "modnav.analysis": {"analysis.drawing", "analysis.study", "analysis.figures", "files"},
 }
@@ -224,6 +226,18 @@ def test_faces_that_do_not_draw_import_no_matplotlib():
         assert not any(name.startswith("matplotlib") for name in seen), face
 
 
-def test_configs_travel_with_the_package():
+def test_configs_and_published_values_travel_with_the_package(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    distribution = Distribution()
+    distribution.parse_config_files()
+    build = distribution.get_command_obj("build_py")
+    build.ensure_finalized()
+    found = build.get_data_files_without_manifest()  # what goes into a wheel
+    shipped = {Path(folder, name) for _, folder, _, names in found for name in names}
+    for folder, pattern in (("configs", "**/*.yaml"), ("analysis/published", "*.csv")):
+        assert {path.relative_to(ROOT) for path in (ROOT / folder).glob(pattern)} <= shipped
+
+
+def test_configs_are_found_in_their_package():
     shipped = {path.name for path in Path(str(resources.files("modnav.configs"))).glob("*.yaml")}
     assert {path.name for path in (ROOT / "configs").glob("*.yaml")} == shipped

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from .marks import ZONE_CM
+from modnav.task import REWARD_ZONE_CM
+
 from .style import REWARDED
 
 __all__ = ["draw_arc", "draw_target", "path_table", "typical"]
@@ -42,8 +43,8 @@ def draw_target(axes: Axes, target: tuple[float, float], *, zone: bool = True) -
     axes.plot(*target, ".", color=REWARDED, ms=4)
     if zone:
         angle = np.linspace(0, 2 * np.pi, 100)
-        circle = np.array(target)[:, None] + ZONE_CM * np.stack((np.cos(angle), np.sin(angle)))
-        axes.fill(*circle, color=REWARDED, alpha=0.4, lw=0)
+        rim = REWARD_ZONE_CM * np.stack((np.cos(angle), np.sin(angle)))
+        axes.fill(*(np.array(target)[:, None] + rim), color=REWARDED, alpha=0.4, lw=0)
     axes.plot(0, 0, "*", color="black", ms=5, mew=0)
     axes.set_aspect("equal")
 

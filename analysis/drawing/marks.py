@@ -9,6 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from modnav.task import REWARD_ZONE_CM
+
 from ..measures import Ellipse, Numbers, mean_and_sem, sem, tukey, within_fences
 from ..study import short
 from .style import SEED_DOT, colour_of, plain_ticks
@@ -16,7 +18,6 @@ from .style import SEED_DOT, colour_of, plain_ticks
 __all__ = [
     "SAMPLE",
     "TRIAL_SCALE",
-    "ZONE_CM",
     "band",
     "bars",
     "cross",
@@ -35,9 +36,6 @@ __all__ = [
     "violin",
     "violin_of_sample",
 ]
-
-ZONE_CM = 65.0
-"""Radius of the reward zone, cm."""
 
 SAMPLE = 600
 """Most values that stand for one violin."""
@@ -88,7 +86,7 @@ def name_ticks(axes: Axes, order: Sequence[str], rotation: float = 35) -> None:
 
 def reward_zone(axes: Axes, *, both: bool = True) -> None:
     """Draw dotted lines at the boundary of the reward zone."""
-    for place in (ZONE_CM, -ZONE_CM) if both else (ZONE_CM,):
+    for place in (REWARD_ZONE_CM, -REWARD_ZONE_CM) if both else (REWARD_ZONE_CM,):
         axes.axhline(place, color="black", ls=":", lw=0.7, zorder=0)
 
 

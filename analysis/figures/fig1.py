@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Circle
 from scipy.interpolate import UnivariateSpline
 
+from modnav.task import REWARD_ZONE_CM
+
 from ..drawing import (
     REWARDED,
     TRIAL_SCALE,
@@ -22,27 +24,9 @@ from ..drawing import (
     with_missing,
 )
 from ..measures import mean_and_sem, smoothed_path
-from ..published import curves
-from ..study import (
-    ANIMALS,
-    HOLISTIC,
-    MAIN,
-    MODULAR,
-    MODULAR_ACTOR,
-    MODULAR_CRITIC,
-    NAMES,
-    Chosen,
-    Study,
-    short,
-    shortfall,
-)
+from ..published import published
+from ..study import HOLISTIC, MAIN, MODULAR, NAMES, Chosen, Study, short, shortfall
 from .cohorts import animals_or_none, normal_conditions, trained_cohort
-
-ZONE_CM = 65.0
-"""Radius of the reward zone, cm."""
-
-BOUNDARIES = np.arange(400)
-"""Reward boundaries of the panels, cm, as published."""
 
 SHOWN = 500
 """Trials of the panels that draw every trial."""
@@ -55,8 +39,6 @@ EXAMPLE_ROW, EXAMPLE_SEEDS = 925, {MODULAR: 7, HOLISTIC: 5}
 
 MAP_SEEDS = {MODULAR: 3, HOLISTIC: 6}
 """Places in the list of seeds of the published agents of 1h and S1c."""
-
-ORDER = (*MAIN, *ANIMALS)
 
 
 # --- 1f: learning curves ------------------------------------------------------------------
@@ -172,7 +154,7 @@ def plot_1g(table: pd.DataFrame, figure: Figure) -> None:
     """Draw the paths from above, with the reward zone."""
     axes = figure.subplots()
     x, y = table[["target_x_cm", "target_y_cm"]].iloc[0]
-    axes.add_patch(Circle((x, y), ZONE_CM, color=REWARDED, alpha=0.4, lw=0))
+    axes.add_patch(Circle((x, y), REWARD_ZONE_CM, color=REWARDED, alpha=0.4, lw=0))
     axes.plot(0, 0, "*", color="black", ms=6, mew=0, clip_on=False, zorder=4)
     for name, path in table.groupby("subject", sort=False):
         axes.plot(path["x_cm"], path["y_cm"], color=colour_of(str(name)), label=short(str(name)))
@@ -254,20 +236,10 @@ def plot_1h(table: pd.DataFrame, figure: Figure) -> None:
     axes.set_axis_off()
 
 
-_TRIALS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1.0)
-PUBLISHED_1F = curves(
-    _TRIALS,
-    {
-        HOLISTIC: (0.25, 0.49, 0.70, 0.80, 0.82, 0.92, 0.93, 0.93, 0.972),
-        MODULAR_ACTOR: (0.26, 0.46, 0.65, 0.63, 0.74, 0.88, 0.89, 0.88, 0.855),
-        MODULAR_CRITIC: (0.15, 0.42, 0.69, 0.86, 0.956, 0.987, 0.996, 0.981, 0.993),
-        MODULAR: (0.22, 0.53, 0.84, 0.965, 0.976, 0.973, 0.981, 0.992, 0.980),
-    },
-)
-
-
 PANELS = (
-    Panel("1f", "Rewarded fraction over training", (2.6, 1.7), compute_1f, plot_1f, PUBLISHED_1F),
+    Panel(
+        "1f", "Rewarded fraction over training", (2.6, 1.7), compute_1f, plot_1f, published("1f")
+    ),
     Panel("1g", "An example trial", (1.8, 1.8), compute_1g, plot_1g),
     Panel("1h", "Trajectories of the modular agent", (1.8, 1.8), compute_1h, plot_1h),
     Panel("S1c", "Trajectories of the holistic agent", (1.8, 1.8), compute_S1c, plot_1h),

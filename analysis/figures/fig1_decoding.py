@@ -10,30 +10,9 @@ from modnav.tables import Recording
 
 from ..drawing import BELIEF, MOTOR, SENSORY, Panel, colour_of, plain_ticks, with_missing
 from ..measures import decoding
-from ..published import rows
-from ..study import ANIMALS, HOLISTIC, MAIN, MODULAR, Missing, Study
+from ..published import published
+from ..study import HOLISTIC, MODULAR, Missing, Study
 from .cohorts import best_agents, normal_conditions
-
-ZONE_CM = 65.0
-"""Radius of the reward zone, cm."""
-
-BOUNDARIES = np.arange(400)
-"""Reward boundaries of the panels, cm, as published."""
-
-SHOWN = 500
-"""Trials of the panels that draw every trial."""
-
-EXAMPLE_CM = (180.0, 265.0)
-"""Target of the published example trial, cm."""
-
-EXAMPLE_ROW, EXAMPLE_SEEDS = 925, {MODULAR: 7, HOLISTIC: 5}
-"""Row of the published example and places of its agents in the list of seeds."""
-
-MAP_SEEDS = {MODULAR: 3, HOLISTIC: 6}
-"""Places in the list of seeds of the published agents of 1h and S1c."""
-
-ORDER = (*MAIN, *ANIMALS)
-
 
 # --- 1l, S1f: what units tell -------------------------------------------------------------
 
@@ -144,37 +123,9 @@ def plot_1l(table: pd.DataFrame, figure: Figure) -> None:
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 
-_SCORES = {
-    ("actor", "hol"): (0.954, 0.994, 0.995, 0.994, 0.999, 0.972),
-    ("actor", "mod RNN"): (0.958, 0.984, 0.987, 0.977, 0.954, 0.935),
-    ("actor", "mod MLP"): (0.925, 0.976, 0.996, 0.978, 0.996, 0.994),
-    ("critic", "hol"): (0.944, 0.991, 0.998, 0.994),
-    ("critic", "mod RNN"): (0.963, 0.984, 0.997, 0.982),
-    ("critic", "mod MLP"): (0.922, 0.961, 0.998, 0.972),
-}
-
-
-def _published_scores(part: str) -> pd.DataFrame:
-    return rows(
-        ["layer", "variable"],
-        (
-            (layer, variable, value)
-            for (which, layer), values in _SCORES.items()
-            if which == part
-            for variable, value in zip(VARIABLES, values, strict=False)
-        ),
-    )
-
-
 PANELS = (
     Panel(
-        "1l",
-        "Decoding from the actor",
-        (2.9, 1.55),
-        compute_1l,
-        plot_1l,
-        _published_scores("actor"),
-        "value",
+        "1l", "Decoding from the actor", (2.9, 1.55), compute_1l, plot_1l, published("1l"), "value"
     ),
     Panel(
         "S1f",
@@ -182,7 +133,7 @@ PANELS = (
         (2.4, 1.55),
         compute_S1f,
         plot_1l,
-        _published_scores("critic"),
+        published("S1f"),
         "value",
     ),
 )

@@ -7,41 +7,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from modnav.task import REWARD_ZONE_CM
+
 from ..drawing import Panel, band, bars, colour_of, plain_ticks, with_missing
 from ..measures import auc, eccentricity, pearson, psychometric, regression_through_origin
-from ..published import rows
-from ..study import (
-    ANIMALS,
-    HOLISTIC,
-    MAIN,
-    MODULAR,
-    MODULAR_ACTOR,
-    MODULAR_CRITIC,
-    Study,
-    short,
-    trials_of,
-)
+from ..published import published
+from ..study import ANIMALS, HOLISTIC, MAIN, MODULAR, Study, short, trials_of
 from .cohorts import animals_or_none, best_agents, normal_conditions, silent, trained_cohort
-
-ZONE_CM = 65.0
-"""Radius of the reward zone, cm."""
+from .fig1 import SHOWN
 
 BOUNDARIES = np.arange(400)
 """Reward boundaries of the panels, cm, as published."""
-
-SHOWN = 500
-"""Trials of the panels that draw every trial."""
-
-EXAMPLE_CM = (180.0, 265.0)
-"""Target of the published example trial, cm."""
-
-EXAMPLE_ROW, EXAMPLE_SEEDS = 925, {MODULAR: 7, HOLISTIC: 5}
-"""Row of the published example and places of its agents in the list of seeds."""
-
-MAP_SEEDS = {MODULAR: 3, HOLISTIC: 6}
-"""Places in the list of seeds of the published agents of 1h and S1c."""
-
-ORDER = (*MAIN, *ANIMALS)
 
 
 # --- 1i, S1d, S1e: where subjects stop ----------------------------------------------------
@@ -134,7 +110,7 @@ compute_S1e = _fit_table(regression_through_origin)  # likewise
 def _plot_fit(label: str) -> Callable[[pd.DataFrame, Figure], None]:
     def plot(table: pd.DataFrame, figure: Figure) -> None:
         axes = figure.subplots()
-        names = [name for name in ORDER if name in set(table["architecture"])]
+        names = [name for name in (*MAIN, *ANIMALS) if name in set(table["architecture"])]
         for name, shift in zip(names, np.linspace(-0.12, 0.12, len(names)), strict=True):
             part = table[table["architecture"] == name].set_index("variable")["value"]
             values = part.reindex(["radial", "angular"])
@@ -201,10 +177,10 @@ def plot_1j(table: pd.DataFrame, figure: Figure) -> None:
         colour = colour_of(str(name))
         band(axes, part["boundary_cm"], part["mean"], part["sem"], colour, alpha=0.5)
         axes.plot(part["boundary_cm"], part["shuffled"], "--", color=colour, lw=0.7)
-    axes.axvline(ZONE_CM, color="black", ls=":", lw=0.6)
-    axes.text(ZONE_CM + 6, 1.02, "True size", size=5.5, va="bottom", ha="center")
+    axes.axvline(REWARD_ZONE_CM, color="black", ls=":", lw=0.6)
+    axes.text(REWARD_ZONE_CM + 6, 1.02, "True size", size=5.5, va="bottom", ha="center")
     axes.text(220, 0.55, "Shuffled", size=6)
-    axes.set(xlim=(0, 400), ylim=(0, 1), xticks=(0, ZONE_CM, 200, 400), yticks=(0, 0.5, 1))
+    axes.set(xlim=(0, 400), ylim=(0, 1), xticks=(0, REWARD_ZONE_CM, 200, 400), yticks=(0, 0.5, 1))
     axes.set(xlabel="Reward boundary size (cm)", ylabel="Frac. correct")
     plain_ticks(axes)
 
@@ -246,57 +222,17 @@ def plot_1k(table: pd.DataFrame, figure: Figure) -> None:
     plain_ticks(inset, "y")
 
 
-_FITS = {
-    ("r", "radial"): (0.982, 0.976, 0.989, 0.991, 0.861, 0.895),
-    ("r", "angular"): (0.965, 0.946, 0.961, 0.973, 0.949, 0.918),
-    ("slope", "radial"): (0.922, 0.944, 0.871, 0.862, 0.908, 0.886),
-    ("slope", "angular"): (0.849, 0.796, 0.939, 0.915, 0.907, 0.720),
-}
-
-
-def _published_fit(kind: str) -> pd.DataFrame:
-    return rows(
-        ["architecture", "variable"],
-        (
-            (name, variable, value)
-            for (which, variable), values in _FITS.items()
-            if which == kind
-            for name, value in zip(ORDER, values, strict=True)
-        ),
-    )
-
-
-PUBLISHED_1J = rows(
-    ["architecture", "boundary_cm"],
-    (
-        (name, boundary, value)
-        for name, values in {
-            HOLISTIC: (0.30, 0.54, 0.75, 0.89, 0.97, 1),
-            MODULAR_ACTOR: (0.28, 0.47, 0.68, 0.88, 0.96, 0.98),
-            MODULAR_CRITIC: (0.07, 0.29, 0.58, 0.83, 0.97, 1),
-            MODULAR: (0.02, 0.12, 0.34, 0.73, 0.96, 1),
-            "Bruno": (0.23, 0.38, 0.52, 0.64, 0.765, 0.88),
-            "Schro": (0.10, 0.24, 0.40, 0.56, 0.715, 0.86),
-        }.items()
-        for boundary, value in zip((20, 30, 40, 50, 63, 80), values, strict=True)
-    ),
-)
-PUBLISHED_1K = rows(
-    ["architecture"], zip(ORDER, (0.955, 0.943, 0.937, 0.927, 0.912, 0.888), strict=True)
-)
-
-
 PANELS = (
     Panel("1i", "Stop against target location", (3.2, 1.7), compute_1i, plot_1i),
-    Panel("1j", "Fraction correct", (1.6, 1.5), compute_1j, plot_1j, PUBLISHED_1J),
-    Panel("1k", "ROC and its area", (1.85, 1.5), compute_1k, plot_1k, PUBLISHED_1K, "auc"),
+    Panel("1j", "Fraction correct", (1.6, 1.5), compute_1j, plot_1j, published("1j")),
+    Panel("1k", "ROC and its area", (1.85, 1.5), compute_1k, plot_1k, published("1k"), "auc"),
     Panel(
         "S1d",
         "Correlation of stop and target",
         (2.2, 1.6),
         compute_S1d,
         plot_S1d,
-        _published_fit("r"),
+        published("S1d"),
         "value",
     ),
     Panel(
@@ -305,7 +241,7 @@ PANELS = (
         (2.2, 1.6),
         compute_S1e,
         plot_S1e,
-        _published_fit("slope"),
+        published("S1e"),
         "value",
     ),
 )

@@ -22,15 +22,7 @@ from ..drawing import (
     with_missing,
 )
 from ..measures import CELL, bootstrapped_likeness, mann_whitney, seed_means
-from ..published import (
-    CORRELATIONS,
-    DROPS,
-    EKF_DROPS,
-    HOLISTIC_AUC,
-    MODULAR_AUC,
-    S2I,
-    fig2_correlations,
-)
+from ..published import published
 from ..study import (
     DEFAULT,
     EKF,
@@ -188,13 +180,7 @@ def plot_2a(table: pd.DataFrame, figure: Figure) -> None:
 # --- heat maps ----------------------------------------------------------------------------
 
 
-def _map_panel(
-    name: str,
-    title: str,
-    sets: Sequence[str],
-    published: pd.DataFrame,
-    value: str = "drop",
-) -> Panel:
+def _map_panel(name: str, title: str, sets: Sequence[str], value: str = "drop") -> Panel:
     """Return a panel with a heat map of AUC, or of its drop, for each of some sets."""
 
     def compute(study: Study) -> pd.DataFrame:
@@ -222,7 +208,7 @@ def _map_panel(
 
     compute.__doc__ = "Return mean, SEM and drop of the AUC over the grid of test noise."
     plot.__doc__ = "Draw a heat map for each set of agents."
-    return Panel(name, title, (1.8 * len(sets), 2.3), compute, plot, published, value)
+    return Panel(name, title, (1.8 * len(sets), 2.3), compute, plot, published(name), value)
 
 
 # --- S2i: one cell ------------------------------------------------------------------------
@@ -343,25 +329,21 @@ def _correlation_panel(
         (1.9 if len(sets) > 2 else 1.3, 1.7),
         _correlations(reference, sets),
         _plot_correlations(sets, labels, label, below=below),
-        fig2_correlations(CORRELATIONS[name]),
+        published(name),
         "r",
     )
 
 
-def _drops(*sets: str) -> pd.DataFrame:
-    return DROPS[DROPS["set"].isin(sets)].reset_index(drop=True)
-
-
 PANELS = (
     Panel("2a", "Two cues to one state", (1.7, 1.6), compute_2a, plot_2a),
-    _map_panel("2b", "EKF agents under noise", ("EKF", "EKF alternative"), EKF_DROPS),
-    _map_panel("2c", "Agents under noise", _NAMES[:4], _drops(*_NAMES[:4])),
+    _map_panel("2b", "EKF agents under noise", ("EKF", "EKF alternative")),
+    _map_panel("2c", "Agents under noise", _NAMES[:4]),
     _correlation_panel("2d", "Similarity to the EKF agent", "EKF", _NAMES, _LABELS),
     _correlation_panel(
         "2e", "Similarity to the EKF alternative", "EKF alternative", _NAMES, _LABELS
     ),
-    _map_panel("S2b", "Modular alternative", ("mod alternative",), _drops("mod alternative")),
-    _map_panel("S2c", "Holistic, larger difference", ("hol larger",), _drops("hol larger")),
+    _map_panel("S2b", "Modular alternative", ("mod alternative",)),
+    _map_panel("S2c", "Holistic, larger difference", ("hol larger",)),
     _correlation_panel(
         "S2d",
         "Larger noise difference",
@@ -370,7 +352,7 @@ PANELS = (
         (".1", ".3"),
         r"$\sigma_a-\sigma_o$",
     ),
-    _map_panel("S2e", "Holistic, longer training", ("hol long",), _drops("hol long")),
+    _map_panel("S2e", "Holistic, longer training", ("hol long",)),
     _correlation_panel(
         "S2f",
         "Longer training",
@@ -379,8 +361,16 @@ PANELS = (
         ("$10^4$", "$10^5$"),
         "Training trial",
     ),
-    _map_panel("S2g", "Holistic agent, AUC", ("hol",), HOLISTIC_AUC, "auc"),
-    _map_panel("S2h", "Modular agent, AUC", ("mod",), MODULAR_AUC, "auc"),
-    Panel("S2i", "AUC with noisy observations", (1.3, 1.5), compute_S2i, plot_S2i, S2I, "auc"),
+    _map_panel("S2g", "Holistic agent, AUC", ("hol",), "auc"),
+    _map_panel("S2h", "Modular agent, AUC", ("mod",), "auc"),
+    Panel(
+        "S2i",
+        "AUC with noisy observations",
+        (1.3, 1.5),
+        compute_S2i,
+        plot_S2i,
+        published("S2i"),
+        "auc",
+    ),
 )
 """Panels of figures 2 and S2."""

@@ -1,7 +1,6 @@
 """Figure 3 and S3: how straight agents steer, and how much reward that brings over training."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,18 +18,8 @@ from ..drawing import (
     with_missing,
 )
 from ..measures import outcomes, within_fences
-from ..published import curves, rows
-from ..study import (
-    HOLISTIC,
-    HOLISTIC_EKF,
-    MAIN,
-    MODULAR,
-    MODULAR_ACTOR,
-    MODULAR_CRITIC,
-    NAMES,
-    Missing,
-    Study,
-)
+from ..published import published
+from ..study import HOLISTIC, HOLISTIC_EKF, MAIN, MODULAR, NAMES, Missing, Study
 from .cohorts import animal_paths, animals_or_none, normal_conditions, silent, trained_cohort
 from .fig1 import learning_table
 
@@ -113,7 +102,6 @@ def _shape_panel(
     column: str,
     architectures: Sequence[str],
     top: float,
-    published: pd.DataFrame | None,
     *,
     apart: bool = False,
 ) -> Panel:
@@ -143,7 +131,7 @@ def _shape_panel(
     compute.__doc__ = "Return the filtered values of the violins: shapes() or differences()."
     plot.__doc__ = "Draw a violin for each architecture."
     size = (2.2, 1.7) if len(architectures) > 2 else (1.4, 1.7)
-    return Panel(name, title, size, compute, plot, published, "value")
+    return Panel(name, title, size, compute, plot, published(name), "value")
 
 
 # --- c, d, S3f, g: over training ----------------------------------------------------------
@@ -178,12 +166,7 @@ def td_errors(study: Study, architectures: Sequence[str]) -> pd.DataFrame:
 
 
 def _curve_panel(
-    name: str,
-    title: str,
-    compute: Callable[[Study], pd.DataFrame],
-    label: str,
-    top: float,
-    published: pd.DataFrame,
+    name: str, title: str, compute: Callable[[Study], pd.DataFrame], label: str, top: float
 ) -> Panel:
     def plot(table: pd.DataFrame, figure: Figure) -> None:
         axes = figure.subplots()
@@ -195,7 +178,7 @@ def _curve_panel(
         legend(axes, names)
 
     plot.__doc__ = "Draw mean and SEM over seeds against training trials."
-    return Panel(name, title, (2.6, 1.7), compute, plot, published)
+    return Panel(name, title, (2.6, 1.7), compute, plot, published(name))
 
 
 def compute_3c(study: Study) -> pd.DataFrame:
@@ -218,95 +201,18 @@ def compute_S3g(study: Study) -> pd.DataFrame:  # likewise
     return td_errors(study, ALSO)
 
 
-# --- published values ---------------------------------------------------------------------
-
-_MEANS: dict[str, dict[str, float]] = {
-    "3a": dict(zip((*MAIN, "Schro"), (0.0021, 0.0022, 0.0008, 0.00075, 0.0006), strict=True)),
-    "S3a": dict(zip(MAIN, (0.0038, 0.0038, 0.0023, 0.0023), strict=True)),
-    "3b": dict(zip((*MAIN, "Schro"), (47.3, 42.6, 25.5, 27.1, 28.3), strict=True)),
-    "S3b": dict(zip(MAIN, (267, 260, 221, 213), strict=True)),
-    "S3d": {HOLISTIC_EKF: 0.0025, MODULAR: 0.0023},
-    "S3e": {HOLISTIC_EKF: 233, MODULAR: 213},
-}
-"""Means of the filtered values, as the violins show them."""
-
-
-def _published(name: str) -> pd.DataFrame:
-    return rows(["architecture"], _MEANS[name].items())
-
-
-_TRIALS = (0.05, 0.15, 0.25, 0.5, 0.75, 1.0)
-_RATES: dict[str, Any] = {
-    HOLISTIC: (0.12, 0.37, 0.45, 0.527, 0.507, 0.548),
-    MODULAR_ACTOR: (0.13, 0.32, 0.38, 0.463, 0.471, 0.433),
-    MODULAR_CRITIC: (0.08, 0.44, 0.62, 0.683, 0.694, 0.706),
-    MODULAR: (0.165, 0.55, 0.678, 0.691, 0.724, 0.720),
-    HOLISTIC_EKF: (0.12, 0.30, 0.355, 0.517, 0.587, 0.545),
-}
-_TD_TRIALS = (0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1.0)
-_TD_ERRORS: dict[str, Any] = {
-    HOLISTIC: (0.39, 0.367, 0.340, 0.270, 0.229, 0.195, 0.162),
-    MODULAR_ACTOR: (0.39, 0.386, 0.353, 0.291, 0.259, 0.228, 0.236),
-    MODULAR_CRITIC: (0.433, 0.378, 0.269, 0.144, 0.100, 0.088, 0.072),
-    MODULAR: (0.385, 0.255, 0.181, 0.110, 0.086, 0.072, 0.070),
-    HOLISTIC_EKF: (0.422, 0.388, 0.356, 0.277, 0.214, 0.180, 0.176),
-}
-
-
-def _some(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: values[name] for name in names}
-
-
 PANELS = (
-    _shape_panel(
-        "3a",
-        "Curvature against monkey B's",
-        CURVATURE,
-        MAIN,
-        0.01,
-        _published("3a"),
-        apart=True,
-    ),
-    _shape_panel(
-        "3b", "Length against monkey B's", LENGTH, MAIN, 150, _published("3b"), apart=True
-    ),
+    _shape_panel("3a", "Curvature against monkey B's", CURVATURE, MAIN, 0.01, apart=True),
+    _shape_panel("3b", "Length against monkey B's", LENGTH, MAIN, 150, apart=True),
+    _curve_panel("3c", "Reward rate over training", compute_3c, "Reward rate (trial/s)", 0.8),
+    _curve_panel("3d", "TD error over training", compute_3d, "TD error", 0.5),
+    _shape_panel("S3a", "Curvature of paths", CURVATURE, MAIN, 0.011),
+    _shape_panel("S3b", "Length of paths", LENGTH, MAIN, 550),
+    _shape_panel("S3d", "Curvature, holistic-EKF agent", CURVATURE, ALSO, 0.011),
+    _shape_panel("S3e", "Length, holistic-EKF agent", LENGTH, ALSO, 550),
     _curve_panel(
-        "3c",
-        "Reward rate over training",
-        compute_3c,
-        "Reward rate (trial/s)",
-        0.8,
-        curves(_TRIALS, _some(_RATES, MAIN)),
+        "S3f", "Reward rate, holistic-EKF agent", compute_S3f, "Reward rate (trial/s)", 0.8
     ),
-    _curve_panel(
-        "3d",
-        "TD error over training",
-        compute_3d,
-        "TD error",
-        0.5,
-        curves(_TD_TRIALS, _some(_TD_ERRORS, MAIN)),
-    ),
-    _shape_panel("S3a", "Curvature of paths", CURVATURE, MAIN, 0.011, _published("S3a")),
-    _shape_panel("S3b", "Length of paths", LENGTH, MAIN, 550, _published("S3b")),
-    _shape_panel(
-        "S3d", "Curvature, holistic-EKF agent", CURVATURE, ALSO, 0.011, _published("S3d")
-    ),
-    _shape_panel("S3e", "Length, holistic-EKF agent", LENGTH, ALSO, 550, _published("S3e")),
-    _curve_panel(
-        "S3f",
-        "Reward rate, holistic-EKF agent",
-        compute_S3f,
-        "Reward rate (trial/s)",
-        0.8,
-        curves(_TRIALS, _some(_RATES, ALSO)),
-    ),
-    _curve_panel(
-        "S3g",
-        "TD error, holistic-EKF agent",
-        compute_S3g,
-        "TD error",
-        0.5,
-        curves(_TD_TRIALS, _some(_TD_ERRORS, ALSO)),
-    ),
+    _curve_panel("S3g", "TD error, holistic-EKF agent", compute_S3g, "TD error", 0.5),
 )
 """Panels of figures 3 and S3 about trained agents."""

@@ -42,7 +42,7 @@ from ..measures import (
     signed_radial_error,
     smoothed_path,
 )
-from ..published import action as published
+from ..published import published
 from ..study import (
     ANIMALS,
     DATA,
@@ -312,7 +312,7 @@ PANELS = (
         (2.7, 1.7),
         compute_4c,
         plot_errors,
-        published.ERRORS_4C,
+        published("4c"),
         value="value",
     ),
     Panel(
@@ -321,18 +321,18 @@ PANELS = (
         (2.7, 1.7),
         compute_4d,
         plot_errors,
-        published.ERRORS_4D,
+        published("4d"),
         value="value",
     ),
     Panel("4e", "Fractions of correct stops", (2.1, 1.4), compute_4e, plot_4e),
-    Panel("4f", "AUC by gain", (2.4, 1.5), compute_4f, plot_4f, published.AUC_4F, value="value"),
+    Panel("4f", "AUC by gain", (2.4, 1.5), compute_4f, plot_4f, published("4f"), value="value"),
     Panel(
         "4g",
         "Reward rate in the gain task over training",
         (2.5, 1.6),
         partial(transfer_curves, test="gain", trained="gain1x", column="reward_rate"),
         partial(plot_transfer, label="Reward rate (trial/s)", limits=(0, 1), marks=True),
-        published.RATE_4G,
+        published("4g"),
         value="value",
     ),
     Panel(
@@ -347,17 +347,11 @@ PANELS = (
             competent_only=True,
         ),
         partial(plot_transfer, label="TD error", limits=(0.2, 1)),
-        published.TD_4H,
+        published("4h"),
         value="value",
     ),
     Panel(
-        "S4a",
-        "Radial errors",
-        (3.6, 1.7),
-        compute_s4a,
-        plot_s4a,
-        published.ERRORS_S4A,
-        value="value",
+        "S4a", "Radial errors", (3.6, 1.7), compute_s4a, plot_s4a, published("S4a"), value="value"
     ),
     *PATHS,
 )

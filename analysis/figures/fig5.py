@@ -37,7 +37,7 @@ from ..measures import (
     performances,
     regression_through_origin,
 )
-from ..published import action as published
+from ..published import published
 from ..study import GAINS, HOLISTIC, MAIN, MODULAR, Chosen, Conditions, Missing, Study, Test, short
 from .gain_task import times
 
@@ -389,7 +389,7 @@ PANELS = (
         (2.4, 1.6),
         compute_5d,
         plot_5d,
-        published.ERRORS_5D,
+        published("5d"),
         value="value",
     ),
     Panel(
@@ -403,7 +403,7 @@ PANELS = (
             y=(0.71, 0.95),
             ticks=((13, 33, 53), (0.7, 0.8, 0.9, 1.0)),
         ),
-        published.CROSSES_5E,
+        published("5e"),
         value="value",
     ),
     Panel(
@@ -412,7 +412,7 @@ PANELS = (
         (2.6, 2.0),
         compute_s5a,
         plot_s5a,
-        published.ERRORS_S5A,
+        published("S5a"),
         value="value",
     ),
     Panel(
@@ -421,7 +421,7 @@ PANELS = (
         (5.6, 2.0),
         compute_s5b,
         plot_clouds,
-        published.CLOUDS_S5B,
+        published("S5b"),
         value="value",
     ),
 )

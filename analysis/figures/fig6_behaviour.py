@@ -40,7 +40,7 @@ from ..measures import (
     signed_radial_error,
     smoothed_path,
 )
-from ..published import action as published
+from ..published import published
 from ..study import DATA, HOLISTIC, MAIN, MODULAR, NO_GENERALIZATION, Missing, Study, short
 from . import perturbation_task as task
 from .animal_trials import TARGET, perturbation_trials
@@ -308,7 +308,7 @@ PANELS = (
         (1.5, 1.5),
         compute_6e,
         plot_6e,
-        published.AUC_6E,
+        published("6e"),
         value="value",
     ),
     Panel(
@@ -317,7 +317,7 @@ PANELS = (
         (5.8, 1.6),
         partial(compute_compensation, axis="linear"),
         partial(plot_compensation, axis="linear", label="Linear compen. (cm/s)", most=25),
-        published.LINEAR_S6A,
+        published("S6a"),
         value="value",
     ),
     Panel(
@@ -326,7 +326,7 @@ PANELS = (
         (5.8, 1.6),
         partial(compute_compensation, axis="angular"),
         partial(plot_compensation, axis="angular", label="Angular compen. (°/s)", most=30),
-        published.ANGULAR_S6B,
+        published("S6b"),
         value="value",
     ),
     Panel(
@@ -335,7 +335,7 @@ PANELS = (
         (2.5, 1.6),
         partial(transfer_curves, test=task.TEST, trained="perturbation0", column="reward_rate"),
         partial(plot_transfer, label="Reward rate (trial/s)", limits=(0, 0.7)),
-        published.RATE_S6C,
+        published("S6c"),
         value="value",
     ),
     Panel(
@@ -350,7 +350,7 @@ PANELS = (
             competent_only=True,
         ),
         partial(plot_transfer, label="TD error", limits=(0.1, 0.5)),
-        published.TD_S6D,
+        published("S6d"),
         value="value",
     ),
 )

@@ -20,7 +20,7 @@ from ..measures import (
     ellipse_of,
     regression_through_origin,
 )
-from ..published import action as published
+from ..published import published
 from ..study import HOLISTIC, MAIN, MODULAR, Conditions, Study, short
 from . import perturbation_task as task
 from .fig5 import best_of, crosses, last_errors, plot_clouds, plot_crosses, plot_paths
@@ -169,7 +169,7 @@ PANELS = (
         (3.4, 2.2),
         compute_6g,
         plot_6g,
-        published.BELIEF_6G,
+        published("6g"),
         value="value",
     ),
     Panel(
@@ -178,7 +178,7 @@ PANELS = (
         (2.4, 1.7),
         compute_6h,
         partial(plot_crosses, x=(16, 34), y=(0.8, 0.94)),
-        published.CROSSES_6H,
+        published("6h"),
         value="value",
     ),
     _clouds("S6e", "linear"),
@@ -189,7 +189,7 @@ PANELS = (
         (5.6, 2.0),
         compute_s6g,
         partial(plot_clouds, ranges=((0, 300), (0, 300))),
-        published.CLOUDS_S6G,
+        published("S6g"),
         value="value",
     ),
 )

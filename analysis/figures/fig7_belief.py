@@ -24,7 +24,7 @@ from ..drawing import (
     with_missing,
 )
 from ..measures import CELL, bootstrap_correlation, pearson, performance_of, seed_means, shuffled
-from ..published import AUC, LIKENESS, fig7_correlations, published_grids
+from ..published import published
 from ..study import (
     HOLISTIC,
     LARGE,
@@ -339,7 +339,7 @@ PANELS = (
         _SIZE,
         compute_7a,
         plot_likeness,
-        published_grids(LIKENESS["7a"], "favour"),
+        published("7a"),
         "r",
     ),
     Panel(
@@ -348,7 +348,7 @@ PANELS = (
         _SIZE,
         compute_7b,
         plot_generalisation,
-        published_grids(AUC["7b"], "task"),
+        published("7b"),
         "auc",
     ),
     Panel(
@@ -357,7 +357,7 @@ PANELS = (
         (5.2, 1.5),
         compute_7cd,
         plot_7cd,
-        fig7_correlations(),
+        published("7cd"),
         "r",
     ),
     Panel(
@@ -366,7 +366,7 @@ PANELS = (
         _SIZE,
         compute_S7a,
         plot_likeness,
-        published_grids(LIKENESS["S7a"], "favour"),
+        published("S7a"),
         "r",
     ),
     Panel(
@@ -375,7 +375,7 @@ PANELS = (
         _SIZE,
         compute_S7b,
         plot_generalisation,
-        published_grids(AUC["S7b"], "task"),
+        published("S7b"),
         "auc",
     ),
     Panel(
@@ -384,7 +384,7 @@ PANELS = (
         _SIZE,
         compute_S7c,
         plot_generalisation,
-        published_grids(AUC["S7c"], "task"),
+        published("S7c"),
         "auc",
     ),
 )

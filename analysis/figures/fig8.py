@@ -15,7 +15,7 @@ from modnav.networks import build_agent
 
 from ..drawing import Panel, colour_of, cross, groups, heat_map, limits, with_missing
 from ..measures import LAYER, decoded_trials, outcomes, pearson, performances, reward_rate
-from ..published import action as published
+from ..published import published
 from ..study import LARGE_ANGULAR, LARGE_LINEAR, MAIN, Peaks, Study
 from .cohorts import silent
 from .extensive import Task, cohort, conditions
@@ -169,7 +169,7 @@ PANELS = (
         (3.2, 2.3),
         partial(compute_maps, task="gain", quantities=("auc", "error_cm")),
         plot_maps,
-        published.MAPS_8C,
+        published("8c"),
         value="value",
     ),
     Panel(
@@ -178,7 +178,7 @@ PANELS = (
         (3.2, 2.3),
         partial(compute_maps, task="perturbation", quantities=("auc", "error_cm")),
         plot_maps,
-        published.MAPS_8D,
+        published("8d"),
         value="value",
     ),
     Panel(
@@ -187,7 +187,7 @@ PANELS = (
         (1.8, 1.8),
         partial(compute_maps, task="gain", quantities=("auc", "error_cm")),
         partial(plot_scatter, x=(10, 80), y=(0.68, 0.92)),
-        published.MAPS_8C,
+        published("8c"),
         value="value",
     ),
     Panel(
@@ -196,7 +196,7 @@ PANELS = (
         (1.8, 1.8),
         partial(compute_maps, task="perturbation", quantities=("auc", "error_cm")),
         partial(plot_scatter, x=(16, 50), y=(0.76, 0.94)),
-        published.MAPS_8D,
+        published("8d"),
         value="value",
     ),
     Panel(
@@ -205,7 +205,7 @@ PANELS = (
         (2.0, 1.5),
         compute_s9a,
         plot_s9a,
-        published.SIZES_S9A,
+        published("S9a"),
         value="value",
     ),
     Panel(
@@ -214,7 +214,7 @@ PANELS = (
         (3.2, 2.3),
         partial(compute_maps, task="training", quantities=("reward_rate", "td_error")),
         plot_maps,
-        published.MAPS_S9B,
+        published("S9b"),
         value="value",
     ),
     Panel(
@@ -223,7 +223,7 @@ PANELS = (
         (3.2, 2.3),
         partial(compute_both, quantity="auc", errors=True),
         plot_maps,
-        published.MAPS_S9C,
+        published("S9c"),
         value="value",
     ),
     Panel(
@@ -232,7 +232,7 @@ PANELS = (
         (3.2, 2.3),
         partial(compute_both, quantity="reward_rate"),
         plot_maps,
-        published.MAPS_S9D,
+        published("S9d"),
         value="value",
     ),
 )

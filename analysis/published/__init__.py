@@ -1,6 +1,3 @@
-"""Values that the study published."""
+"""Values that the study published: CSV files and one reader; README.md tells where they are from."""
 
-from .action import *
-from .fig2 import *
-from .fig7 import *
 from .read import *

@@ -1,56 +1,31 @@
-"""Helpers to write down published values as tables."""
+"""Published values, to compare with: the CSV files beside this file, panel by panel.
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+References:
+    Zhang, Pitkow & Angelaki (2024), figures 1 to 8 and S1 to S9.
+"""
+
+from io import StringIO
+from pathlib import Path
 
 import pandas as pd
 
-from ..measures import CELL, INCREMENTS
-
-__all__ = ["CHECKPOINT", "curves", "grid", "grids", "rows"]
-
-CHECKPOINT = 500
-"""Trials between checkpoints."""
+__all__ = ["published"]
 
 
-def rows(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> pd.DataFrame:
-    """Return rows as a table whose last column is ``published``."""
-    return pd.DataFrame(list(values), columns=[*columns, "published"])
-
-
-def curves(trials: Sequence[float], values: Mapping[str, Sequence[float | None]]) -> pd.DataFrame:
-    """Return curves over training as a table.
+def published(panel: str) -> pd.DataFrame | None:
+    """Return what the study published in a panel.
 
     Args:
-        trials: Training trials in units of 10^4.
-        values: A number for each of them, None where none is known, by architecture.
+        panel: Name of the panel, e.g. ``4c``.
 
     Returns:
-        ``architecture``, ``episode`` and ``published``.
+        The panel's keys (columns of its own table, in its units), ``published``, and
+        ``published_sem`` where errors are known; None if no numbers of the panel are known.
     """
-    return rows(
-        ["architecture", "episode"],
-        (
-            (name, round(trial * 1e4 / CHECKPOINT) * CHECKPOINT - 1, value)
-            for name, numbers in values.items()
-            for trial, value in zip(trials, numbers, strict=True)
-            if value is not None
-        ),
-    )
-
-
-def grid(text: str, increments: Sequence[float] = INCREMENTS) -> list[tuple[float, float, float]]:
-    """Return the cells of a printed grid: row, column, value."""
-    lines = [[float(x) for x in line.split()] for line in text.strip().splitlines()]
-    return [
-        (row, column, value)
-        for row, line in zip(increments, lines, strict=True)
-        for column, value in zip(increments, line, strict=True)
-    ]
-
-
-def grids(texts: Mapping[str, str]) -> pd.DataFrame:
-    """Return printed grids of 25 cells as a table, by the name of the set."""
-    return rows(
-        ["set", *CELL], ((name, *cell) for name, text in texts.items() for cell in grid(text))
-    )
+    for file in sorted(Path(__file__).parent.glob("*.csv")):
+        header, *lines = file.read_text(encoding="utf-8").splitlines()
+        rows = [line for line in lines if line.startswith(f"{panel},")]
+        if rows:  # read alone, so that types are those of this panel's cells
+            table = pd.read_csv(StringIO("\n".join((header, *rows))))
+            return table.drop(columns="panel").dropna(axis="columns", how="all")
+    return None

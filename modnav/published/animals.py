@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from modnav.files import read_columns
-from modnav.tables import REWARD_ZONE_CM, Recording, conform, outcomes
-from modnav.task import TaskParameters
+from modnav.tables import Recording, conform, outcomes
+from modnav.task import REWARD_ZONE_CM, TaskParameters
 
 __all__ = [
     "ARRAYS",

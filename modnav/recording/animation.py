@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Ellipse
 
 from modnav.files import replacing
+from modnav.task import REWARD_ZONE_CM
 
 from .read_out import BELIEF
 
@@ -34,7 +35,7 @@ def animate(
     path: str | os.PathLike[str],
     *,
     belief: pd.DataFrame | None = None,
-    reward_zone_cm: float = 65.0,
+    reward_zone_cm: float = REWARD_ZONE_CM,
     dpi: int = 100,
     progress: Callable[[int], None] | None = None,
 ) -> None:

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from modnav.task import REWARD_ZONE_CM
+
 from .conform import Recording, conform, runs
 from .outcomes import outcomes
 
-__all__ = ["PULSE_S", "PULSE_WIDTH_S", "REWARD_ZONE_CM", "open_loop"]
-
-REWARD_ZONE_CM = 65.0
-"""Radius of the reward zone of the published task, cm."""
+__all__ = ["PULSE_S", "PULSE_WIDTH_S", "open_loop"]
 
 PULSE_S, PULSE_WIDTH_S = 1.0, 0.2
 """Duration and standard deviation of a perturbation, s."""

@@ -8,13 +8,16 @@ import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
-__all__ = ["UNIT_CM", "Range", "TaskParameters", "bounds"]
+__all__ = ["REWARD_ZONE_CM", "UNIT_CM", "Range", "TaskParameters", "bounds"]
 
 UNIT_CM = 400.0
 """Centimetres in one internal unit of length."""
 
 LARGEST = 1_000_000
 """Largest constant of a task; far beyond it positions would overflow."""
+
+REWARD_ZONE_CM = 65.0
+"""Radius of the reward zone of the published task, cm."""
 
 Range = float | tuple[float, float]
 """A number, or the bounds of a uniform distribution from which each trial draws one."""
@@ -66,7 +69,7 @@ class TaskParameters:
     angular_gain_deg_s: float = 90.0
     target_distance_cm: tuple[float, float] = (100.0, 400.0)
     target_angle_deg: tuple[float, float] = (-35.0, 35.0)
-    reward_zone_radius_cm: float = 65.0
+    reward_zone_radius_cm: float = REWARD_ZONE_CM
     stop_threshold: float = 0.1
     dt: float = 0.1
     max_steps: int = 35

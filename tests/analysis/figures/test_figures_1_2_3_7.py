@@ -10,8 +10,7 @@ from matplotlib.collections import LineCollection
 
 from modnav.analysis.drawing import comparison, missing_of, picture
 from modnav.analysis.figures import fig1, fig1_decoding, fig1_stops, fig2, fig3, fig7_belief, seeds
-from modnav.analysis.measures import CELL, pearson
-from modnav.analysis.published import DROPS, HOLISTIC_AUC, LIKENESS, MODULAR_AUC, published_grids
+from modnav.analysis.measures import CELL
 from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
 
 MODULES = (fig1, fig1_stops, fig1_decoding, fig2, fig3, fig7_belief, seeds)
@@ -302,40 +301,3 @@ def test_controls_below_zero_are_seen_unless_as_published(tiny_study):
         bottoms.append(picture(PANELS["2d"], table).axes[0].get_ylim()[0])
     assert bottoms[0] == 0
     assert bottoms[1] == min(table["low"].min(), table["shuffled_low"].min()) < 0
-
-
-# --- published values ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("areas", "name"), [(HOLISTIC_AUC, "hol"), (MODULAR_AUC, "mod")])
-def test_published_drops_follow_from_published_areas(areas, name):
-    areas = areas.set_index(CELL)["published"]
-    drops = DROPS[DROPS["set"] == name].set_index(CELL)["published"]
-    assert (areas - areas[(0.0, 0.0)]).to_numpy() == pytest.approx(drops.to_numpy(), abs=1.1e-3)
-
-
-@pytest.mark.parametrize("panel", ["2d", "2e", "S2d", "S2f"])
-def test_published_correlations_follow_from_published_drops(panel):
-    reference = "EKF alternative" if panel == "2e" else "EKF"
-    grids = {name: part.sort_values(CELL)["published"] for name, part in DROPS.groupby("set")}
-    published = PANELS[panel].published.set_index("set")["published"]
-    for name, r in published.items():
-        assert pearson(grids[reference], grids[name]) == pytest.approx(r, abs=6e-3), name
-
-
-def test_published_correlations_of_figure_7_follow_from_its_grids():
-    keys = ["agent", *fig7_belief.TRAINED]
-    like = PANELS["7a"].published
-    reached = PANELS["7b"].published.merge(like, on=keys, suffixes=("", "_likeness"))
-    published = PANELS["7cd"].published.set_index(["task", "agent", "favour"])["published"]
-    for key, part in reached.groupby(["task", "agent", "favour"]):
-        r = pearson(part["published"], part["published_likeness"])
-        assert r == pytest.approx(published[key], abs=2e-3), key
-
-
-def test_published_grids_are_whole():
-    table = published_grids(LIKENESS["7a"], "favour")
-    assert len(table) == 4 * 16
-    cell = table.set_index(["agent", "favour", *fig7_belief.TRAINED])["published"]
-    assert cell[("hol", "observation", 0.0, 0.3)] == 0.802
-    assert cell[("mod", "prediction", 0.3, 0.0)] == 0.989
