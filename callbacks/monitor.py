@@ -57,12 +57,12 @@ class Monitor(Callback):
         self.latest = block
         phases = phases_of(trainer)
         values = {
-            "training/phase": phases.phase,
-            "training/reward_fraction": block.reward_fraction,
-            "training/reward_rate": block.reward_rate,
-            "training/steps_per_trial": block.steps_per_trial,
-            "training/exploration_std": phases.current.exploration_std,
-            "training/learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "acting/phase": phases.phase,
+            "acting/reward_fraction": block.reward_fraction,
+            "acting/reward_rate": block.reward_rate,
+            "acting/steps_per_trial": block.steps_per_trial,
+            "acting/exploration_std": phases.current.exploration_std,
+            "acting/learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "throughput/trials_per_s": (block.total_trials - trials) / (now - before),
             "throughput/updates_per_s": (module.updates - updates) / (now - before),
             **{f"loss/{name}": x for name, x in module.take_losses().items()},

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from modnav.commands import COMMANDS, LIGHTNING, load, overview
+from modnav.commands.output import steady_output
 
 from .errors import USAGE_STATUS, InterruptedRunError, RunEndedError
 from .machine import keep_freed_memory
@@ -32,23 +33,30 @@ def main(args: Sequence[str] | None = None) -> None:
             up, 4 if a loss diverged, 5 if another process of the run ended, 130 if the run was interrupted.
     """
     given = list(sys.argv[1:] if args is None else args)
-    if (folder := os.getcwd()) not in sys.path:
-        sys.path.append(folder)  # where users keep modules of their own
+    with steady_output(outlast=given[:1] == ["fit"]):
+        _main(given, from_process=args is None)
+
+
+def _main(given: list[str], *, from_process: bool) -> None:
     if not given or given[0] in ("-h", "--help"):
         print(overview())
         return
     keep_freed_memory()
     try:
+        if (folder := _current_folder()) not in sys.path:
+            sys.path.append(folder)  # where users keep modules of their own
         imported = _imports(given)
         for module in imported:
             importlib.import_module(module)
         if given[0] in COMMANDS:
             load(given[0])(given[1:])
         elif given[0] in LIGHTNING or given[0].startswith("-"):
-            _train(given, imported, from_process=args is None)
+            _train(given, imported, from_process)
         else:
             known = ", ".join([*LIGHTNING, *COMMANDS])
             raise ValueError(f"the command is {given[0]!r}; it must be one of {known}")
+    except BrokenPipeError:
+        raise
     except (argparse.ArgumentError, ImportError, ValueError, OSError) as error:
         _fail(error, USAGE_STATUS)
     except RunEndedError as error:
@@ -56,6 +64,13 @@ def main(args: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         interrupted = InterruptedRunError("interrupted; files that were whole are kept")
         _fail(interrupted, interrupted.exit_status)
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise ValueError("the current folder is gone; change to one that exists") from error
 
 
 def _imports(args: list[str]) -> list[str]:
@@ -69,10 +84,10 @@ def _imports(args: list[str]) -> list[str]:
 
 
 def _train(args: list[str], imported: Sequence[str], from_process: bool) -> None:
-    from modnav.commands.arguments import with_config_paths, with_run
+    from modnav.commands.arguments import with_config_paths, with_negative_numbers, with_run
     from modnav.commands.training import run
 
-    found = with_run(with_config_paths(args), imported)
+    found = with_run(with_config_paths(with_negative_numbers(args)), imported)
     if from_process:
         sys.argv[1:] = found  # where Lightning and the processes that it starts look
     run(None if from_process else found)

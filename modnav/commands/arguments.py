@@ -1,6 +1,7 @@
 """Arguments that name shipped configs and runs, put in full before LightningCLI reads them."""
 
 import os
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -20,19 +21,49 @@ def with_config_paths(args: list[str]) -> list[str]:
         ValueError: If a config is neither a file nor such a name; the message lists the names.
     """
     found: list[str] = []
+    configs: list[str] = []
     for k, word in enumerate(args):
         flag, equals, value = word.partition("=")
-        if flag in ("--config", "-c") and equals:
-            found.append(f"{flag}={_config(value)}")
-        elif k and args[k - 1] in ("--config", "-c"):
-            found.append(_config(word))
+        named = flag in ("--config", "-c") and bool(equals)
+        if named or (k and args[k - 1] in ("--config", "-c")):
+            name = value if named else word
+            path = _config(name)
+            if not configs and _is_overlay(path):
+                raise ValueError(
+                    f"--config {name} is an overlay: give it after an agent, "
+                    f"as in --config modular --config {name}"
+                )
+            configs.append(path)
+            found.append(f"{flag}={path}" if named else path)
         else:
             found.append(word)
     return found
 
 
+def _is_overlay(path: str) -> bool:
+    """Return whether a config changes another and is none by itself, as its first line says."""
+    if not Path(path).is_file():
+        return False
+    with Path(path).open(encoding="utf-8", errors="replace") as file:
+        return file.readline().startswith("# Overlay")
+
+
+def with_negative_numbers(args: list[str]) -> list[str]:
+    """Return the arguments with ``--key -1e-3`` as ``--key=-1e-3``, which argparse understands."""
+    found: list[str] = []
+    for word in args:
+        if found and found[-1].startswith("--") and "=" not in found[-1] and _NEGATIVE(word):
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
+
+
+_NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)e[+-]?\d+|-inf|-nan", re.IGNORECASE).fullmatch
+
+
 def _config(name: str) -> str:
-    if Path(name).exists() or name.lstrip().startswith("{"):
+    if Path(name).is_file() or name.lstrip().startswith("{"):
         return name
     shipped = Path(str(resources.files("modnav.configs")))
     path = shipped / (name if name.endswith(".yaml") else f"{name}.yaml")

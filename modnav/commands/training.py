@@ -1,10 +1,12 @@
 """``modnav fit|validate|test|predict``: LightningCLI with the parts every run of modnav has."""
 
+import difflib
 import logging
 import os
 import re
 import sys
 import warnings
+from argparse import ArgumentError
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -96,6 +98,7 @@ class ModnavCLI(LightningCLI):
         config = self.config[self.subcommand]
         if self.subcommand == "fit":
             config.threads = thread_count(config.threads)
+            check_fit(config)
         trainer = config.trainer
         on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
         if self.subcommand != "fit":
@@ -118,7 +121,7 @@ class ModnavCLI(LightningCLI):
         if self.subcommand == "fit":
             resume = folder.holds(config.ckpt_path)
             folder.claim(overwrite=config.overwrite, resume=resume)
-            logger = self._logger(folder) if logger in (None, True) else logger
+            logger = self._logger(folder, config) if logger in (None, True) else logger
         else:
             logger = False if logger in (None, True) else logger
         plugins = trainer.plugins or []
@@ -156,6 +159,20 @@ class ModnavCLI(LightningCLI):
                 callback.check_folder = folder.check_held
 
     @override
+    def parse_arguments(self, parser: Any, args: Any) -> None:
+        """Parse; name the nearest key where one is not known."""
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            known = [
+                option.lstrip("-")
+                for command in self._subcommand_parsers.values()
+                for action in command._actions
+                for option in action.option_strings
+            ]
+            raise ValueError(with_nearest_key(str(error), known)) from error
+
+    @override
     def _parse_ckpt_path(self) -> None:
         """Leave the checkpoint to the run, which reads it with care: it holds no arguments."""
 
@@ -185,8 +202,12 @@ class ModnavCLI(LightningCLI):
         name = config.name or f"{self.model.agent.architecture}-{task.name}{gain}-{noise}"
         return RunFolder(Path(config.runs) / name / f"seed{self.datamodule.seed}")
 
-    def _logger(self, folder: RunFolder) -> TensorBoardLogger:
-        return TensorBoardLogger(folder.path.parent, name="", version=folder.path.name)
+    def _logger(self, folder: RunFolder, config: Any) -> TensorBoardLogger:
+        known: dict[str, Any] = {}
+        if config.ckpt_path:  # what a killed run logged after its last state comes again
+            counters = read(config.ckpt_path).content["experience"]["counters"]
+            known["purge_step"] = counters["total_trials"] + 1
+        return TensorBoardLogger(folder.path.parent, name="", version=folder.path.name, **known)
 
     def _callbacks(self, config: Any) -> list[Any]:
         trainer = config.trainer
@@ -196,6 +217,44 @@ class ModnavCLI(LightningCLI):
             return given
         bar = [] if trainer.enable_progress_bar is False else [TrialProgress()]
         return [*given, Monitor(), *bar, Summary()]
+
+
+LEFT_ALONE = {
+    "limit_val_batches": ((None, 1.0), "validations decide phases and select checkpoints"),
+    "overfit_batches": ((0, 0.0), "batches come from acting"),
+    "gradient_clip_val": ((None, 0, 0.0), "modnav optimises by hand, as published"),
+    "accumulate_grad_batches": ((1,), "modnav optimises by hand, as published"),
+    "enable_checkpointing": ((None, True), "a run is resumed and selected by its checkpoints"),
+}
+"""Options of Lightning's trainer that a training of modnav cannot obey, and why."""
+
+
+def check_fit(config: Any) -> None:
+    """Refuse what a training would silently ignore, or fail of later.
+
+    Raises:
+        ValueError: If there is such an option; the message names it and says why.
+    """
+    for key, (allowed, why) in LEFT_ALONE.items():
+        value = config.trainer.get(key)
+        if (type(value), value) not in [(type(x), x) for x in allowed]:  # 1 batch is not 1.0 of all
+            raise ValueError(f"trainer.{key} is {value}; it must be left alone: {why}")
+    optimizer = config.model.get("optimizer")
+    rate = getattr(getattr(optimizer, "init_args", None), "lr", None)
+    if rate not in (None, 1e-3, config.phases.one.learning_rate):  # 1e-3: torch's own default
+        raise ValueError(
+            f"model.optimizer.init_args.lr is {rate}, but phases decide the learning rate; set "
+            "phases.one.learning_rate, phases.two.learning_rate and phases.three.learning_rate"
+        )
+
+
+def with_nearest_key(message: str, known: Sequence[str]) -> str:
+    """Return a message about keys that are not known, with the nearest that is."""
+    found = re.search(r"(?:unrecognized arguments: --|[Kk]ey ['\"]|option ['\"])([\w.]+)", message)
+    if not found or found[1] in known:
+        return message
+    near = difflib.get_close_matches(found[1], known, 1, 0.6)
+    return f"{found[1]} is not known; did you mean {near[0]}?" if near else message
 
 
 def thread_count(asked: int | str | None) -> int:

@@ -78,3 +78,92 @@ def test_a_run_that_had_auto_is_told_what_to_write(small: Path, capsys):
     main(["validate", "--ckpt_path", "runs/small/seed0/checkpoints/00059.ckpt"])
     main([*again, "--threads", "1"])
     assert kept() == 1
+
+
+def error_of(capsys, *args: str) -> str:
+    with pytest.raises(SystemExit) as end:
+        main(list(args))
+    assert end.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "phases.one.exploration_std",
+        "phases.two.learning_rate",
+        "phases.one.action_penalty",
+        "phases.learned_fraction",
+        "phases.refine_fraction",
+        "phases.enough_fraction",
+        "last.every_minutes",
+        "model.noise_std",
+        "model.noise_clip",
+        "model.tau",
+        "model.discount",
+        "data.task.stop_threshold",
+        "data.task.gain",
+        "data.warmup.jitter",
+    ],
+)
+@pytest.mark.parametrize("value", [".nan", ".inf"])
+def test_numbers_that_are_none_are_refused(key, value, small, capsys):
+    told = error_of(capsys, "fit", "--config", "small.yaml", f"--{key}", value)
+    assert told.count("\n") == 1
+    assert key.rpartition(".")[2] in told
+    assert "must be" in told
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        (["--data.validation.gains", "[1, .nan]"], "validation.gains is nan"),
+        (["--data.validation.gains", "[1, .inf]"], "validation.gains is inf"),
+        (["--data.task.gain", "1e38"], "task.gain is 1e+38; it must be within 1,000,000"),
+        (["--data.check_trials", "1"], "check_trials is 1; it must be 2 or more"),
+        (["--data.task.max_steps", "1"], "task.max_steps is 1; it must be 2 or more"),
+        (["--data.parallel_trials", "1000000000"], "must be in [1, 1,000,000]"),
+        (["--data.validation.trials", "10000000000"], "must be in [1, 1,000,000]"),
+        (["--model.optimizer.init_args.lr", "0.01"], "set phases.one.learning_rate"),
+        (["--trainer.limit_val_batches", "1"], "trainer.limit_val_batches is 1"),
+        (["--trainer.limit_val_batches", "0"], "must be left alone"),
+        (["--trainer.gradient_clip_val", "1"], "must be left alone"),
+        (["--trainer.enable_checkpointing", "false"], "must be left alone"),
+        (["--trainer.accumulate_grad_batches", "2"], "must be left alone"),
+        (["--data.task.proces_noise", "0"], "did you mean data.task.process_noise?"),
+        (["--phases.learned_fracton", "0"], "did you mean phases.learned_fraction?"),
+    ],
+)
+def test_what_a_training_cannot_obey_is_refused_before_it(option, expected, small, capsys):
+    assert expected in error_of(capsys, "fit", "--config", "small.yaml", *option)
+    assert not Path("runs").exists()
+
+
+def test_overlays_come_after_an_agent(small, capsys):
+    told = error_of(capsys, "fit", "--config", "debug", "--config", "modular")
+    assert "debug is an overlay: give it after an agent" in told
+
+
+def test_a_folder_with_the_name_of_a_config_hides_nothing_and_minus_1e_3_is_a_number(small):
+    Path("debug").mkdir()
+    more = ["--config", "debug", "--phases.learned_fraction", "-1e-3"]
+    main(["fit", "--config", "modular", *more, "--name", "found", "--phases.trials", "20"])
+    assert Path("runs/found/seed0/last.ckpt").exists()
+
+
+def test_tensorboard_has_each_step_once_after_a_kill(small):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = Path("runs/small/seed0")
+    main(["fit", "--config", "small.yaml", "--phases.trials", "40"])
+    state = (run / "last.ckpt").read_bytes()
+    main(["fit", "--resume", str(run), "--phases.trials", "80"])
+    (run / "last.ckpt").write_bytes(state)  # as if what came after it had been killed
+    main(["fit", "--resume", str(run), "--phases.trials", "80"])
+    events = EventAccumulator(str(run)).Reload()
+    names = [x for x in events.Tags()["scalars"] if x.startswith(("acting", "selection", "loss"))]
+    for name in ("acting/reward_rate", "selection/reward_rate", "training/reward_rate"):
+        assert name in events.Tags()["scalars"]
+    for name in names:
+        steps = [event.step for event in events.Scalars(name)]
+        assert steps == sorted(set(steps)), name
