@@ -14,7 +14,7 @@ from torch.nn.functional import mse_loss
 from torch.optim import Adam
 
 from modnav.acting import Finished, Noise, Segment, greedy, rollout
-from modnav.evaluation import Conditions
+from modnav.evaluation import TestTrials
 from modnav.learning import TD3, smooth_target_action
 from modnav.networks import Agent, Linear
 from modnav.task import STREAMS, Trials
@@ -162,7 +162,7 @@ def _side_by_side(parts: Iterable[Tensor]) -> Tensor:
     return torch.stack(tuple(parts), dim=1)
 
 
-def plain_evaluation(agent: Agent, conditions: Conditions, count: int) -> list[bool]:
+def plain_evaluation(agent: Agent, conditions: TestTrials, count: int) -> list[bool]:
     """Run the first trials of some conditions one by one.
 
     Returns:
