@@ -10,7 +10,7 @@ from modnav import cli
 
 MEASURE = """
 import ctypes, resource, sys
-from modnav.heap import keep_freed_memory
+from modnav.machine import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 libc = ctypes.CDLL(None)

@@ -1,12 +1,13 @@
 """Folders of runs."""
 
-from filelock import FileLock
-from filelock import Timeout
-from pathlib import Path
 import os
 import shutil
+from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 __all__ = ["RunFolder"]
+
 
 class RunFolder:
     """The folder of one run.

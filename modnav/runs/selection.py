@@ -7,15 +7,15 @@ References:
     Zhang, Pitkow & Angelaki (2024), Methods, "Agent selection".
 """
 
-from collections.abc import Collection
-from collections.abc import Iterable
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
 import pandas as pd
 
 __all__ = ["Best", "best_episode", "best_of_run", "best_seeds", "scores"]
+
 
 @dataclass(frozen=True)
 class Best:
