@@ -4,3 +4,4 @@ from .atomic import *
 from .pandas_pickles import *
 from .pickles import *
 from .stand_ins import *
+from .whole import *
