@@ -1,23 +1,16 @@
 """Agents from files and to files."""
 
+import os
 from collections.abc import Mapping
 from importlib.metadata import version
-from modnav.files import one_line
-from modnav.files import read_weights
-from modnav.files import refuse_endless
-from modnav.networks import Agent
-from modnav.networks import FORMAT
-from modnav.networks import describe_agent
-from modnav.networks import description_of
-from modnav.networks import name_of
-from modnav.networks import rebuild_agent
-from modnav.published import GROUPS
-from modnav.published import misfit
-from modnav.published import published_agent
 from pathlib import Path
 from typing import Any
-import os
+
 import torch
+
+from modnav.files import one_line, read_weights, refuse_endless
+from modnav.networks import FORMAT, Agent, describe_agent, description_of, name_of, rebuild_agent
+from modnav.published import GROUPS, misfit, published_agent
 
 __all__ = ["load_agent", "read_checkpoint", "save_agent"]
 

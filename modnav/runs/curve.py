@@ -8,26 +8,34 @@ References:
     Zhang, Pitkow & Angelaki (2024), authors' data, ``training_curve/``.
 """
 
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import asdict
-from dataclasses import dataclass
-from modnav.files import one_line
-from modnav.task import Range
-from modnav.task import TaskParameters
-from modnav.task import bounds
-from pathlib import Path
-from typing import Any
-from typing import NamedTuple
 import csv
 import hashlib
 import json
 import math
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import pandas as pd
 
-__all__ = ["COLUMNS", "DEFAULT_NOISE", "FIRST", "INTERVAL", "METRICS", "Place", "Rows", "Settings", "TrainingCurve", "digest", "read_curve"]
+from modnav.files import one_line
+from modnav.task import Range, TaskParameters, bounds
+
+__all__ = [
+    "COLUMNS",
+    "DEFAULT_NOISE",
+    "FIRST",
+    "INTERVAL",
+    "METRICS",
+    "CurveLocation",
+    "CurveSettings",
+    "Rows",
+    "TrainingCurve",
+    "digest",
+    "read_curve",
+]
 
 METRICS = (
     "reward_fraction",
@@ -54,7 +62,7 @@ Rows = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
-class Settings:
+class CurveSettings:
     """What a curve depends on beside the weights.
 
     Attributes:
@@ -76,7 +84,7 @@ class Settings:
         return json.loads(json.dumps(asdict(self)))
 
 
-class Place(NamedTuple):
+class CurveLocation(NamedTuple):
     """What decides the path of a curve.
 
     Attributes:
@@ -121,7 +129,7 @@ class TrainingCurve:
         ValueError: If there is a file of other settings or of unknown ones.
     """
 
-    def __init__(self, path: Path, settings: Settings, *, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, settings: CurveSettings, *, overwrite: bool = False) -> None:
         self.path = path
         self.settings = settings
         self.rows: dict[int, Rows] = {}

@@ -1,17 +1,15 @@
 """Trained runs as evaluation sees them: checkpoints by trial, seed, and what they were trained on."""
 
-from collections.abc import Iterable
-from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import fields
-from modnav.files import one_line
-from modnav.files import read_weights
-from modnav.files import refuse_endless
-from modnav.task import TaskParameters
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-import re
+
 import yaml
+
+from modnav.files import one_line, read_weights, refuse_endless
+from modnav.task import TaskParameters
 
 __all__ = ["CONFIG", "TrainedRun", "find_runs"]
 

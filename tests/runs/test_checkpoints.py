@@ -7,18 +7,19 @@ import pytest
 import torch
 
 import modnav
-from modnav.networks import Agent
-from modnav.networks import build_agent
-from modnav.networks import RecurrentBelief
-from modnav.networks import FORMAT
 from modnav.learning import TD3
-from modnav.runs import load_agent
-from modnav.runs import save_agent
-from modnav.networks import Actor
-from modnav.networks import Critic
-from modnav.networks import TwinCritic
+from modnav.networks import (
+    FORMAT,
+    Actor,
+    Agent,
+    Critic,
+    Feedforward,
+    RecurrentBelief,
+    TwinCritic,
+    build_agent,
+)
 from modnav.published import write_published
-from modnav.networks import Feedforward
+from modnav.runs import load_agent, save_agent
 
 
 @pytest.fixture

@@ -8,14 +8,9 @@ import pandas as pd
 import pytest
 from curve_files import SETTINGS, TASKS, checkpoint, make, rows_of
 
+from modnav.runs import COLUMNS, CurveLocation, TrainingCurve, digest, read_curve
 from modnav.task import TaskParameters
-from modnav.runs import COLUMNS
-from modnav.runs import METRICS
-from modnav.runs import Place
-from modnav.runs import Settings
-from modnav.runs import TrainingCurve
-from modnav.runs import digest
-from modnav.runs import read_curve
+
 
 def files_of(folder, name="a"):
     return [(folder / f"{name}.{kind}").read_bytes() for kind in ("csv", "json")]
@@ -38,7 +33,7 @@ def files_of(folder, name="a"):
 )
 def test_folders_and_names_are_the_published_ones(test, noise, options, expected):
     task = TaskParameters(process_noise=noise[0], observation_noise=noise[1])
-    path = Place(test, task, **options).file(Path("data"), "Actor3Critic5", 7)
+    path = CurveLocation(test, task, **options).file(Path("data"), "Actor3Critic5", 7)
     assert path.as_posix() == f"data/training_curve/{expected}/Actor3Critic5_seed7.csv"
 
 

@@ -5,21 +5,23 @@ import pandas as pd
 import pytest
 import yaml
 
-from modnav.networks import build_agent
 from modnav.cli import main
 from modnav.commands import best
-from modnav.runs import Suite
-from modnav.runs import plan
-from modnav.runs import save_agent
+from modnav.networks import build_agent
+from modnav.runs import (
+    COLUMNS,
+    METRICS,
+    Suite,
+    best_episode,
+    best_of_run,
+    best_seeds,
+    digest,
+    find_runs,
+    plan_evaluations,
+    save_agent,
+    scores,
+)
 from modnav.task import TaskParameters
-from modnav.runs import best_episode
-from modnav.runs import best_of_run
-from modnav.runs import best_seeds
-from modnav.runs import scores
-from modnav.runs import find_runs
-from modnav.runs import COLUMNS
-from modnav.runs import METRICS
-from modnav.runs import digest
 
 RATES = {
     499: (0.5, 0.125, 0.125),
@@ -116,7 +118,7 @@ def make_run(folder, rates, out, name="EKF", noise=(0.2, 0.1)):
     agent = build_agent(name)
     for episode in rates:
         save_agent(agent, folder / "checkpoints" / f"{episode:05d}.ckpt")
-    (work,) = plan(find_runs([folder]), Suite("gain", False, 5), out)
+    (work,) = plan_evaluations(find_runs([folder]), Suite("gain", False, 5), out)
     for episode, each in rates.items():
         rows = {
             task: {**dict.fromkeys(METRICS, 0.0), "reward_rate": rate}
