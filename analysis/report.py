@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from modnav.files import write_text_atomically
+from modnav.files import read_yaml, write_text_atomically
 
 from . import panels_of
 from .drawing import Panel, comparison
@@ -144,7 +143,7 @@ def _about(index: Mapping[str, Any], members: Sequence[Member]) -> str:
 
 def _config(folder: Path) -> Any:
     file = folder / "config.yaml"
-    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return read_yaml(file) if file.is_file() else {}
 
 
 def _at(config: Any, keys: Iterable[str]) -> Any:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Wedge
 
 from modnav.acting import Rollout
-from modnav.evaluation import Conditions
+from modnav.evaluation import TestTrials
 from modnav.files import replacing
 from modnav.task import UNIT_CM
 
@@ -18,7 +18,7 @@ SHOWN = 12
 """Trials drawn of each test task."""
 
 
-def trajectories(conditions: Conditions, trials: Rollout) -> Figure:
+def trajectories(conditions: TestTrials, trials: Rollout) -> Figure:
     """Draw the first trials of each test task from above.
 
     The grey sector is where targets may be; a circle is a reward zone, filled where the trial
@@ -48,7 +48,7 @@ def trajectories(conditions: Conditions, trials: Rollout) -> Figure:
     return figure
 
 
-def _arena(axes: Axes, conditions: Conditions) -> None:
+def _arena(axes: Axes, conditions: TestTrials) -> None:
     task = conditions.task
     near, far = task.target_distance_cm
     left, right = sorted(90 - angle for angle in task.target_angle_deg)
@@ -56,7 +56,7 @@ def _arena(axes: Axes, conditions: Conditions) -> None:
     axes.plot(0, 0, marker="^", color="0.3", ms=4)
 
 
-def _trial(axes: Axes, conditions: Conditions, trials: Rollout, trial: int) -> None:
+def _trial(axes: Axes, conditions: TestTrials, trials: Rollout, trial: int) -> None:
     rewarded = bool(trials.rewarded[trial])
     colour = "lightseagreen" if rewarded else "salmon"
     path = UNIT_CM * trials.state[: int(trials.steps[trial]), trial, :2].cpu().numpy()

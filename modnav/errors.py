@@ -36,7 +36,7 @@ class InterruptedRunError(RunEndedError):
 
 
 class ProcessLostError(RunEndedError):
-    """Another process of the run ended; this one cannot go on alone."""
+    """A process that this one needs has ended."""
 
     exit_status = 5
 

@@ -1,7 +1,11 @@
-"""This machine: freed memory that stays in the process, and cores."""
+"""This machine: freed memory that stays in the process, cores, and threads."""
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["KEPT", "LARGEST_BLOCK", "cores", "keep_freed_memory", "threads"]
 
 LARGEST_BLOCK = 32 * 2**20
 """Blocks up to this size come from the heap, bytes; older versions of glibc take no larger one."""
@@ -33,3 +37,20 @@ def cores() -> int:
     """Return how many cores this process may use."""
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with some number of threads while the context lasts.
+
+    With networks as small as these a second one gains little, and loses much where trainings run
+    beside.
+    """
+    import torch  # late, as the command line knows this module and is light
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

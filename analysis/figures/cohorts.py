@@ -7,7 +7,7 @@ import pandas as pd
 from modnav.tables import Recording, downsample_steps
 
 from ..measures import INCREMENTS, outcomes, performance_by_noise, row_of_grid
-from ..study import Chosen, Conditions, Missing, Study, short
+from ..study import Chosen, Conditions, Missing, Selection, Study, short
 
 TRIALS = 2000
 """Trials of each agent, as published."""
@@ -20,7 +20,7 @@ NO_ANIMALS = "no animal data, targets drawn from the task"
 
 def trained_cohort(study: Study, architectures: Sequence[str]) -> tuple[list[Chosen], list[str]]:
     """Return all seeds of some architectures after default training, and what is missing."""
-    return study.cohort(architectures, on=SELECTED_ON)
+    return study.cohort(architectures, Selection(on=SELECTED_ON))
 
 
 def best_agents(study: Study, architectures: Sequence[str]) -> tuple[list[Chosen], list[str]]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from ..study import DEFAULT, EXTENSIVE, Chosen, Conditions, Missing, Peaks, Study, short
+from ..study import DEFAULT, EXTENSIVE, Chosen, Conditions, Missing, Peaks, Selection, Study, short
 
 TRIALS = 2000
 """Trials of each condition."""
@@ -45,7 +45,8 @@ def cohort(
     for one in dict.fromkeys(group.values()):
         names = [name for name in architectures if group[name] == one]
         try:
-            found, notes = study.cohort(names, one, on, test=test, extensive=True)
+            selection = Selection(one, on, test=test, extensive=True)
+            found, notes = study.cohort(names, selection)
         except Missing as error:  # no checkpoint that was tested
             found, notes = [], [str(error)]
         agents += found

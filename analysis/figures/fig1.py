@@ -64,7 +64,7 @@ def learning_table(
     Raises:
         Missing: If none of them was trained.
     """
-    found = study.curves(architectures=architectures)
+    found = study.curves(architectures)
     found = found[found["task"] == task]
     table = mean_and_sem(found, ["architecture", "episode"], column)
     seeds = found.groupby("architecture")["seed"].nunique()

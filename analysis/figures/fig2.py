@@ -33,6 +33,7 @@ from ..study import (
     MODULAR_ACTOR,
     MODULAR_CRITIC,
     Missing,
+    Selection,
     Study,
     noise_group,
     short,
@@ -48,7 +49,7 @@ class AgentSet:
         name: Name of the set.
         title: What it is called on a panel.
         architecture: Architecture of the agents.
-        group: What they were trained on, see :mod:`.runs`.
+        group: What they were trained on, see :func:`.study.group_of`.
         process: Process noise of the first cell.
         observation: Observation noise of the first cell.
         assumed: Process and observation noise that a Kalman filter assumes: those of training.
@@ -97,8 +98,7 @@ def tested(study: Study, name: str) -> pd.DataFrame:
     each = SETS[name]
     if name == "hol larger" and not study.published:
         each = replace(each, process=0.4)
-    before = 100_000 if each.group.startswith(EXTENSIVE) else 10_000
-    agents, missing = study.cohort([each.architecture], each.group, SELECTED_ON, before)
+    agents, missing = study.cohort([each.architecture], Selection(each.group, SELECTED_ON))
     filtered = each.assumed if each.architecture == EKF else None
     table = noise_grid_of(study, agents, each.process, each.observation, filtered)
     silent = [f"{name}: all trials timed out"] if not table["stopped"].any() else []

@@ -38,7 +38,19 @@ from ..measures import (
     regression_through_origin,
 )
 from ..published import published
-from ..study import GAINS, HOLISTIC, MAIN, MODULAR, Chosen, Conditions, Missing, Study, Test, short
+from ..study import (
+    GAINS,
+    HOLISTIC,
+    MAIN,
+    MODULAR,
+    Chosen,
+    Conditions,
+    Missing,
+    Selection,
+    Study,
+    Test,
+    short,
+)
 from .gain_task import times
 
 TRIALS, ALL = 2000, 5000
@@ -86,7 +98,7 @@ def best_of(
     agents, missing = [], []
     for name in names:
         try:
-            agents.append(study.best(name, test=test))
+            agents.append(study.best(name, Selection(test=test)))
         except Missing as error:
             missing.append(str(error))
     if not agents:

@@ -33,6 +33,7 @@ from ..study import (
     Chosen,
     Conditions,
     Missing,
+    Selection,
     Study,
     noise_group,
     short,
@@ -108,7 +109,7 @@ def _selected(
     test: Task = "perturbation" if hard and task == "perturbation" else "gain"
     on = None if hard else ("gain1x", "gain2x")
     full = hard or group.startswith("extensive")
-    return study.agents(architecture, group, on, BEFORE[stage], test, extensive=full)
+    return study.agents(architecture, Selection(group, on, BEFORE[stage], test, full))
 
 
 def _missing(trained: Sequence[Trained], architecture: str) -> list[str]:

@@ -8,7 +8,7 @@ import pandas as pd
 from modnav.tables import open_loop
 
 from ..measures import PEAKS, compared, magnitude
-from ..study import ANIMALS, MAIN, Chosen, Conditions, Missing, Peaks, Study, Test
+from ..study import ANIMALS, MAIN, Chosen, Conditions, Missing, Peaks, Selection, Study, Test
 from .animal_trials import PAIRS, TARGET, perturbation_trials
 from .cohorts import NO_ANIMALS, silent
 
@@ -51,7 +51,7 @@ def perturbed_cohort(study: Study) -> tuple[list[Chosen], list[str]]:
     Raises:
         Missing: If there are no runs.
     """
-    return study.cohort(MAIN, test=TEST)
+    return study.cohort(MAIN, Selection(test=TEST))
 
 
 def measured(

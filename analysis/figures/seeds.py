@@ -44,7 +44,7 @@ def by_seed(study: Study) -> pd.DataFrame:
     Raises:
         Missing: If there are no main architectures.
     """
-    curves = study.curves(architectures=MAIN)
+    curves = study.curves(MAIN)
     last = curves["episode"] == curves.groupby(["architecture", "seed"])["episode"].transform(
         "max"
     )

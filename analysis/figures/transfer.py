@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..drawing import TRIAL_SCALE, colour_of, learning_curves, plain_ticks, with_missing
 from ..measures import mean_and_sem
-from ..study import DEFAULT, MAIN, Missing, Study, Test, short, shortfall
+from ..study import MAIN, Missing, Selection, Study, Test, short, shortfall
 
 SKILLED, COMPETENT = 0.9, 0.6
 """Rewarded fractions in the task of the training that curves are marked by or begin at."""
@@ -33,7 +33,7 @@ def transfer_curves(
     Raises:
         Missing: If there are no runs, or none whose curve begins.
     """
-    curves = study.curves(DEFAULT, test, MAIN)
+    curves = study.curves(MAIN, Selection(test=test))
     keys = ["architecture", "seed", "episode"]
     others = curves[curves["task"] != trained].groupby(keys, sort=False)[column].mean()
     table = others.rename("value").reset_index()

@@ -1,45 +1,58 @@
 """Training curves of runs: read where they are, made where they are not."""
 
-import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar
 
 import pandas as pd
 
 from modnav.evaluation import EXTENSIVE_TRIALS, TRIALS
-from modnav.runs import COLUMNS, FIRST, INTERVAL, METRICS, Place, Suite, plan, read_curve, results
+from modnav.runs import (
+    COLUMNS,
+    FIRST,
+    INTERVAL,
+    METRICS,
+    CurveLocation,
+    CurveSettings,
+    Suite,
+    curve_settings,
+    evaluate_checkpoint,
+    read_curve,
+)
+from modnav.task import TaskParameters
 
+from .cache import Cache
 from .members import Member
 from .missing import Missing
+from .selection import Test
+from .simulation import content_of
+from .sources import hashed, sources_of
 
-__all__ = ["LOG", "CurveSource", "Test"]
-
-Test = Literal["gain", "perturbation"]
+__all__ = ["LOG", "CheckpointEvaluation", "Curves"]
 
 LOG = "validation.csv"
 """Validations of a run of modnav, in its folder."""
 
 
-@dataclass(frozen=True)
-class CurveSource:
-    """Where training curves come from.
+class Curves:
+    """Training curves of a study: that of the study, that of a training, or one made here.
 
-    Attributes:
-        cache: Folder for curves that are made here.
+    Args:
+        cache: Where those that are made are kept.
         trials: Trials of each test task; as published if None.
-        workers: Number of processes that make them.
     """
 
-    cache: Path
-    trials: int | None = None
-    workers: int = 1
+    def __init__(self, cache: Cache, trials: int | None = None) -> None:
+        self.cache = cache
+        self.trials = trials
+        self._known: dict[tuple[Path, Suite], pd.DataFrame] = {}
 
     def curve(
         self, member: Member, test: Test = "gain", *, extensive: bool = False
     ) -> pd.DataFrame:
-        """Return the curve of a run: that of the study, that of its training, or one made here.
+        """Return the curve of a run.
 
         Args:
             member: The run.
@@ -53,37 +66,80 @@ class CurveSource:
         Raises:
             Missing: If a published run has no curve, or a checkpoint cannot be evaluated.
         """
-        if member.published is not None:
-            return _published(member, test, extensive)
-        labels = self._suite(test, extensive).conditions(member.run.task).labels
-        logged = _logged(member, labels)
-        return self._made(member, test, extensive) if logged is None else logged
-
-    def _suite(self, test: Test, extensive: bool) -> Suite:
         usual = EXTENSIVE_TRIALS if extensive else TRIALS
-        return Suite(test, extensive, min(self.trials or usual, usual))
+        suite = Suite(test, extensive, min(self.trials or usual, usual))
+        key = (member.run.folder, suite)
+        if key not in self._known:
+            self._known[key] = self._found(member, suite)
+        return self._known[key]
 
-    def _made(self, member: Member, test: Test, extensive: bool) -> pd.DataFrame:
-        suite = self._suite(test, extensive)
-        name = hashlib.blake2b(str(member.run.folder).encode(), digest_size=8).hexdigest()
-        out = self.cache / "curves" / f"{name}-{suite.trials}"
+    def _found(self, member: Member, suite: Suite) -> pd.DataFrame:
+        if member.published is not None:
+            return _published(member, member.published, suite)
+        logged = _logged(member, suite.test_trials(member.run.task).labels)
+        return self._made(member, suite) if logged is None else logged
+
+    def _made(self, member: Member, suite: Suite) -> pd.DataFrame:
+        run = member.run
+        settings = curve_settings(run, suite, run.about()["agent"])
+        wanted = [
+            CheckpointEvaluation(file, run.task, settings, suite, member.modules)
+            for file in run.checkpoints.values()
+        ]
         try:
-            works = plan([member.run], suite, out)
-        except ValueError:  # the run was trained anew since
-            works = plan([member.run], suite, out, overwrite=True)
-        for work, episode, found in results(works, suite, self.workers):
-            if isinstance(found, str):
-                raise Missing(f"training curve of {member.run.folder.name}: {found}")
-            work.curve.add(episode, *found)
-        return works[0].curve.table()
+            tables = self.cache.results(wanted)
+        except (ValueError, OSError) as error:
+            raise Missing(f"training curve of {run.folder.name}: {error}") from error
+        numbered = [
+            table.assign(episode=episode, ordered_episode=FIRST + INTERVAL * k)
+            for k, (episode, table) in enumerate(zip(run.checkpoints, tables, strict=True))
+        ]
+        return pd.concat(numbered, ignore_index=True)[list(COLUMNS)]
 
 
-def _published(member: Member, test: Test, extensive: bool) -> pd.DataFrame:
-    assert member.published is not None
-    place = Place(test, member.run.task, extensive)
-    path = place.file(member.published, member.architecture, member.run.seed)
+@dataclass(frozen=True)
+class CheckpointEvaluation:
+    """How a checkpoint does on fixed test trials: its rows of a training curve.
+
+    Attributes:
+        checkpoint: The file.
+        task: What it was trained on.
+        settings: What the curve depends on.
+        suite: What it is tested on.
+        modules: Modules of the user's own that the agent is made of.
+    """
+
+    kind: ClassVar[str] = "curves"
+
+    checkpoint: Path
+    task: TaskParameters
+    settings: CurveSettings
+    suite: Suite
+    modules: tuple[str, ...] = ()
+
+    def key(self) -> str:
+        """Return a name made of checkpoint, tests, and all code of these."""
+        return hashed(
+            content_of(self.checkpoint, self.modules),
+            json.dumps([self.suite, self.settings.plain()]),
+            sources_of(__name__),
+        )
+
+    def made(self) -> pd.DataFrame:
+        """Return the measured columns and ``task``, a row for each test task.
+
+        Raises:
+            ValueError: If the checkpoint cannot be evaluated.
+        """
+        _, rows = evaluate_checkpoint(self.checkpoint, self.task, self.settings, self.suite)
+        return pd.DataFrame([{"task": task, **rows[task]} for task in self.settings.tasks])
+
+
+def _published(member: Member, data: Path, suite: Suite) -> pd.DataFrame:
+    location = CurveLocation(suite.test, member.run.task, suite.extensive)
+    path = location.file(data, member.architecture, member.run.seed)
     if not path.is_file():
-        raise Missing(f"no training curve {path.relative_to(member.published)}")
+        raise Missing(f"no training curve {path.relative_to(data)}")
     return read_curve(path)
 
 
@@ -104,6 +160,6 @@ def _logged(member: Member, labels: Sequence[str]) -> pd.DataFrame | None:
     if not episodes or set(member.run.checkpoints) - set(episodes) - {newest}:
         return None
     table = rows[rows["episode"].isin(episodes)].sort_values("episode", kind="stable")
-    place = {episode: k for k, episode in enumerate(sorted(episodes))}
-    ordered = FIRST + INTERVAL * table["episode"].map(place)
+    number = {episode: k for k, episode in enumerate(sorted(episodes))}
+    ordered = FIRST + INTERVAL * table["episode"].map(number)
     return table.assign(ordered_episode=ordered)[list(COLUMNS)].reset_index(drop=True)

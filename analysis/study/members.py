@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from modnav.files import read_yaml
+from modnav.networks import own_modules
 from modnav.published import Origin, origin_of
 from modnav.runs import CONFIG, TrainedRun, find_runs
 from modnav.task import TaskParameters, bounds
@@ -37,12 +36,14 @@ class Member:
         architecture: Name of its architecture.
         group: What it was trained on, see :func:`group_of`.
         published: Folder that the study's ``training_curve`` would be in; None for modnav's runs.
+        modules: Modules of the user's own that its agent is made of.
     """
 
     run: TrainedRun
     architecture: str
     group: str
     published: Path | None = None
+    modules: tuple[str, ...] = ()
 
 
 def noise_group(process: float, observation: float, *, extensive: bool = False) -> str:
@@ -86,14 +87,19 @@ def find_members(paths: Iterable[Path]) -> list[Member]:
 def _member(run: TrainedRun) -> Member:
     longest = max(run.checkpoints)
     extensive = max(longest, _planned(run.folder)) > DEFAULT_TRIALS
-    architecture = str(run.about()["architecture"])
-    return Member(run, architecture, group_of(run.task, extensive=extensive))
+    about = run.about()
+    return Member(
+        run,
+        str(about["architecture"]),
+        group_of(run.task, extensive=extensive),
+        modules=tuple(sorted(own_modules(about["agent"]))),
+    )
 
 
 def _planned(folder: Path) -> int:
     """Return the number of trials after phase I that a run was configured for; 0 if unknown."""
     path = folder / CONFIG
-    config: Any = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    config = read_yaml(path) if path.is_file() else {}
     phases = config.get("phases") if isinstance(config, Mapping) else None
     trials = phases.get("trials") if isinstance(phases, Mapping) else None
     return trials if isinstance(trials, int) else 0

@@ -1,18 +1,21 @@
 """The animals of a study, where there are any: read once, matched trial by trial."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from modnav.published import monkey_recordings, read_monkey
-from modnav.tables import Recording, match, read_tables, write_tables
+from modnav.tables import Recording, match, read_tables
 
+from .cache import Cache
 from .missing import Missing
 from .names import ANIMALS
-from .simulation import library
+from .sources import hashed, sources_of
 
-__all__ = ["Monkeys", "renumbered"]
+__all__ = ["AnimalTables", "Monkeys", "renumbered"]
 
 
 class Monkeys:
@@ -21,10 +24,10 @@ class Monkeys:
     Args:
         folder: The study's files, ``Bruno/bruno_normal_trajectory_paper.pkl`` and the like, or
             tables of ``modnav import-monkey`` in ``Bruno/normal``; None if there are none.
-        cache: Folder for what is read of the study's files.
+        cache: Where what is read of the study's files is kept.
     """
 
-    def __init__(self, folder: Path | None, cache: Path) -> None:
+    def __init__(self, folder: Path | None, cache: Cache) -> None:
         self.folder = folder
         self.cache = cache
         self._read: dict[tuple[str, str], Recording] = {}
@@ -52,12 +55,8 @@ class Monkeys:
         file = folder / f"{subject.lower()}_{kind}_trajectory_paper.pkl"
         if not file.is_file():
             raise Missing(f"no animal data ({subject}, {kind})")
-        about = file.stat()
-        name = f"{subject}-{kind}-{about.st_size}-{about.st_mtime_ns}-{library()}"
-        kept = self.cache / "animals" / name
-        if not (kept / "steps.parquet").is_file():
-            write_tables(kept, monkey_recordings(read_monkey(file), subject), overwrite=True)
-        return read_tables(kept, units=False)
+        (found,) = self.cache.results([AnimalTables(file, subject)])
+        return found
 
     def matched(self, kind: str, best: int) -> tuple[Recording, Recording]:
         """Return trials of Bruno and Schro with the most similar targets, trial by trial.
@@ -78,6 +77,35 @@ class Monkeys:
         except ValueError as error:
             raise Missing(f"animals cannot be matched: {error}") from error
         return renumbered(pool, pairs.pool), renumbered(reference, pairs.reference)
+
+
+@dataclass(frozen=True)
+class AnimalTables:
+    """Trials and steps of an animal, of a file of the study, which takes long to read.
+
+    Attributes:
+        file: The file.
+        subject: The animal.
+    """
+
+    kind: ClassVar[str] = "animals"
+
+    file: Path
+    subject: str
+
+    def key(self) -> str:
+        """Return a name made of the file, its age, and all code that reads it."""
+        about = self.file.stat()
+        read = f"{self.file.name} {about.st_size} {about.st_mtime_ns}"
+        return hashed(self.subject, read, sources_of(monkey_recordings.__module__))
+
+    def made(self) -> Iterator[Recording]:
+        """Read the file.
+
+        Raises:
+            ValueError: If it cannot be read.
+        """
+        return monkey_recordings(read_monkey(self.file), self.subject)
 
 
 def renumbered(recording: Recording, rows: Any) -> Recording:

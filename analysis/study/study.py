@@ -1,6 +1,6 @@
 """A study: trained runs, animals and a cache; what panels are computed from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -8,26 +8,23 @@ from typing import Any
 import pandas as pd
 from typing_extensions import Self
 
-from modnav.runs import best_episode, scores
+from modnav.runs import WorkerPool, best_episode, scores
 from modnav.tables import Recording
 
 from . import draws
-from .curves import CurveSource, Test
-from .members import DEFAULT, DEFAULT_TRIALS, EXTENSIVE, Member, find_members
+from .cache import Cache, Progress
+from .curves import Curves
+from .members import DEFAULT, Member, find_members
 from .missing import Missing
 from .monkeys import Monkeys
 from .names import FEW, SEEDS, short
-from .simulation import Chosen, Conditions, Job, Measure, Workshop, result
+from .selection import Selection
+from .simulation import Chosen, Conditions, Measure, Simulation
 
-__all__ = ["LONGEST", "Progress", "Study", "shortfall"]
+__all__ = ["Study", "shortfall"]
 
-__all__ = ["Chosen", "Conditions", "Measure", "Missing", "Study", "shortfall"]
-
-LONGEST = {DEFAULT: DEFAULT_TRIALS, EXTENSIVE: 100_000}
-"""Checkpoints of a group are taken before this trial, as published."""
-
-Progress = Callable[[str, int, int], None]
-"""Told what is done, how much of it, and of how much."""
+ALL = Selection()
+"""Agents of the default training, by the tests of it."""
 
 
 class Study:
@@ -60,15 +57,12 @@ class Study:
         progress: Progress | None = None,
     ) -> None:
         self.members = find_members(runs)
-        self.cache = cache
         self.published = published
         self.trials = trials
-        self.workers = workers
-        self.progress = progress
-        self._workshop = Workshop(cache, workers)
-        self._source = CurveSource(cache, trials, workers)
-        self._curves: dict[tuple[Path, Test, bool], pd.DataFrame] = {}
-        self._monkeys = Monkeys(monkey, cache)
+        modules = {name for member in self.members for name in member.modules}
+        self.cache = Cache(cache, WorkerPool(workers, modules), progress)
+        self._curves = Curves(self.cache, trials)
+        self._monkeys = Monkeys(monkey, self.cache)
 
     def __enter__(self) -> Self:
         """Return the study itself."""
@@ -85,7 +79,7 @@ class Study:
 
     def close(self) -> None:
         """End the processes."""
-        self._workshop.close()
+        self.cache.pool.close()
 
     def count(self, published: int) -> int:
         """Return the number of trials of a condition, given the published one."""
@@ -105,34 +99,18 @@ class Study:
         """Return the architectures that have runs in a group."""
         return list(dict.fromkeys(m.architecture for m in self.members if m.group == group))
 
-    def curve(
-        self, member: Member, test: Test = "gain", *, extensive: bool = False
-    ) -> pd.DataFrame:
-        """Return the training curve of a run; see :meth:`.curves.CurveSource.curve`."""
-        key = (member.run.folder, test, extensive)
-        if key not in self._curves:
-            self._curves[key] = self._source.curve(member, test, extensive=extensive)
-        return self._curves[key]
+    def curve(self, member: Member, selection: Selection = ALL) -> pd.DataFrame:
+        """Return the training curve of a run; see :meth:`.curves.Curves.curve`."""
+        return self._curves.curve(member, selection.test, extensive=selection.full)
 
     def curves(
-        self,
-        group: str = DEFAULT,
-        test: Test = "gain",
-        architectures: Sequence[str] | None = None,
-        *,
-        extensive: bool | None = None,
-        before: int | None = None,
+        self, architectures: Sequence[str] | None = None, selection: Selection = ALL
     ) -> pd.DataFrame:
         """Return the training curves of the runs of a group, one below the other.
 
         Args:
-            group: The group.
-            test: Kind of test tasks.
             architectures: Which of them, in this order; all by default.
-            extensive: Whether the test tasks are those of the extensive training; by default for
-                groups of extensive training.
-            before: Only checkpoints whose episode is below; by default 10,000, or 100,000 for
-                extensive training.
+            selection: The group, the tests, and the checkpoints.
 
         Returns:
             The published columns, ``architecture`` and ``seed``.
@@ -140,14 +118,13 @@ class Study:
         Raises:
             Missing: If there is none.
         """
+        group = selection.group
         names = self.architectures(group) if architectures is None else architectures
-        full = group.startswith(EXTENSIVE) if extensive is None else extensive
-        limit = _limit(group) if before is None else before
         parts = []
         for name in names:
             for member in self.members_of(name, group):
-                curve = self.curve(member, test, extensive=full)
-                curve = curve[(curve["episode"] > 0) & (curve["episode"] < limit)]
+                curve = self.curve(member, selection)
+                curve = curve[(curve["episode"] > 0) & (curve["episode"] < selection.limit)]
                 parts.append(curve.assign(architecture=name, seed=member.run.seed))
         if not parts or not any(map(len, parts)):
             raise Missing(f"no {group} runs of {', '.join(map(short, names)) or 'any agent'}")
@@ -155,87 +132,45 @@ class Study:
 
     # --- agents ---------------------------------------------------------------------------
 
-    def agents(
-        self,
-        architecture: str,
-        group: str = DEFAULT,
-        on: Sequence[str] | None = None,
-        before: int | None = None,
-        test: Test = "gain",
-        *,
-        extensive: bool | None = None,
-    ) -> list[Chosen]:
-        """Return the best checkpoint of each seed of an architecture, by seed.
-
-        Args:
-            architecture: Name of the architecture.
-            group: What the agents were trained on.
-            on: Test tasks whose reward rates are summed; all of the curve by default.
-            before: As in :meth:`curves`.
-            test: Kind of test tasks.
-            extensive: As in :meth:`curves`.
-
-        Returns:
-            The checkpoints; none if there are no such runs.
-        """
-        full = group.startswith(EXTENSIVE) if extensive is None else extensive
-        limit = _limit(group) if before is None else before
+    def agents(self, architecture: str, selection: Selection = ALL) -> list[Chosen]:
+        """Return the best checkpoint of each seed of an architecture, by seed; may be none."""
         chosen = []
-        for member in self.members_of(architecture, group):
-            curve = self.curve(member, test, extensive=full)
-            curve = curve[curve["episode"].isin(list(member.run.checkpoints))]
-            if curve.empty or curve["episode"].min() >= limit:
+        for member in self.members_of(architecture, selection.group):
+            run, curve = member.run, self.curve(member, selection)
+            curve = curve[curve["episode"].isin(list(run.checkpoints))]
+            if curve.empty or curve["episode"].min() >= selection.limit:
                 continue
-            episode = best_episode(curve, on, limit)
-            score = float(scores(curve, on, limit)[episode])
-            file = member.run.checkpoints[episode]
-            chosen.append(Chosen(architecture, member.run.seed, episode, score, file))
+            episode = best_episode(curve, selection.on, selection.limit)
+            score = float(scores(curve, selection.on, selection.limit)[episode])
+            about = (architecture, run.seed, episode, score, run.checkpoints[episode])
+            chosen.append(Chosen(*about, modules=member.modules))
         return chosen
 
-    def best(
-        self,
-        architecture: str,
-        group: str = DEFAULT,
-        on: Sequence[str] | None = None,
-        before: int | None = None,
-        test: Test = "gain",
-        *,
-        extensive: bool | None = None,
-    ) -> Chosen:
-        """Return the best seed of an architecture, the first on ties; options as :meth:`agents`.
+    def best(self, architecture: str, selection: Selection = ALL) -> Chosen:
+        """Return the best seed of an architecture, the first on ties.
 
         Raises:
             Missing: If there is none.
         """
-        found = self.agents(architecture, group, on, before, test, extensive=extensive)
+        found = self.agents(architecture, selection)
         if not found:
-            raise Missing(f"no {group} runs of {short(architecture)}")
+            raise Missing(f"no {selection.group} runs of {short(architecture)}")
         return max(found, key=lambda chosen: chosen.score)
 
     def cohort(
-        self,
-        architectures: Sequence[str],
-        group: str = DEFAULT,
-        on: Sequence[str] | None = None,
-        before: int | None = None,
-        test: Test = "gain",
-        *,
-        extensive: bool | None = None,
+        self, architectures: Sequence[str], selection: Selection = ALL
     ) -> tuple[list[Chosen], list[str]]:
         """Return all seeds of several architectures, and what is missing of them, in words.
 
         Raises:
             Missing: If there is none of any.
         """
-        each = {
-            name: self.agents(name, group, on, before, test, extensive=extensive)
-            for name in architectures
-        }
+        each = {name: self.agents(name, selection) for name in architectures}
+        group = selection.group
         missing = shortfall({name: len(found) for name, found in each.items()}, group)
-        limit = _limit(group) if before is None else before
         runs = [member.run for name in architectures for member in self.members_of(name, group)]
-        if any(max(run.checkpoints) + 1 < limit for run in runs):
-            missing.append(f"some runs end before {limit:,} trials")
+        if any(max(run.checkpoints) + 1 < selection.limit for run in runs):
+            missing.append(f"some runs end before {selection.limit:,} trials")
         if not any(each.values()):
             raise Missing("; ".join(missing))
         return [chosen for found in each.values() for chosen in found], missing
@@ -252,8 +187,8 @@ class Study:
             conditions: The conditions, which are the same for all of them.
             layers: Layers to record; those that an agent has not are left out.
         """
-        jobs = [Job(agent, conditions, tuple(layers)) for agent in agents]
-        return [result(job, place) for job, place in zip(jobs, self._done(jobs), strict=True)]
+        wanted = [Simulation(agent, conditions, tuple(layers)) for agent in agents]
+        return self.cache.results(wanted)
 
     def measure(
         self,
@@ -280,28 +215,19 @@ class Study:
             (the conditions' name) as first columns.
         """
         each = [conditions] if isinstance(conditions, Conditions) else list(conditions)
-        jobs = [Job(agent, c, tuple(layers), measure) for agent in agents for c in each]
+        wanted = [Simulation(a, c, tuple(layers), measure) for a in agents for c in each]
         tables = []
-        for job, place in zip(jobs, self._done(jobs), strict=True):
+        for one, table in zip(wanted, self.cache.results(wanted), strict=True):
             about: dict[str, Any] = {
-                "architecture": job.chosen.architecture,
-                "seed": job.chosen.seed,
-                "condition": job.conditions.name,
+                "architecture": one.chosen.architecture,
+                "seed": one.chosen.seed,
+                "condition": one.conditions.name,
             }
-            table: pd.DataFrame = result(job, place)
             table = table.drop(columns=[name for name in about if name in table])
             for k, (name, value) in enumerate(about.items()):
                 table.insert(k, name, value)
             tables.append(table)
         return pd.concat(tables, ignore_index=True)
-
-    def _done(self, jobs: Sequence[Job]) -> list[Path]:
-        places = []
-        for place in self._workshop.places(jobs):
-            places.append(place)
-            if self.progress is not None:
-                self.progress("simulations", len(places), len(jobs))
-        return places
 
     # --- conditions -----------------------------------------------------------------------
 
@@ -350,7 +276,3 @@ def shortfall(counts: dict[str, int], group: str = DEFAULT) -> list[str]:
     few = [f"{short(name)}{what} {count}" for name, count in counts.items() if 0 < count < SEEDS]
     found = [f"no {', '.join(absent)}{what}"] if absent else []
     return found + ([f"{FEW}{', '.join(few)}"] if few else [])
-
-
-def _limit(group: str) -> int:
-    return LONGEST[EXTENSIVE if group.startswith(EXTENSIVE) else DEFAULT]

@@ -12,7 +12,7 @@ from torch.nn.functional import mse_loss
 from torch.optim import Adam
 
 from modnav.acting import Noise, Segment, greedy, rollout
-from modnav.evaluation import Conditions
+from modnav.evaluation import TestTrials
 from modnav.learning import TD3, smooth_target_action
 from modnav.networks import Agent, Linear
 from modnav.task import Trials
@@ -109,7 +109,7 @@ def _before_last(segment: Segment) -> dict[str, Tensor]:
     return {name: x[:-1] for name, x in segment.inputs.items()}
 
 
-def plain_evaluation(agent: Agent, conditions: Conditions, count: int) -> list[bool]:
+def plain_evaluation(agent: Agent, conditions: TestTrials, count: int) -> list[bool]:
     """Run the first trials of some conditions one by one.
 
     Returns:

@@ -8,7 +8,7 @@ from typing import Any
 
 from modnav.runs import (
     Best,
-    Place,
+    CurveLocation,
     TrainedRun,
     best_of_run,
     best_seeds,
@@ -30,8 +30,8 @@ def main(args: Sequence[str]) -> None:
     given = _parser().parse_args(args)
     groups: dict[Path, list[Best]] = {}
     for run in find_runs(given.runs):
-        place = Place(given.task, run.task, given.extensive)
-        groups.setdefault(place.folder(given.out), []).append(_best(run, place, given))
+        location = CurveLocation(given.task, run.task, given.extensive)
+        groups.setdefault(location.folder(given.out), []).append(_best(run, location, given))
     on = "+".join(given.on) if given.on else "all test tasks"
     if given.json != "-":
         console = wide_console()
@@ -92,9 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _best(run: TrainedRun, place: Place, given: argparse.Namespace) -> Best:
+def _best(run: TrainedRun, location: CurveLocation, given: argparse.Namespace) -> Best:
     architecture = str(run.about()["architecture"])
-    path = place.file(given.out, architecture, run.seed)
+    path = location.file(given.out, architecture, run.seed)
     if not path.is_file():
         raise ValueError(f"{path} is missing; make it with `{_command(run, given)}`")
     try:

@@ -1,17 +1,25 @@
 """``modnav evaluate``: run every checkpoint of trained runs on the fixed test trials."""
 
 import argparse
-import os
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import TextColumn, TimeRemainingColumn
 
-from modnav.errors import InterruptedRunError
+from modnav.errors import InterruptedRunError, ProcessLostError
 from modnav.evaluation import EXTENSIVE_TRIALS, TRIALS
-from modnav.runs import Suite, Work, best_of_run, find_runs, plan, results
+from modnav.machine import cores
+from modnav.runs import (
+    RunEvaluation,
+    Suite,
+    WorkerPool,
+    best_of_run,
+    evaluated,
+    find_runs,
+    modules_of,
+    plan_evaluations,
+)
 
 from .terminal import best_table, progress_bar, tell_unwatched, wide_console
 
@@ -38,9 +46,10 @@ def main(args: Sequence[str]) -> None:
     trials = given.trials or (EXTENSIVE_TRIALS if given.extensive else TRIALS)
     suite = Suite(given.task, given.extensive, trials)
     runs = find_runs(given.runs, pre=given.pre)
-    works = plan(runs, suite, given.out, overwrite=given.overwrite)
-    failures = _work(works, suite, given.jobs or _processes(works))
-    _report(works, given.out)
+    planned = plan_evaluations(runs, suite, given.out, overwrite=given.overwrite)
+    with WorkerPool(given.jobs or _processes(planned), modules_of(planned)) as pool:
+        failures = _evaluate(planned, suite, pool)
+    _report(planned, given.out)
     if failures:
         raise ValueError(f"{len(failures)} could not be evaluated; the first: {failures[0]}")
 
@@ -96,35 +105,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _processes(works: Sequence[Work]) -> int:
+def _processes(planned: Sequence[RunEvaluation]) -> int:
     """Return how many processes pay."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
-    return max(1, min(cores, sum(len(work.todo) for work in works) // SHARE))
+    return max(1, min(cores(), sum(len(each.todo) for each in planned) // SHARE))
 
 
-def _work(works: Sequence[Work], suite: Suite, processes: int) -> list[str]:
+def _evaluate(planned: Sequence[RunEvaluation], suite: Suite, pool: WorkerPool) -> list[str]:
     """Evaluate what is left to do, and return why checkpoints could not be."""
     console, failures, done = Console(), [], 0
-    total = sum(len(work.todo) for work in works)
+    total = sum(len(each.todo) for each in planned)
     bar = progress_bar(console, TextColumn("checkpoints, left"), TimeRemainingColumn())
     shown = bar.add_task(f"{suite.test}, {suite.trials} trials each", total=total)
     try:
         with bar:
-            for work, episode, result in results(works, suite, processes):
-                if isinstance(result, str):
-                    failures.append(result)
+            for each, episode, found in evaluated(planned, suite, pool):
+                if isinstance(found, str):
+                    failures.append(found)
                 else:
-                    work.curve.add(episode, *result)
+                    each.curve.add(episode, *found)
                 done += 1
-                bar.update(shown, advance=1, description=f"{work.architecture} {work.run.seed}")
+                bar.update(shown, advance=1, description=f"{each.architecture} {each.run.seed}")
                 if done % LINE == 0 or done == total:
                     tell_unwatched(console, f"{done} of {total} checkpoints")
-    except BrokenProcessPool as error:
-        raise OSError(
-            f"a process died after {done} of {total} checkpoints (was there enough memory?); "
-            f"{_GO_ON}"
-        ) from error
+    except ProcessLostError as error:
+        raise OSError(f"{error} {done} of {total} checkpoints are done; {_GO_ON}") from error
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"interrupted after {done} of {total} checkpoints; {_GO_ON}"
@@ -135,12 +139,12 @@ def _work(works: Sequence[Work], suite: Suite, processes: int) -> list[str]:
 _GO_ON = "the same command goes on (without --overwrite)"
 
 
-def _report(works: Sequence[Work], out: Path) -> None:
+def _report(planned: Sequence[RunEvaluation], out: Path) -> None:
     """Print a table of each folder of curves."""
     console = wide_console()
-    folders = dict.fromkeys(work.curve.path.parent for work in works if work.curve.rows)
+    folders = dict.fromkeys(each.curve.path.parent for each in planned if each.curve.rows)
     for folder in folders:
-        there = [w for w in works if w.curve.path.parent == folder and w.curve.rows]
+        there = [w for w in planned if w.curve.path.parent == folder and w.curve.rows]
         agents = [
             best_of_run(w.curve.table(), w.architecture, w.run.seed, w.run.checkpoints)
             for w in there

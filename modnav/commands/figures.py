@@ -15,7 +15,7 @@ from rich.progress import TimeElapsedColumn
 
 from modnav.errors import InterruptedRunError
 from modnav.files import write_text_atomically
-from modnav.machine import cores
+from modnav.machine import cores, threads
 
 from .session_options import Parser
 from .terminal import progress_bar, tell_unwatched
@@ -124,8 +124,6 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
         ValueError: If a folder holds no runs.
         InterruptedRunError: If it was interrupted; what was drawn is kept.
     """
-    import torch
-
     from modnav.analysis import panels_of
     from modnav.analysis.study import Study
 
@@ -138,8 +136,6 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
     def shown(what: str, done: int, total: int) -> None:
         bar.update(inner, description=what, completed=done, total=total, visible=done < total)
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # threads gain little here, and lose much where trainings run beside
     study = Study(
         given.runs,
         given.cache or given.out / "cache",
@@ -150,7 +146,7 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
         shown,
     )
     try:
-        with bar, study:
+        with bar, study, threads(1):
             for figure, panel in panels:
                 bar.update(outer, description=f"panel {panel.name}")
                 about = _drawn(panel, study, given.out)
@@ -166,8 +162,6 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
         raise InterruptedRunError(
             f"interrupted after {len(drawn)} of {len(panels)} panels; the same command goes on"
         ) from None
-    finally:
-        torch.set_num_threads(threads)
     _report(console, drawn, given.out)
     return failed
 

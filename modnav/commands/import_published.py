@@ -13,7 +13,7 @@ from modnav.networks import Agent, describe_agent
 from modnav.published import LAYOUT, Origin, origin_of, published_agent
 from modnav.runs import read, save_agent
 
-Member = tuple[Path, Origin]
+PublishedCheckpoint = tuple[Path, Origin]
 """A published checkpoint of a run."""
 
 
@@ -93,7 +93,7 @@ def import_folder(source: Path, out: Path, *, overwrite: bool) -> None:
     if not files:
         raise ValueError(f"{source} holds no published checkpoints, {LAYOUT}")
     refused: list[str] = []
-    runs: dict[Path, list[Member]] = {}
+    runs: dict[Path, list[PublishedCheckpoint]] = {}
     for file in files:
         try:
             origin = origin_of(file)
@@ -118,7 +118,7 @@ def _refuse(reason: object, refused: list[str]) -> None:
     print(f"modnav: {reason}", file=sys.stderr)
 
 
-def _import_run(members: list[Member], folder: Path, refused: list[str]) -> int:
+def _import_run(members: list[PublishedCheckpoint], folder: Path, refused: list[str]) -> int:
     """Import the checkpoints of one run and return how many could be."""
     first, origin = members[0]
     for file, other in members:

@@ -237,7 +237,9 @@ def check_fit(config: Any) -> None:
     """
     for key, (allowed, why) in LEFT_ALONE.items():
         value = config.trainer.get(key)
-        if (type(value), value) not in [(type(x), x) for x in allowed]:  # 1 batch is not 1.0 of all
+        if (type(value), value) not in [
+            (type(x), x) for x in allowed
+        ]:  # 1 batch is not 1.0 of all
             raise ValueError(f"trainer.{key} is {value}; it must be left alone: {why}")
     optimizer = config.model.get("optimizer")
     rate = getattr(getattr(optimizer, "init_args", None), "lr", None)

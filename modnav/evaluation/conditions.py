@@ -24,7 +24,7 @@ __all__ = [
     "PERTURBATIONS",
     "PERTURBATION_PROCESS_NOISE",
     "TRIALS",
-    "Conditions",
+    "TestTrials",
     "fixed_gain_conditions",
     "fixed_perturbation_conditions",
     "gain_conditions",
@@ -58,7 +58,7 @@ PERTURBATION_PROCESS_NOISE = 0.2
 
 
 @dataclass(frozen=True)
-class Conditions:
+class TestTrials:
     """Trials of several test tasks, ready to run.
 
     Attributes:
@@ -77,8 +77,8 @@ class Conditions:
     noise: Noise
     task: TaskParameters
 
-    def to(self, device: torch.device) -> "Conditions":
-        """Return the same conditions on another device."""
+    def to(self, device: torch.device) -> "TestTrials":
+        """Return the same trials on another device."""
         return replace(
             self,
             group=self.group.to(device),
@@ -89,7 +89,7 @@ class Conditions:
 
 def gain_conditions(
     task: TaskParameters, gains: tuple[float, ...], count: int, generator: Generator, name: str
-) -> Conditions:
+) -> TestTrials:
     """Return ``count`` trials at each of several gains, with the same targets at all of them.
 
     Args:
@@ -107,7 +107,7 @@ def gain_conditions(
 
 def perturbation_conditions(
     task: TaskParameters, levels: tuple[int, ...], count: int, generator: Generator, name: str
-) -> Conditions:
+) -> TestTrials:
     """Return ``count`` trials at each of several levels of perturbation, at gain 1.
 
     Args:
@@ -150,7 +150,7 @@ def fixed_gain_conditions(
     gains: tuple[float, ...] = GAINS,
     count: int = TRIALS,
     name: str = "selection",
-) -> Conditions:
+) -> TestTrials:
     """Return the fixed test trials at several gains: always the same targets and noise draws.
 
     Args:
@@ -167,7 +167,7 @@ def fixed_perturbation_conditions(
     levels: tuple[int, ...] = PERTURBATIONS,
     count: int = TRIALS,
     name: str = "perturbation",
-) -> Conditions:
+) -> TestTrials:
     """Return the fixed test trials at several levels of perturbation.
 
     Targets, perturbations and noise draws are always the same. As published, the process noise is
@@ -204,13 +204,13 @@ def _together(
     each: list[Trials],
     generator: Generator,
     name: str,
-) -> Conditions:
+) -> TestTrials:
     trials = Trials(*(torch.cat(parts) for parts in zip(*each, strict=True)))
     count = len(trials.target)
     group = torch.arange(len(labels), device=trials.target.device)
     group = group.repeat_interleave(count // len(labels))
     noise = draw_noise(task.max_steps, count, generator)
-    return Conditions(name, labels, group, trials, noise, task)
+    return TestTrials(name, labels, group, trials, noise, task)
 
 
 def without_noise(

@@ -12,7 +12,7 @@ from modnav.acting import Rollout, greedy, rollout
 from modnav.networks import Agent
 from modnav.task import UNIT_CM, TaskParameters, signed_radial_error
 
-from .conditions import Conditions
+from .conditions import TestTrials
 
 __all__ = [
     "AVERAGES",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-def run(agent: Agent, conditions: Conditions) -> Rollout:
+def run(agent: Agent, conditions: TestTrials) -> Rollout:
     """Run all trials of some conditions, without exploration and in full precision."""
     with torch.autocast(conditions.group.device.type, enabled=False):
         return rollout(
@@ -42,7 +42,7 @@ def run(agent: Agent, conditions: Conditions) -> Rollout:
 
 
 def score(
-    agent: Agent, conditions: Conditions, trials: Rollout, discount: float = 0.97
+    agent: Agent, conditions: TestTrials, trials: Rollout, discount: float = 0.97
 ) -> dict[str, dict[str, float]]:
     """Return the columns of an evaluation for each test task.
 

@@ -5,4 +5,5 @@ from .names import *
 from .pandas_pickles import *
 from .pickles import *
 from .stand_ins import *
+from .whole import *
 from .yaml_files import *

@@ -15,7 +15,7 @@ from modnav.acting import ROLES, Collector, Segment, Sweep, Warmup, scripted_tri
 from modnav.errors import PhaseOneFailedError, require
 from modnav.evaluation import (
     GAINS,
-    Conditions,
+    TestTrials,
     fixed_gain_conditions,
     fixed_perturbation_conditions,
     gain_conditions,
@@ -182,15 +182,15 @@ class Experience(LightningDataModule):
         return Stream(self.batches)
 
     @override
-    def val_dataloader(self) -> "Stream[Conditions]":
+    def val_dataloader(self) -> "Stream[TestTrials]":
         return Stream(self.validations)
 
     @override
-    def test_dataloader(self) -> "Stream[Conditions]":
+    def test_dataloader(self) -> "Stream[TestTrials]":
         return Stream(self.perturbations)
 
     @override
-    def predict_dataloader(self) -> "Stream[Conditions]":
+    def predict_dataloader(self) -> "Stream[TestTrials]":
         return Stream(lambda: iter([self._selection()]))
 
     def batches(self) -> Iterator[Segment]:
@@ -210,18 +210,18 @@ class Experience(LightningDataModule):
                 return
             self._step()
 
-    def validations(self) -> Iterator[Conditions]:
+    def validations(self) -> Iterator[TestTrials]:
         """Yield the published in-training validation, with new targets, and the selection."""
         task = replace(without_noise(self.task, process=True), name="gain")
         count, gains = self.validation.trials, self.validation.gains
         yield gain_conditions(task, gains, count, self.generators["validation"], "training")
         yield self._selection()
 
-    def perturbations(self) -> Iterator[Conditions]:
+    def perturbations(self) -> Iterator[TestTrials]:
         """Yield the perturbation task on fixed targets."""
         yield fixed_perturbation_conditions(self.task, count=self.validation.selection_trials)
 
-    def _selection(self) -> Conditions:
+    def _selection(self) -> TestTrials:
         return fixed_gain_conditions(
             self.task, self.validation.gains, self.validation.selection_trials
         )

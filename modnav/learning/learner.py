@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from modnav.acting import Rollout, Segment
 from modnav.errors import DivergedError, require
-from modnav.evaluation import Conditions, run, score, trial_statistics
+from modnav.evaluation import TestTrials, run, score, trial_statistics
 from modnav.networks import FORMAT, Actor, Agent, Critic, TwinCritic, describe_agent, init_weights
 from modnav.task import UNIT_CM
 
@@ -87,7 +87,7 @@ class TD3(LightningModule):
         self.updates = 0
         self.losses: dict[str, list[Tensor]] = {"critic": [], "actor": []}
         self.results: dict[str, dict[str, dict[str, float]]] = {}
-        self.shown: tuple[Conditions, Rollout] | None = None
+        self.shown: tuple[TestTrials, Rollout] | None = None
         self.generator: Generator | None = None
 
     @override
@@ -166,7 +166,7 @@ class TD3(LightningModule):
         return means
 
     @override
-    def validation_step(self, conditions: Conditions, batch_idx: int) -> None:
+    def validation_step(self, conditions: TestTrials, batch_idx: int) -> None:
         """Run the agent in test conditions and log how it did."""
         trials = run(self.agent, conditions)
         rows = score(self.agent, conditions, trials, self.discount)
@@ -187,12 +187,12 @@ class TD3(LightningModule):
             self.log("step", float(experience.counters.total_trials), sync_dist=True)
 
     @override
-    def test_step(self, conditions: Conditions, batch_idx: int) -> None:
+    def test_step(self, conditions: TestTrials, batch_idx: int) -> None:
         """Run the agent in test conditions and log how it did."""
         self.validation_step(conditions, batch_idx)
 
     @override
-    def predict_step(self, conditions: Conditions, batch_idx: int) -> pd.DataFrame:
+    def predict_step(self, conditions: TestTrials, batch_idx: int) -> pd.DataFrame:
         """Run the agent in test conditions and return a row for each trial (cm, s)."""
         trials = run(self.agent, conditions)
         statistics = trial_statistics(self.agent, trials, conditions.task, self.discount)

@@ -10,7 +10,7 @@ from torch import nn
 
 from .sequence import AbstractSequence
 
-__all__ = ["FORMAT", "Description", "describe", "rebuild"]
+__all__ = ["FORMAT", "Description", "describe", "own_modules", "rebuild"]
 
 FORMAT = 1
 """Version of what a checkpoint says about its agent, under the key ``modnav``."""
@@ -39,6 +39,19 @@ def describe(module: nn.Module) -> Description:
             )
         arguments[name] = _plain(getattr(module, name), f"{kind.__qualname__}.{name}")
     return {"class_path": _address(kind), "init_args": arguments}
+
+
+def own_modules(description: Any) -> set[str]:
+    """Return the modules that a description names classes of, but for those of modnav."""
+    found, todo = set(), [description]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, Mapping):
+            found.add(str(part.get("class_path", "")).rpartition(".")[0])
+            todo += part.values()
+        elif isinstance(part, (list, tuple)):
+            todo += part
+    return {name for name in found if name.split(".")[0] not in ("", "modnav")}
 
 
 def _address(kind: type) -> str:

@@ -4,5 +4,6 @@ from .checkpoints import *
 from .curve import *
 from .evaluate import *
 from .folder import *
+from .jobs import *
 from .selection import *
 from .trained import *

@@ -28,9 +28,9 @@ __all__ = [
     "FIRST",
     "INTERVAL",
     "METRICS",
-    "Place",
+    "CurveLocation",
+    "CurveSettings",
     "Rows",
-    "Settings",
     "TrainingCurve",
     "digest",
     "read_curve",
@@ -61,7 +61,7 @@ Rows = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
-class Settings:
+class CurveSettings:
     """What a curve depends on beside the weights.
 
     Attributes:
@@ -83,7 +83,7 @@ class Settings:
         return json.loads(json.dumps(asdict(self)))
 
 
-class Place(NamedTuple):
+class CurveLocation(NamedTuple):
     """What decides the path of a curve.
 
     Attributes:
@@ -128,7 +128,7 @@ class TrainingCurve:
         ValueError: If there is a file of other settings or of unknown ones.
     """
 
-    def __init__(self, path: Path, settings: Settings, *, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, settings: CurveSettings, *, overwrite: bool = False) -> None:
         self.path = path
         self.settings = settings
         self.rows: dict[int, Rows] = {}

@@ -1,29 +1,30 @@
 """Evaluate the checkpoints of runs, in one process or in several."""
 
-import importlib
-import re
-import signal
-import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal, NamedTuple
-
-import torch
+from typing import Any, Literal, NamedTuple
 
 from modnav import evaluation
-from modnav.networks import describe_agent
+from modnav.networks import describe_agent, own_modules
 from modnav.task import TaskParameters
 
-from .checkpoints import load_agent
-from .curve import Place, Rows, Settings, TrainingCurve, digest
+from .checkpoints import read
+from .curve import CurveLocation, CurveSettings, Rows, TrainingCurve
+from .jobs import WorkerPool
 from .trained import TrainedRun
 
-__all__ = ["Result", "Suite", "Work", "plan", "results"]
+__all__ = [
+    "Evaluation",
+    "RunEvaluation",
+    "Suite",
+    "curve_settings",
+    "evaluate_checkpoint",
+    "evaluated",
+    "modules_of",
+    "plan_evaluations",
+]
 
 
 class Suite(NamedTuple):
@@ -39,7 +40,7 @@ class Suite(NamedTuple):
     extensive: bool
     trials: int
 
-    def conditions(self, task: TaskParameters) -> evaluation.Conditions:
+    def test_trials(self, task: TaskParameters) -> evaluation.TestTrials:
         """Return the fixed trials for agents that were trained on a task."""
         if self.test == "gain":
             gains = evaluation.EXTENSIVE_GAINS if self.extensive else evaluation.GAINS
@@ -50,11 +51,11 @@ class Suite(NamedTuple):
         return evaluation.fixed_perturbation_conditions(task, levels, self.trials)
 
 
-_conditions = lru_cache(maxsize=4)(Suite.conditions)
+_test_trials = lru_cache(maxsize=4)(Suite.test_trials)
 
 
 @dataclass
-class Work:
+class RunEvaluation:
     """A run and its curve.
 
     Attributes:
@@ -70,9 +71,13 @@ class Work:
     todo: list[int]
 
 
-def plan(
+Evaluation = tuple[str, Rows]
+"""Digest of a checkpoint, and what was measured of it."""
+
+
+def plan_evaluations(
     runs: Sequence[TrainedRun], suite: Suite, out: Path, *, overwrite: bool = False
-) -> list[Work]:
+) -> list[RunEvaluation]:
     """Open the curves of runs and see what is left to do, before anything is run.
 
     Args:
@@ -85,108 +90,92 @@ def plan(
         ValueError: If a run cannot be read, its curve cannot be continued, or two runs have the
             same.
     """
-    works: dict[Path, Work] = {}
+    planned: dict[Path, RunEvaluation] = {}
     for run in runs:
         about = run.about()
         architecture = str(about["architecture"])
-        place = Place(suite.test, run.task, suite.extensive, run.pre)
-        path = place.file(out, architecture, run.seed)
-        if path in works:
+        location = CurveLocation(suite.test, run.task, suite.extensive, run.pre)
+        path = location.file(out, architecture, run.seed)
+        if path in planned:
             raise ValueError(
-                f"{works[path].run.folder} and {run.folder} both make {path}; "
+                f"{planned[path].run.folder} and {run.folder} both make {path}; "
                 "evaluate them apart, each with an --out of its own"
             )
-        conditions = _conditions(suite, run.task)
-        settings = Settings(
-            conditions.labels, suite.trials, conditions.task, run.discount, about["agent"]
-        )
+        settings = curve_settings(run, suite, about["agent"])
         curve = TrainingCurve(path, settings, overwrite=overwrite)
         todo = [k for k, file in run.checkpoints.items() if not curve.holds(k, file)]
-        works[path] = Work(run, architecture, curve, todo)
-    return list(works.values())
+        planned[path] = RunEvaluation(run, architecture, curve, todo)
+    return list(planned.values())
 
 
-Result = tuple[str, Rows] | str
-"""Digest of a checkpoint and what was measured of it, or why it could not be."""
+def curve_settings(run: TrainedRun, suite: Suite, agent: Mapping[str, Any]) -> CurveSettings:
+    """Return what the curve of a run depends on beside the weights.
+
+    Args:
+        run: The run.
+        suite: What it is tested on.
+        agent: Description of its agent.
+    """
+    tests = _test_trials(suite, run.task)
+    return CurveSettings(tests.labels, suite.trials, tests.task, run.discount, agent)
 
 
-def results(
-    works: Sequence[Work], suite: Suite, processes: int = 1
-) -> Iterator[tuple[Work, int, Result]]:
-    """Evaluate what is left to do and yield results, with their episodes, as they come.
+def modules_of(planned: Sequence[RunEvaluation]) -> set[str]:
+    """Return the modules of the user's own that the agents of runs are made of."""
+    return own_modules([each.curve.settings.agent for each in planned])
+
+
+def evaluated(
+    planned: Sequence[RunEvaluation], suite: Suite, pool: WorkerPool
+) -> Iterator[tuple[RunEvaluation, int, Evaluation | str]]:
+    """Evaluate what is left to do, and yield run, episode and result as they come.
+
+    In place of a result there may be the reason why a checkpoint cannot be evaluated.
 
     Raises:
-        BrokenProcessPool: If a process died.
+        ProcessLostError: If a process died.
     """
-    jobs = [(work, episode) for work in works for episode in work.todo]
-    processes = min(processes, len(jobs))
-    if processes < 2:
-        with _one_thread():
-            for work, episode in jobs:
-                yield work, episode, _evaluate(*_job(work, episode, suite))
-        return
-    with ProcessPoolExecutor(
-        processes,
-        mp_context=get_context("spawn"),
-        initializer=_begin_process,
-        initargs=(_own_modules(works),),
-    ) as pool:
-        try:
-            futures = {
-                pool.submit(_evaluate, *_job(work, episode, suite)): (work, episode)
-                for work, episode in jobs
-            }
-            for future in as_completed(futures):
-                yield *futures[future], future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    calls = {
+        (k, episode): (each.run.checkpoints[episode], each.run.task, each.curve.settings, suite)
+        for k, each in enumerate(planned)
+        for episode in each.todo
+    }
+    for (k, episode), found in pool.results(_tried, calls):
+        yield planned[k], episode, found
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one core: threads gain little here, and lose much where trainings run beside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _tried(*arguments: Any) -> Evaluation | str:
     try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _own_modules(works: Sequence[Work]) -> list[str]:
-    """Return the modules of the user's own that agents are made of and that were imported here."""
-    named = re.findall(
-        r"'class_path': '([\w.]+)\.\w+'", str([w.curve.settings.agent for w in works])
-    )
-    return sorted({name for name in named if name in sys.modules and name[:7] != "modnav."})
-
-
-def _begin_process(modules: Sequence[str]) -> None:
-    for name in modules:
-        importlib.import_module(name)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the process that writes
-    torch.set_num_threads(1)
-
-
-def _job(work: Work, episode: int, suite: Suite) -> tuple[Path, TaskParameters, Settings, Suite]:
-    return work.run.checkpoints[episode], work.run.task, work.curve.settings, suite
-
-
-def _evaluate(checkpoint: Path, task: TaskParameters, settings: Settings, suite: Suite) -> Result:
-    """Run a checkpoint on the fixed trials."""
-    try:
-        content = digest(checkpoint)
-        agent = load_agent(checkpoint)
-    except (ValueError, OSError) as error:
+        return evaluate_checkpoint(*arguments)
+    except ValueError as error:
         return str(error)
+
+
+def evaluate_checkpoint(
+    checkpoint: Path, task: TaskParameters, settings: CurveSettings, suite: Suite
+) -> Evaluation:
+    """Run a checkpoint on the fixed trials.
+
+    Args:
+        checkpoint: The file.
+        task: What the agent was trained on.
+        settings: What the curve depends on.
+        suite: What it is tested on.
+
+    Raises:
+        ValueError: If it cannot be read or run, or is of another agent than that of the settings.
+    """
+    found = read(checkpoint)
+    agent = found.agent()
     if describe_agent(agent) != settings.agent:
-        return (
+        raise ValueError(
             f"{checkpoint} holds an agent other than the run's first checkpoint "
             f"({agent.architecture}); one file holds one architecture"
         )
-    conditions = _conditions(suite, task)
+    tests = _test_trials(suite, task)
     try:
-        trials = evaluation.run(agent, conditions)
-        return content, evaluation.score(agent, conditions, trials, settings.discount)
+        trials = evaluation.run(agent, tests)
+        return found.digest, evaluation.score(agent, tests, trials, settings.discount)
     except (RuntimeError, MemoryError) as error:
-        return f"{checkpoint}: {' '.join(str(error).split()) or type(error).__name__}"
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{checkpoint}: {told}") from error

@@ -3,14 +3,17 @@ import shutil
 import pytest
 import torch
 import yaml
+from job_calls import own_agent
 
+from modnav import machine
 from modnav.cli import main
 from modnav.commands import evaluate
+from modnav.errors import ProcessLostError
 from modnav.evaluation import fixed_gain_conditions, fixed_perturbation_conditions, run, score
 from modnav.learning import TD3, Experience, Validation
 from modnav.networks import build_agent, describe_agent, rebuild_agent
+from modnav.runs import WorkerPool, find_runs, read_curve, save_agent
 from modnav.runs import evaluate as evaluating
-from modnav.runs import find_runs, read_curve, save_agent
 from modnav.task import TaskParameters
 
 TRIALS = ["--trials", "6"]
@@ -119,21 +122,19 @@ def test_evaluate_gives_the_numbers_of_the_validation_while_training(tmp_path, m
     evaluated(tmp_path / "data", folder)
     path = tmp_path / "data" / "training_curve" / "gain" / "Actor3Critic5_seed0.csv"
     table = read_curve(path).set_index("task")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     for enabled in (False, True):
         _, selection = experience.validations()
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+        amp = torch.autocast("cpu", torch.bfloat16, enabled=enabled)
+        with machine.threads(1), torch.no_grad(), amp:
             module.validation_step(selection, 0)
         for task, row in module.results["selection"].items():
             assert table.loc[task, list(row)].to_dict() == row
-    torch.set_num_threads(threads)
 
 
 def test_what_is_there_is_not_done_again(trained, tmp_path, monkeypatch, capsys):
     files = evaluated(tmp_path / "data", trained)
     with monkeypatch.context() as patch:
-        patch.setattr(evaluating, "_evaluate", None)
+        patch.setattr(evaluating, "evaluate_checkpoint", None)
         assert evaluated(tmp_path / "data", trained) == files
     assert "EKF 3 3 (+0)" in " ".join(capsys.readouterr().out.split())
 
@@ -166,7 +167,7 @@ def test_a_half_written_curve_is_continued(trained, tmp_path):
 
 def test_an_interrupted_evaluation_goes_on(trained, tmp_path, monkeypatch, capsys):
     files = evaluated(tmp_path / "data", trained)
-    done, measure = [], evaluating._evaluate
+    done, measure = [], evaluating.evaluate_checkpoint
 
     def interrupted(checkpoint, *given):
         if len(done) == 2:
@@ -176,13 +177,13 @@ def test_an_interrupted_evaluation_goes_on(trained, tmp_path, monkeypatch, capsy
 
     words = ["evaluate", trained, *TRIALS, "--out", tmp_path / "other"]
     with monkeypatch.context() as patch:
-        patch.setattr(evaluating, "_evaluate", interrupted)
+        patch.setattr(evaluating, "evaluate_checkpoint", interrupted)
         line = said(capsys, *words, status=130)
     assert line.startswith("interrupted after 2 of 3 checkpoints; the same command goes on")
     assert done == ["00499.ckpt", "00999.ckpt"]
     monkeypatch.setattr(
         evaluating,
-        "_evaluate",
+        "evaluate_checkpoint",
         lambda file, *given: done.append(file.name) or measure(file, *given),
     )
     assert evaluated(tmp_path / "other", trained) == files
@@ -190,26 +191,33 @@ def test_an_interrupted_evaluation_goes_on(trained, tmp_path, monkeypatch, capsy
 
 
 def test_processes_give_the_same(trained, tmp_path):
-    second = make_run(tmp_path / "runs" / "EKF-gain" / "seed4", ["00499", "00999"])
+    second = make_run(tmp_path / "runs" / "own" / "seed4", [])
+    for episode in ("00499", "00999"):
+        save_agent(own_agent(), second / "checkpoints" / f"{episode}.ckpt")
     files = evaluated(tmp_path / "data", trained, second, "--jobs", "1")
-    assert evaluated(tmp_path / "other", trained.parent, "--jobs", "2") == files
+    assert evaluated(tmp_path / "other", tmp_path / "runs", "--jobs", "2") == files
+
+
+def test_a_process_that_dies_leaves_what_is_done(trained, tmp_path, monkeypatch, capsys):
+    def died(self, function, calls):
+        yield next(iter(calls)), function(*next(iter(calls.values())))
+        raise ProcessLostError("a process died.")
+
+    monkeypatch.setattr(WorkerPool, "results", died)
+    line = said(capsys, "evaluate", trained, *TRIALS, "--out", tmp_path / "data")
+    assert line.startswith("a process died. 1 of 3 checkpoints are done; the same command goes on")
+    path = tmp_path / "data" / "training_curve" / "gain" / "EKF_seed3.csv"
+    assert read_curve(path)["episode"].unique().tolist() == [499]
 
 
 def test_processes_are_started_only_for_many_checkpoints(monkeypatch):
-    monkeypatch.setattr(evaluate.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
 
-    def works(count):
-        return [evaluating.Work(None, "", None, list(range(count)))]
+    def planned(count):
+        return [evaluating.RunEvaluation(None, "", None, list(range(count)))]
 
-    assert [evaluate._processes(works(n)) for n in (0, 1, 20, 39, 40, 100, 999)] == [
-        1,
-        1,
-        1,
-        1,
-        2,
-        5,
-        8,
-    ]
+    found = [evaluate._processes(planned(n)) for n in (0, 1, 20, 39, 40, 100, 999)]
+    assert found == [1, 1, 1, 1, 2, 5, 8]
 
 
 def test_other_settings_are_refused_unless_overwritten(trained, tmp_path, capsys):

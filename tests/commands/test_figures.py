@@ -1,4 +1,10 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -126,6 +132,41 @@ def test_an_interrupted_command_keeps_what_is_drawn(few, runs, tmp_path, monkeyp
     assert error.value.code == 130
     assert "1 of 2 panels; the same command goes on" in capsys.readouterr().err
     assert len(json.loads((tmp_path / "figures.json").read_text())["panels"]) == 1
+
+
+def running(process):
+    """Return whether a process has not ended; of one that has, its parent may not know yet."""
+    try:
+        return bool(Path(f"/proc/{process}/cmdline").read_bytes())
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="it lists no processes")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_processes_end_with_the_command_however_that_ends(number, tmp_path):
+    for seed in range(2):
+        make_run(tmp_path / "runs" / f"seed{seed}", "EKF", seed)
+    words = ["figures", "runs", "--out", "out", "--figure", "2", "--workers", "2"]
+    command = subprocess.Popen([sys.executable, "-m", "modnav", *words], cwd=tmp_path)
+    processes = []
+    try:
+        while not any((tmp_path / "out" / "cache").rglob("simulations/*/*")):
+            assert command.poll() is None
+            time.sleep(0.05)
+        listed = Path(f"/proc/{command.pid}/task/{command.pid}/children").read_text()
+        processes = [int(process) for process in listed.split()]
+        assert sum(map(running, processes)) >= 2
+        command.send_signal(number)
+        assert command.wait(60) == -number
+        until = time.monotonic() + 60
+        while any(map(running, processes)) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not any(map(running, processes))
+    finally:
+        for process in filter(running, [command.pid, *processes]):
+            os.kill(process, signal.SIGKILL)
+        command.wait(60)
 
 
 def test_mistakes_are_one_line(runs, tmp_path, capsys):

@@ -47,11 +47,11 @@ def test_the_umask_tells_who_may_read(umask, mode, tmp_path):
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == mode
 
 
-@pytest.mark.parametrize("name", [".x.csv", f".x.csv.{os.getpid()}", f".x.{os.getpid()}.csv"])
-def test_a_link_under_a_name_that_could_be_foreseen_is_not_followed(name, tmp_path):
+@pytest.mark.parametrize("form", [".x.csv", ".x.csv.{}", ".x.{}.csv"])
+def test_a_link_under_a_name_that_could_be_foreseen_is_not_followed(form, tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("untouched")
-    (tmp_path / name).symlink_to(victim)
+    (tmp_path / form.format(os.getpid())).symlink_to(victim)
     (tmp_path / "x.csv").symlink_to(victim)
     write_text_atomically("new", tmp_path / "x.csv")
     assert victim.read_text() == "untouched"

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from curve_files import SETTINGS, TASKS, checkpoint, make, rows_of
 
-from modnav.runs import COLUMNS, Place, TrainingCurve, digest, read_curve
+from modnav.runs import COLUMNS, CurveLocation, TrainingCurve, digest, read_curve
 from modnav.task import TaskParameters
 
 
@@ -34,7 +34,7 @@ def files_of(folder, name="a"):
 )
 def test_folders_and_names_are_the_published_ones(test, noise, options, expected):
     task = TaskParameters(process_noise=noise[0], observation_noise=noise[1])
-    path = Place(test, task, **options).file(Path("data"), "Actor3Critic5", 7)
+    path = CurveLocation(test, task, **options).file(Path("data"), "Actor3Critic5", 7)
     assert path.as_posix() == f"data/training_curve/{expected}/Actor3Critic5_seed7.csv"
 
 

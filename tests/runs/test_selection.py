@@ -17,7 +17,7 @@ from modnav.runs import (
     best_seeds,
     digest,
     find_runs,
-    plan,
+    plan_evaluations,
     save_agent,
     scores,
 )
@@ -118,7 +118,7 @@ def make_run(folder, rates, out, name="EKF", noise=(0.2, 0.1)):
     agent = build_agent(name)
     for episode in rates:
         save_agent(agent, folder / "checkpoints" / f"{episode:05d}.ckpt")
-    (work,) = plan(find_runs([folder]), Suite("gain", False, 5), out)
+    (work,) = plan_evaluations(find_runs([folder]), Suite("gain", False, 5), out)
     for episode, each in rates.items():
         rows = {
             task: {**dict.fromkeys(METRICS, 0.0), "reward_rate": rate}

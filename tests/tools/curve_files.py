@@ -2,11 +2,11 @@
 
 import math
 
-from modnav.runs import METRICS, Settings, TrainingCurve, digest
+from modnav.runs import METRICS, CurveSettings, TrainingCurve, digest
 from modnav.task import TaskParameters
 
 TASKS = ("gain1x", "gain1.5x")
-SETTINGS = Settings(TASKS, 50, TaskParameters(), 0.97, {"actor": {"in_features": 6}})
+SETTINGS = CurveSettings(TASKS, 50, TaskParameters(), 0.97, {"actor": {"in_features": 6}})
 
 
 def rows_of(episode):

@@ -88,7 +88,7 @@ def test_agents_that_never_stop_are_drawn_and_told(tmp_path):
 
 def test_learning_tables_are_means_over_seeds(tiny_study):
     table = fig1.compute_1f(tiny_study)
-    curves = tiny_study.curves(architectures=[MODULAR])
+    curves = tiny_study.curves([MODULAR])
     rows = curves[(curves["task"] == "gain1x") & (curves["episode"] == 999)]
     found = table[(table["architecture"] == MODULAR) & (table["episode"] == 999)].iloc[0]
     assert found["mean"] == pytest.approx(rows["reward_fraction"].mean())
@@ -282,7 +282,7 @@ def test_every_seed_is_compared(tiny_study):
     table = seeds.compute_seeds(tiny_study)
     each = table[table["quantity"] == "seed"]
     assert len(each) == len(seeds.MEASURES) * len(MAIN) * 2
-    rates = tiny_study.curves(architectures=MAIN).query("task == 'gain2x' and episode == 999")
+    rates = tiny_study.curves(MAIN).query("task == 'gain2x' and episode == 999")
     found = each[each["measure"] == "reward_rate gain2x"]["value"]
     assert found.tolist() == rates["reward_rate"].tolist()
     modular = table[(table["quantity"] == "comparison") & (table["architecture"] == MODULAR)]

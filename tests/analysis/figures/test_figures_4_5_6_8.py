@@ -116,7 +116,7 @@ def test_auc_of_agents_is_that_of_their_trials(tiny_study):
 
 def test_learning_curves_are_of_the_gains_that_were_not_trained(tiny_study):
     table = table_of("4g", tiny_study)
-    curves = tiny_study.curves("default", "gain", [HOLISTIC])
+    curves = tiny_study.curves([HOLISTIC])
     rows = curves[(curves["seed"] == 1) & (curves["episode"] == 999)].set_index("task")
     expected = rows.loc[["gain1.5x", "gain2x"], "reward_rate"].mean()
     mine = table[(table["architecture"] == HOLISTIC) & (table["seed"] == 1)]

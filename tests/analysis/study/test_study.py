@@ -1,3 +1,5 @@
+import os
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -5,13 +7,17 @@ import pandas as pd
 import pytest
 import torch
 from analysis_runs import EPISODES, SEEDS, die, make_animal, make_run, steering_agent
+from job_calls import own_agent
 
 from modnav.analysis.figures.extensive import cohort
 from modnav.analysis.measures import outcomes, performance_of
 from modnav.analysis.study import (
-    Job,
+    Conditions,
     Missing,
+    Selection,
+    Simulation,
     Study,
+    curves,
     find_members,
     group_of,
     identity,
@@ -21,9 +27,10 @@ from modnav.analysis.study import (
     simulation,
     trials_of,
 )
-from modnav.evaluation import Conditions, fixed_gain_conditions, run, score
+from modnav.errors import ProcessLostError
+from modnav.evaluation import fixed_gain_conditions, run, score
 from modnav.published import monkey_recordings, write_published
-from modnav.runs import COLUMNS, Place
+from modnav.runs import COLUMNS, CurveLocation, save_agent
 from modnav.tables import check
 from modnav.task import TaskParameters
 
@@ -107,7 +114,7 @@ def published(tmp_path):
     rows = [
         (e, t, 0.5, 1, 1, e / 1000, 0, 0, 0, e) for e in (499, 999) for t in ("gain1x", "gain2x")
     ]
-    path = Place("gain", TaskParameters()).file(data, "EKF", 3)
+    path = CurveLocation("gain", TaskParameters()).file(data, "EKF", 3)
     path.parent.mkdir(parents=True)
     pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(path, index=False)
     return data
@@ -116,7 +123,7 @@ def published(tmp_path):
 def test_the_published_layout_is_read(published, tmp_path):
     study = Study([published], tmp_path / "cache", trials=4)
     assert [(m.group, m.run.seed) for m in study.members] == [("default", 3), ("noise 0.1_0.2", 3)]
-    (chosen,) = study.agents("EKF", on=["gain1x"])
+    (chosen,) = study.agents("EKF", Selection(on=("gain1x",)))
     assert (chosen.episode, chosen.seed, chosen.score) == (999, 3, 0.999)
     assert chosen.agent().architecture == "EKF"
     table = study.measure([chosen], Conditions("c", study.prior_targets(4)), trials_of)
@@ -126,14 +133,14 @@ def test_the_published_layout_is_read(published, tmp_path):
 def test_published_agents_without_a_curve_are_missing(published, tmp_path):
     study = Study([published], tmp_path / "cache", trials=4)
     with pytest.raises(Missing, match="no training curve"):
-        study.agents("EKF", "noise 0.1_0.2")
+        study.agents("EKF", Selection("noise 0.1_0.2"))
 
 
 # --- curves -------------------------------------------------------------------------------
 
 
 def test_curves_are_those_of_the_training(tiny_study):
-    table = tiny_study.curves(architectures=[MODULAR])
+    table = tiny_study.curves([MODULAR])
     assert list(table.columns) == [*COLUMNS, "architecture", "seed"]
     assert sorted(set(table["episode"])) == list(EPISODES)
     assert table["seed"].nunique() == SEEDS
@@ -145,9 +152,9 @@ def test_curves_are_those_of_the_training(tiny_study):
 
 def test_curves_that_the_training_lacks_are_made(own):
     member = own.members[0]
-    table = own.curve(member, "perturbation")
+    table = own.curve(member, Selection(test="perturbation"))
     assert set(table["task"]) == {"perturbation0", "perturbation1"}
-    extensive = own.curve(member, extensive=True)
+    extensive = own.curve(member, Selection(extensive=True))
     assert set(extensive["task"]) == {"gain1x", "gain2x", "gain3x", "gain4x"}
 
 
@@ -163,10 +170,10 @@ def test_curves_that_are_made_are_those_of_the_fixed_trials(own):
 
 
 def test_curves_are_not_made_twice(own, monkeypatch):
-    own.curve(own.members[0], "perturbation")
-    again = Study([own.members[0].run.folder], own.cache, trials=8)
-    monkeypatch.setattr("modnav.runs.evaluate._evaluate", None)
-    assert len(again.curve(again.members[0], "perturbation")) == 2 * len(EPISODES)
+    made = own.curve(own.members[0], Selection(test="perturbation"))
+    again = Study([own.members[0].run.folder], own.cache.folder, trials=8)
+    monkeypatch.setattr(curves, "evaluate_checkpoint", None)
+    assert again.curve(again.members[0], Selection(test="perturbation")).equals(made)
 
 
 def test_a_log_with_gaps_is_not_used(own):
@@ -186,14 +193,14 @@ def test_phase_one_is_not_in_a_curve(own):
 
 def test_curves_of_nothing_are_missing(tiny_study):
     with pytest.raises(Missing, match="no extensive runs of Modular"):
-        tiny_study.curves("extensive", architectures=[MODULAR])
+        tiny_study.curves([MODULAR], Selection("extensive"))
 
 
 def test_curves_end_where_the_default_training_does(tmp_path):
     make_run(tmp_path / "seed0", "EKF", 0, (499, 9999, 10499), trials=10_000)
     study = Study([tmp_path], tmp_path / "cache")
     assert study.members[0].group == "extensive"
-    table = study.curves("extensive", before=10_000, extensive=False)
+    table = study.curves(None, Selection("extensive", before=10_000, extensive=False))
     assert table["episode"].max() == 9999
 
 
@@ -201,9 +208,9 @@ def test_curves_end_where_the_default_training_does(tmp_path):
 
 
 def test_agents_are_the_best_checkpoints_by_seed(tiny_study):
-    found = tiny_study.agents(MODULAR, on=["gain1x"])
+    found = tiny_study.agents(MODULAR, Selection(on=("gain1x",)))
     assert [agent.seed for agent in found] == list(range(SEEDS))
-    curves = tiny_study.curves(architectures=[MODULAR])
+    curves = tiny_study.curves([MODULAR])
     one = curves[(curves["task"] == "gain1x") & (curves["seed"] == 0)]
     assert found[0].score == one["reward_rate"].max()
     assert found[0].episode == one.loc[one["reward_rate"].idxmax(), "episode"]
@@ -215,8 +222,8 @@ def test_best_is_the_best_seed(tiny_study):
 
 
 def test_checkpoints_before_a_trial(tiny_study):
-    assert {a.episode for a in tiny_study.agents(MODULAR, before=999)} == {499}
-    assert tiny_study.agents(MODULAR, before=499) == []
+    assert {a.episode for a in tiny_study.agents(MODULAR, Selection(before=999))} == {499}
+    assert tiny_study.agents(MODULAR, Selection(before=499)) == []
 
 
 def test_architectures_that_are_not_there(tiny_study):
@@ -300,7 +307,7 @@ def test_nothing_is_simulated_twice(own, monkeypatch):
     first = own.measure(agents, conditions, trials_of)
     monkeypatch.setattr(simulation, "record", None)
     renamed = Conditions("other name", own.prior_targets(2000))
-    again = Study([own.members[0].run.folder], own.cache, trials=8)
+    again = Study([own.members[0].run.folder], own.cache.folder, trials=8)
     second = again.measure(again.agents("EKF"), renamed, trials_of)
     assert second["end_x_cm"].equals(first["end_x_cm"])
     assert set(second["condition"]) == {"other name"}
@@ -324,33 +331,10 @@ def test_what_the_trials_depend_on_is_in_the_key(own, change):
 
 def test_another_checkpoint_at_the_same_path_is_simulated_anew(own):
     (agent,) = own.agents("EKF")
-    job = Job(agent, Conditions("c", own.prior_targets(2000)), (), trials_of)
-    before = job.place(own.cache)
-    from modnav.runs import save_agent
-
+    wanted = Simulation(agent, Conditions("c", own.prior_targets(2000)), (), trials_of)
+    before = wanted.key()
     save_agent(steering_agent("EKF", 5), agent.checkpoint)
-    assert job.place(own.cache) != before
-
-
-def test_another_library_simulates_anew(own, tmp_path, monkeypatch):
-    (agent,) = own.agents("EKF")
-    job = Job(agent, Conditions("c", own.prior_targets(2000)), (), trials_of)
-    before = job.place(own.cache)
-    simulation.library.cache_clear()
-    assert job.place(own.cache) == before
-    sources = tmp_path / "modnav"
-    sources.mkdir()
-    (sources / "task.py").write_text("STEP = 0.1")
-    monkeypatch.setattr(simulation.modnav, "__file__", str(sources / "__init__.py"))
-    found = set()
-    for text in ("STEP = 0.1", "STEP = 0.2"):
-        (sources / "task.py").write_text(text)
-        simulation.library.cache_clear()
-        found.add(job.place(own.cache))
-    assert len({before, *found}) == 3
-    monkeypatch.undo()
-    simulation.library.cache_clear()
-    assert job.place(own.cache) == before
+    assert wanted.key() != before
 
 
 def test_identities_tell_functions_and_their_arguments_apart():
@@ -401,11 +385,40 @@ def test_several_processes_find_the_same(tiny_study, tmp_path):
     assert seen == [("simulations", 1, 2), ("simulations", 2, 2)]
 
 
+def test_processes_know_modules_of_the_users_own(tmp_path):
+    for seed in range(2):
+        run = make_run(tmp_path / "runs" / f"seed{seed}", "EKF", seed, (499,))
+        save_agent(own_agent(), run / "checkpoints" / "00499.ckpt")
+    with Study([tmp_path / "runs"], tmp_path / "cache", trials=4, workers=2) as study:
+        conditions = Conditions("c", study.prior_targets(4))
+        agents = study.agents("custom")
+        assert len(study.measure(agents, conditions, trials_of)) == 8
+    assert [agent.modules for agent in agents] == [("job_calls",)] * 2
+    alone = replace(agents[0], modules=())
+    assert Simulation(alone, conditions).key() != Simulation(agents[0], conditions).key()
+
+
+def test_what_killed_processes_left_is_in_nobodys_way_and_goes(own):
+    (agent,) = own.agents("EKF")
+    conditions = Conditions("c", own.prior_targets(4))
+    path = own.cache.path(Simulation(agent, conditions))
+    for name in (str(os.getpid()), "old.part", "new.part"):
+        left = path.with_name(f".{path.name}.{name}") / path.name
+        left.mkdir(parents=True)
+        for folder in (left, left.parent):
+            (folder / "trials.parquet").write_text("half")
+    os.utime(path.with_name(f".{path.name}.old.part"), (0, 0))
+    assert len(own.simulate([agent], conditions)[0].trials) == 4
+    Study([own.members[0].run.folder], own.cache.folder)
+    assert path.with_name(f".{path.name}.new.part").exists()
+    assert not path.with_name(f".{path.name}.old.part").exists()
+
+
 def test_a_process_that_dies_is_told_and_the_next_jobs_are_done(tiny_study, tmp_path):
     folders = [m.run.folder for m in tiny_study.members_of(MODULAR)]
     with Study(folders, tmp_path, trials=4, workers=2) as study:
         agents, conditions = study.agents(MODULAR), Conditions("c", study.prior_targets(4))
-        with pytest.raises(RuntimeError, match="a process died"):
+        with pytest.raises(ProcessLostError, match="a process died"):
             study.measure(agents, conditions, die)
         assert len(study.measure(agents, conditions, trials_of)) == 8
 

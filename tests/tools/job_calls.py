@@ -1,0 +1,45 @@
+"""What the tests of the pool call in its processes, and an agent's module of a user's own."""
+
+import os
+import signal
+import sys
+import time
+
+import torch
+
+from modnav.networks import Agent, KalmanBelief, build_agent, describe_agent, rebuild_agent
+
+
+class OwnBelief(KalmanBelief):
+    """A belief that modnav does not know."""
+
+
+def own_agent() -> Agent:
+    """Return an agent that is made of a module of the user's own."""
+    description = describe_agent(build_agent("EKF"))
+    description["actor"]["belief"]["class_path"] = f"{__name__}.{OwnBelief.__name__}"
+    return rebuild_agent(description)
+
+
+def about_process(name):
+    """Return what a process is like."""
+    interrupts_are_ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    return os.getpid(), torch.get_num_threads(), interrupts_are_ignored, name in sys.modules
+
+
+def wait_for(file, limit_s=60.0):
+    """Wait for a file if one is named, and return whether it came in time."""
+    until = time.monotonic() + limit_s
+    while file is not None and not file.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    return file is None or file.exists()
+
+
+def refuse(number):
+    """Refuse a number."""
+    raise ValueError(f"it is {number}")
+
+
+def end(number):
+    """End the process at once."""
+    os._exit(number)
