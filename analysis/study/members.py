@@ -73,7 +73,8 @@ def find_members(paths: Iterable[Path]) -> list[Member]:
             ``agents_all``, ``training_curve``).
 
     Raises:
-        ValueError: If a folder holds neither, or a run cannot be read.
+        ValueError: If a folder holds neither, a run cannot be read, or two runs are of one
+            architecture, group and seed.
     """
     members: list[Member] = []
     for path in paths:
@@ -81,7 +82,16 @@ def find_members(paths: Iterable[Path]) -> list[Member]:
         members += _published(files)
         if not files or any(path.rglob("*.ckpt")):
             members += [_member(run) for run in find_runs([path])]
-    return sorted(members, key=lambda m: (m.architecture, m.group, m.run.seed, str(m.run.folder)))
+    found: dict[tuple[str, str, int], Member] = {}
+    for member in sorted(members, key=lambda m: (m.architecture, m.group, m.run.seed)):
+        key = member.architecture, member.group, member.run.seed
+        other = found.setdefault(key, member)
+        if other.run.folder != member.run.folder:
+            raise ValueError(
+                f"{other.run.folder} and {member.run.folder} are both {member.architecture}, "
+                f"{member.group}, seed {member.run.seed}; name the folders to show, but one of these"
+            )
+    return list(found.values())
 
 
 def _member(run: TrainedRun) -> Member:

@@ -43,7 +43,7 @@ class Study:
         progress: Told how far simulations are.
 
     Raises:
-        ValueError: If a folder holds no runs.
+        ValueError: If a folder holds no runs, or two runs are of one architecture, group and seed.
     """
 
     def __init__(
@@ -88,12 +88,9 @@ class Study:
     # --- runs -----------------------------------------------------------------------------
 
     def members_of(self, architecture: str, group: str = DEFAULT) -> list[Member]:
-        """Return the runs of an architecture, by seed; of a seed that was run twice, the first."""
-        found: dict[int, Member] = {}
-        for member in self.members:
-            if (member.architecture, member.group) == (architecture, group):
-                found.setdefault(member.run.seed, member)
-        return [found[seed] for seed in sorted(found)]
+        """Return the runs of an architecture, by seed."""
+        chosen = [m for m in self.members if (m.architecture, m.group) == (architecture, group)]
+        return sorted(chosen, key=lambda member: member.run.seed)
 
     def architectures(self, group: str = DEFAULT) -> list[str]:
         """Return the architectures that have runs in a group."""

@@ -93,12 +93,14 @@ def test_a_folder_without_runs_is_refused(tmp_path):
         Study([tmp_path], tmp_path / "cache")
 
 
-def test_a_seed_that_was_run_twice_is_taken_once(tmp_path):
-    make_run(tmp_path / "a" / "seed0", "EKF", 0, (499,))
-    make_run(tmp_path / "b" / "seed0", "EKF", 0, (499,))
-    study = Study([tmp_path], tmp_path / "cache")
-    assert len(study.members) == 2
-    assert [m.run.folder.parent.name for m in study.members_of("EKF")] == ["a"]
+def test_two_runs_of_one_seed_are_both_named_and_neither_is_taken(tmp_path):
+    first = make_run(tmp_path / "a" / "seed0", "EKF", 0, (499,))
+    second = make_run(tmp_path / "b" / "seed0", "EKF", 0, (499,))
+    with pytest.raises(ValueError, match=r"a/seed0 and .*b/seed0 are both EKF, default, seed 0"):
+        Study([tmp_path], tmp_path / "cache")
+    study = Study([first, tmp_path / "a"], tmp_path / "cache")  # one run, found twice
+    assert [m.run.folder for m in study.members_of("EKF")] == [first]
+    assert Study([second], tmp_path / "cache").members_of("EKF")
 
 
 @pytest.fixture
