@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from modnav.cli import main
 from modnav.networks import ARCHITECTURES, NICKNAMES, description_of, rebuild_agent
@@ -24,7 +25,7 @@ TASKS = {
     "gain_range": "Actor3Critic5-gain1to2-0.2_0.1",
     "perturbation": "Actor3Critic5-perturbation-0.2_0.1",
 }
-OVERLAYS = {"ddp", "debug", "extensive", "fast", "train"}
+OVERLAYS = {"ddp", "debug", "extensive", "fast", "train", "warmup"}
 
 
 def parts(architecture: str) -> list[str]:
@@ -49,6 +50,22 @@ def run(arguments: list[str], folder: Path, name: str) -> Path:
         ]
     )
     return folder / name / "seed0"
+
+
+def test_warmup_acts_in_phase_one_only(tmp_path: Path):
+    folder = run(["--config", "modular", "--config", "warmup"], tmp_path, "warmup")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    published = yaml.safe_load(
+        (run(["--config", "modular"], tmp_path, "plain") / "config.yaml").read_text()
+    )
+    assert config["data"]["warmup"]["trials"] == 2000
+    assert config["phases"]["one"].pop("action_penalty") == 1.0
+    published["phases"]["one"].pop("action_penalty")
+    assert (
+        config["phases"] == published["phases"]
+    )  # the memory is emptied, phases II and III as published
+    last = read(folder / "last.ckpt").content["experience"]
+    assert len(last["replay"]["items"]["action"]) < 2000  # no scripted trial is left
 
 
 def test_every_config_is_tried_here():

@@ -138,14 +138,14 @@ def test_phase_one_is_given_up_with_its_own_status(
     small: Path, capsys: pytest.CaptureFixture[str]
 ):
     with pytest.raises(SystemExit) as exit_info:
-        fit(small, "--phases.learned_fraction", "1.0", "--phases.trials", "30")
+        fit(small, "--phases.learned_fraction", "1.0", "--phases.give_up", "30")
     assert exit_info.value.code == 3
     assert "phase I was given up after 30 trials" in capsys.readouterr().err
 
 
 def test_checkpoints_of_phase_one_are_named_so(small: Path):
     with pytest.raises(SystemExit):
-        fit(small, "--phases.learned_fraction", "1.0", "--phases.trials", "30")
+        fit(small, "--phases.learned_fraction", "1.0", "--phases.give_up", "30")
     assert Path("runs/small/seed0/checkpoints/00019_pre.ckpt").is_file()
 
 
@@ -160,7 +160,7 @@ def test_one_update_for_every_four_steps_as_soon_as_they_were_made(
         update(self, segment)
 
     monkeypatch.setattr(TD3, "update", watching)
-    alone = ["--phases.learned_fraction", "1.0", "--phases.trials", "30"]
+    alone = ["--phases.learned_fraction", "1.0", "--phases.give_up", "30"]
     with pytest.raises(SystemExit):  # phase I alone: nothing is ever emptied
         fit(small, "--data.parallel_trials", str(parallel), *alone)
     assert len(steps) > 10
@@ -178,13 +178,13 @@ def test_tensorboard_curves_are_over_trials(small: Path):
     events = EventAccumulator(str(run))
     events.Reload()
     tags = events.Tags()
-    wanted = {"training/phase", "training/reward_fraction", "training/reward_rate"}
-    wanted |= {"training/steps_per_trial", "training/exploration_std", "training/learning_rate"}
+    wanted = {"acting/phase", "acting/reward_fraction", "acting/reward_rate"}
+    wanted |= {"acting/steps_per_trial", "acting/exploration_std", "acting/learning_rate"}
     wanted |= {"throughput/trials_per_s", "throughput/updates_per_s", "loss/critic", "loss/actor"}
     wanted |= {"training/gain1x/reward_rate", "selection/gain2x/reward_fraction"}
     assert wanted <= set(tags["scalars"])
     assert "trajectories" in tags["images"]
-    steps = [event.step for event in events.Scalars("training/reward_fraction")]
+    steps = [event.step for event in events.Scalars("acting/reward_fraction")]
     assert steps == sorted(steps)
     assert len(set(steps)) == len(steps) == 7
     validated = [event.step for event in events.Scalars("selection/reward_rate")]
