@@ -1,4 +1,5 @@
 import copy
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,6 @@ from modnav.networks import (
     build_agent,
 )
 from modnav.recording import Session, layers_of, make_session, record, recordings, simulate
-from modnav.recording import record as recording
 from modnav.tables import outcomes, read_tables, write_tables
 from modnav.task import TaskParameters
 
@@ -237,7 +237,7 @@ def test_the_world_may_be_noisier_than_the_filter_assumes():
 
 def test_parts_of_a_session_are_the_whole(modular, session, monkeypatch):
     whole, heard = record(modular, session), []
-    monkeypatch.setattr(recording, "BLOCK", 5)
+    monkeypatch.setattr(sys.modules["modnav.recording.record"], "BLOCK", 5)
     parts = list(recordings(modular, session, progress=heard.append))
     assert [len(part.trials) for part in parts] == [5, 5, 2]
     assert heard == [5, 10, 12]
