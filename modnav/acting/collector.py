@@ -71,7 +71,7 @@ class Collector:
 
     @torch.no_grad()
     def sweep(self, actor: Actor, exploration_std: float) -> Sweep:
-        """Take one step in all trials; those that end restart.
+        """Take one step in all trials; those that end restart. The actor stays in its mode.
 
         Exploration noise is added only to actions that move: a stop stays a stop.
 
@@ -118,6 +118,7 @@ class Collector:
         )
         if len(which):
             self._restart_some(which)
+            self.memory = None if self.memory is None else actor.reset(self.memory, which)
         return sweep
 
     def _restart_some(self, which: Tensor) -> None:
@@ -129,7 +130,6 @@ class Collector:
 
         self.trials = Trials(*map(put, self.trials, trials))
         self.world = World(*map(put, self.world, world))
-        self.memory = map_memory(lambda x: x.index_fill(1, which, 0), self.memory)
         for name, stream in self.streams.items():
             first, state = stream.start(trials, sensation)
             self.now = {**self.now, name: put(self.now[name], first)}
@@ -164,12 +164,7 @@ class Collector:
                 f"parallel_trials is {self.parallel_trials}; the checkpoint has {count} under way"
             )
 
-        def own(value: Any) -> Any:
-            if isinstance(value, dict):
-                return {name: own(part) for name, part in value.items()}
-            return map_memory(lambda x: x.to(self.slots.device, copy=True), value)
-
-        state = own(state)
+        state = map_memory(lambda x: x.to(self.slots.device, copy=True), state)
         self.trials, self.world = Trials(*state["trials"]), World(*state["world"])
         self.memory, self.now, self.states = state["memory"], state["now"], state["states"]
         self.action_log, self.input_logs = state["action_log"], state["input_logs"]

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Generator, Tensor
 
-from modnav.networks import Actor, Memory, map_memory
+from modnav.networks import Actor, Memory, evaluating, map_memory
 from modnav.task import (
     STREAMS,
     AbstractStream,
@@ -39,10 +39,11 @@ def draw_noise(steps: int, count: int, generator: Generator) -> Noise:
 
 
 def greedy(actor: Actor) -> Policy:
-    """Return the policy that takes an actor's actions as they are."""
+    """Return the policy that takes an actor's actions as they are, in eval mode."""
 
     def act(inputs: Mapping[str, Tensor], memory: Memory) -> tuple[Tensor, Memory]:
-        action, memory = actor({name: x[None] for name, x in inputs.items()}, memory)
+        with evaluating(actor):
+            action, memory = actor({name: x[None] for name, x in inputs.items()}, memory)
         return action[0], memory
 
     return act

@@ -9,7 +9,7 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 from typing_extensions import override
 
 from modnav.acting import Rollout, greedy, rollout
-from modnav.networks import Agent
+from modnav.networks import Agent, evaluating
 from modnav.task import UNIT_CM, TaskParameters, signed_radial_error
 
 from .conditions import TestTrials
@@ -82,11 +82,11 @@ def td_error(agent: Agent, trials: Rollout, discount: float) -> tuple[Tensor, Te
 
     The error is ``r + discount * Q(next) - Q``, without the next value at a trial's last step.
     Both are 0 after it. The critic runs once over all steps, and in full precision, also where
-    training is not.
+    training is not, and in eval mode.
     """
     length = len(trials.action)
     inputs = {name: x[:length] for name, x in trials.inputs.items()}
-    with torch.autocast(trials.action.device.type, enabled=False):
+    with torch.autocast(trials.action.device.type, enabled=False), evaluating(agent.critic):
         value = agent.critic.first(inputs, trials.action)[..., 0]
     value = torch.where(trials.mask, value, 0.0)
     following = torch.cat((value[1:], torch.zeros_like(value[:1])))

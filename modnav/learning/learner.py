@@ -17,8 +17,18 @@ from typing_extensions import override
 from modnav.acting import Rollout, Segment
 from modnav.errors import DivergedError, require
 from modnav.evaluation import TestTrials, run, score, trial_statistics
-from modnav.networks import FORMAT, Actor, Agent, Critic, TwinCritic, describe_agent, init_weights
-from modnav.task import UNIT_CM
+from modnav.networks import (
+    FORMAT,
+    Actor,
+    Agent,
+    Critic,
+    TwinCritic,
+    check_agent,
+    describe_agent,
+    draw_weights,
+    own_sequences,
+)
+from modnav.task import UNIT_CM, TaskParameters
 
 from . import td3
 
@@ -30,6 +40,9 @@ UPDATES_PER_STEP = 16
 
 class TD3(LightningModule):
     """Train an actor and twin critics.
+
+    A user's own modules are in train mode during losses alone; acting, targets and validations are
+    in eval mode. (Those of modnav do the same in both, and stay in train mode.)
 
     Args:
         actor: Policy.
@@ -75,7 +88,7 @@ class TD3(LightningModule):
         require("model.policy_delay", policy_delay, 1)
         require("model.stop_threshold", stop_threshold, 0, 1)
         self.automatic_optimization = False
-        self.agent = Agent(actor.apply(init_weights), TwinCritic(critic.apply(init_weights)))
+        self.agent = Agent(draw_weights(actor), TwinCritic(draw_weights(critic)))
         self.target = copy.deepcopy(self.agent).requires_grad_(False)
         self.optimizer = optimizer
         self.discount = discount
@@ -102,9 +115,21 @@ class TD3(LightningModule):
     def setup(self, stage: str) -> None:
         # On a GPU torch would run an LSTM in TF32, with errors of 1e-3, although all is float32.
         torch.backends.cudnn.allow_tf32 = False
+        if stage == "fit":
+            experience = getattr(self.trainer, "datamodule", None)
+            check_agent(self.agent, getattr(experience, "task", TaskParameters()).max_steps)
         if stage == "fit" and self.generator is None:
             seed = 1_000_003 * (torch.initial_seed() % 2**31) + self.global_rank
             self.generator = Generator(self.trainer.strategy.root_device).manual_seed(seed)
+
+    @override
+    def on_train_start(self) -> None:
+        """Act in eval mode from the first step; until here Lightning wants all in train mode."""
+        self._set_learning(False)
+
+    def _set_learning(self, mode: bool) -> None:
+        for module in own_sequences(self.agent):
+            module.train(mode)
 
     @override
     def training_step(self, dataloader_iter: Iterator[tuple[Segment, int, int]]) -> None:
@@ -123,15 +148,19 @@ class TD3(LightningModule):
         noise = self.noise_std * torch.randn(
             segment.action.shape, generator=self.generator, device=segment.action.device
         )
+        if target.training:
+            target.eval()
         goal = td3.td_target(
             target.actor, target.critic, segment, noise, self.discount, **self.smoothing
         )
+        self._set_learning(True)
         loss = td3.critic_loss(agent.critic, segment, goal)
         self._descend("critic", critic_optimizer, loss)
         if self.updates % self.policy_delay == 0:
             loss = td3.actor_loss(agent.actor, agent.critic, segment, self.action_penalty)
             self._descend("actor", actor_optimizer, loss)
             td3.polyak_update(target, agent, self.tau)
+        self._set_learning(False)
         self.updates += 1
 
     def _descend(self, name: str, optimizer: LightningOptimizer, loss: Tensor) -> None:
@@ -178,6 +207,13 @@ class TD3(LightningModule):
         }
         flat[f"{conditions.name}/reward_rate"] = sum(row["reward_rate"] for row in rows.values())
         self.log_dict(flat, batch_size=1, sync_dist=True)  # alike in all processes
+
+    @override
+    def on_validation_start(self) -> None:
+        """Let all processes validate the same: their batches differ, so their buffers may."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
     @override
     def on_validation_epoch_end(self) -> None:

@@ -120,8 +120,13 @@ def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
 
 @torch.no_grad()
 def polyak_update(target: nn.Module, source: nn.Module, tau: float) -> None:
-    """Move the parameters of ``target`` a fraction ``tau`` towards those of ``source``."""
+    """Move the parameters of ``target`` a fraction ``tau`` towards those of ``source``.
+
+    Buffers, such as the running means of a BatchNorm, are copied.
+    """
     torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), tau)
+    for mine, theirs in zip(target.buffers(), source.buffers(), strict=True):
+        mine.copy_(theirs)
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from .actor_critic import *
 from .agent import *
 from .architectures import *
 from .belief import *
+from .contract import *
 from .description import *
+from .initial import *
 from .linear import *
 from .sequence import *

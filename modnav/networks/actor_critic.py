@@ -1,6 +1,5 @@
 """Actor and critic: a belief module followed by an action or a value module."""
 
-import copy
 from collections.abc import Mapping
 from typing import Literal
 
@@ -10,7 +9,8 @@ from torch import Tensor, nn
 from modnav.task import STREAMS
 
 from .belief import AbstractBelief
-from .sequence import AbstractSequence, Memory, init_weights
+from .initial import twin_of
+from .sequence import AbstractSequence, Memory, check_set, name_of_class, restarted
 
 __all__ = ["ACTIONS", "Actor", "Critic", "Inputs", "TwinCritic"]
 
@@ -29,11 +29,13 @@ class Actor(nn.Module):
         action: From belief to 2 joystick axes.
 
     Raises:
-        ValueError: If the sizes of the parts do not fit; the message names both.
+        ValueError: If a part does not say what it must, or their sizes do not fit; the message
+            names what.
     """
 
     def __init__(self, belief: AbstractBelief, action: AbstractSequence) -> None:
         super().__init__()
+        _check_parts(belief, action)
         _fit(
             "actor.belief.in_features",
             belief.in_features,
@@ -67,6 +69,11 @@ class Actor(nn.Module):
         action, action_memory = self.action(belief, action_memory)
         return torch.tanh(action.float()), (belief_memory, action_memory)
 
+    def reset(self, memory: Memory, which: Tensor) -> Memory:
+        """Return a memory in which the trials ``which`` ``(K,)`` are at their start."""
+        belief, action = memory
+        return restarted(self.belief, belief, which), restarted(self.action, action, which)
+
 
 class Critic(nn.Module):
     """Action value: belief module, value module, with the action joined at one of the two.
@@ -77,7 +84,8 @@ class Critic(nn.Module):
         action_enters: ``"belief"`` (holistic) or ``"value"`` (modular).
 
     Raises:
-        ValueError: If the sizes of the parts do not fit; the message names both.
+        ValueError: If a part does not say what it must, or their sizes do not fit; the message
+            names what.
     """
 
     def __init__(
@@ -91,6 +99,7 @@ class Critic(nn.Module):
             raise ValueError(
                 f"critic.action_enters is {action_enters!r}; it must be 'belief' or 'value'"
             )
+        _check_parts(belief, value)
         at_belief = ACTIONS if action_enters == "belief" else 0
         _fit(
             "critic.belief.in_features",
@@ -135,17 +144,30 @@ class TwinCritic(nn.Module):
     """Two critics of the same form with their own weights.
 
     Args:
-        critic: The first; the second is a copy with fresh weights.
+        critic: The first; the second is like it, with weights of its own draws.
+
+    Raises:
+        ValueError: If a module of a user's own cannot be made anew; the message names it.
     """
 
     def __init__(self, critic: Critic) -> None:
         super().__init__()
         self.first = critic
-        self.second = copy.deepcopy(critic).apply(init_weights)
+        self.second = twin_of(critic)
 
     def forward(self, inputs: Inputs, action: Tensor) -> Tensor:
         """Return both action values, ``(2, T, B, 1)``."""
         return torch.stack((self.first(inputs, action), self.second(inputs, action)))
+
+
+def _check_parts(belief: AbstractBelief, other: AbstractSequence) -> None:
+    check_set(belief, "source")
+    check_set(other)
+    if belief.source not in STREAMS:
+        raise ValueError(
+            f"{name_of_class(belief)}.source is {belief.source!r}; "
+            f"it must be one of {', '.join(STREAMS)}"
+        )
 
 
 def _fit(key: str, found: int, needed: int, why: str) -> None:

@@ -1,20 +1,31 @@
 """The agent: an actor and two critics."""
 
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from modnav.task import STREAMS
 
-from .actor_critic import Actor, Critic, Inputs, TwinCritic
-from .architectures import description_of
+from .actor_critic import Actor, Critic, TwinCritic
+from .architectures import description_of, name_of
 from .description import Description, describe, rebuild
-from .sequence import Memory, init_weights
+from .initial import draw_weights
+from .sequence import Memory, evaluating
 
 __all__ = ["Agent", "build_agent", "describe_agent", "rebuild_agent"]
+
+Numbers: TypeAlias = Tensor | NDArray[Any]
+"""What :class:`Agent` reads; an array becomes a tensor of the kind of its weights, where they are."""
 
 
 class Agent(nn.Module):
     """An actor with its twin critics.
+
+    Its own methods run it in eval mode, without dropout and the like, and make no graph.
 
     Args:
         actor: Policy.
@@ -47,29 +58,29 @@ class Agent(nn.Module):
 
     @property
     def architecture(self) -> str:
-        """Name of the architecture, e.g. ``"Actor3Critic5"``; ``"custom"`` for others."""
-        from .architectures import name_of
-
+        """Name of the architecture, e.g. ``"Actor3Critic5"``, see :func:`name_of`."""
         return name_of(describe_agent(self))
 
     @torch.no_grad()
-    def actions(self, inputs: Tensor | Inputs) -> Tensor:
+    def actions(self, inputs: Numbers | Mapping[str, Numbers]) -> Tensor:
         """Return actions in [-1, 1] for whole trials.
 
         Args:
             inputs: What the agent read, ``(T, B, 6)``, or ``(T, B, 13)`` for the EKF agent; or a
-                mapping from stream names to such tensors.
+                mapping from stream names to such; tensors or arrays.
 
         Returns:
             Actions, ``(T, B, 2)``.
 
         Raises:
+            TypeError: If they are neither tensors nor arrays.
             ValueError: If a stream is missing or of the wrong size.
         """
-        return self.actor(self._read(inputs, self.actor.sources))[0]
+        with evaluating(self.actor):
+            return self.actor(self._read(inputs, self.actor.sources))[0]
 
     @torch.no_grad()
-    def values(self, inputs: Tensor | Inputs, actions: Tensor) -> Tensor:
+    def values(self, inputs: Numbers | Mapping[str, Numbers], actions: Numbers) -> Tensor:
         """Return both action values for whole trials.
 
         Args:
@@ -80,41 +91,59 @@ class Agent(nn.Module):
             Values, ``(2, T, B, 1)``.
 
         Raises:
+            TypeError: If they are neither tensors nor arrays.
             ValueError: If a stream is missing or of the wrong size.
         """
-        return self.critic(self._read(inputs, self.critic.first.sources), actions)
+        read = self._read(inputs, self.critic.first.sources)
+        with evaluating(self.critic):
+            return self.critic(read, self._tensor(actions, "actions"))
 
     @torch.no_grad()
-    def act(self, inputs: Tensor | Inputs, memory: Memory = None) -> tuple[Tensor, Memory]:
+    def act(
+        self, inputs: Numbers | Mapping[str, Numbers], memory: Memory = None
+    ) -> tuple[Tensor, Memory]:
         """Take one step.
 
         Args:
             inputs: What the agent reads now, ``(B, 6)`` (``(B, 13)`` for the EKF agent), or a
-                mapping from stream names to such tensors.
+                mapping from stream names to such; tensors or arrays.
             memory: What the last step returned; ``None`` starts a trial.
 
         Returns:
             Actions in [-1, 1], ``(B, 2)``, and the new memory.
 
         Raises:
+            TypeError: If they are neither tensors nor arrays.
             ValueError: If a stream is missing or of the wrong size.
         """
         read = self._read(inputs, self.actor.sources)
-        action, memory = self.actor({name: x[None] for name, x in read.items()}, memory)
+        with evaluating(self.actor):
+            action, memory = self.actor({name: x[None] for name, x in read.items()}, memory)
         return action[0], memory
 
-    def _read(self, inputs: Tensor | Inputs, sources: set[str]) -> Inputs:
-        if isinstance(inputs, Tensor):
-            inputs = {name: inputs for name in sources}
+    def _read(self, inputs: Any, sources: set[str]) -> dict[str, Tensor]:
+        if not isinstance(inputs, Mapping):
+            inputs = dict.fromkeys(sources, self._tensor(inputs, "inputs"))
+        read = {}
         for name in sorted(sources):
             if name not in inputs:
                 raise ValueError(
                     f"the agent reads {name!r}; the inputs hold {', '.join(inputs) or 'nothing'}"
                 )
-            found, needed = inputs[name].shape[-1], STREAMS[name].features
+            read[name] = self._tensor(inputs[name], repr(name))
+            found, needed = read[name].shape[-1], STREAMS[name].features
             if found != needed:
                 raise ValueError(f"{name!r} inputs have {found} features; it must be {needed}")
-        return inputs
+        return read
+
+    def _tensor(self, numbers: Any, what: str) -> Tensor:
+        if isinstance(numbers, Tensor):
+            return numbers
+        if isinstance(numbers, np.ndarray) and numbers.dtype.kind in "biuf":
+            weight = next(self.parameters())
+            return torch.tensor(np.ascontiguousarray(numbers)).to(weight)
+        kind = numbers.dtype if isinstance(numbers, np.ndarray) else type(numbers).__name__
+        raise TypeError(f"{what} are of kind {kind}; they must be a tensor or an array of numbers")
 
 
 def describe_agent(agent: Agent) -> Description:
@@ -142,8 +171,8 @@ def rebuild_agent(description: Description) -> Agent:
     actor = {name: rebuild(part) for name, part in description["actor"].items()}
     critic = dict(description["critic"])
     critic |= {name: rebuild(critic[name]) for name in ("belief", "value")}
-    built = Actor(**actor).apply(init_weights)  # type: ignore[arg-type]  # Actor checks its parts
-    return Agent(built, TwinCritic(Critic(**critic).apply(init_weights)))
+    built = draw_weights(Actor(**actor))  # type: ignore[arg-type]  # Actor checks its parts
+    return Agent(built, TwinCritic(draw_weights(Critic(**critic))))
 
 
 def build_agent(architecture: str) -> Agent:

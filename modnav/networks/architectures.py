@@ -4,9 +4,12 @@ References:
     Zhang, Pitkow & Angelaki (2024), figure 8 and Methods, "Agent architectures".
 """
 
+import hashlib
+import json
 import re
+from collections.abc import Mapping
 
-from .description import Description
+from .description import Description, own_classes
 
 __all__ = [
     "ACTORS",
@@ -125,8 +128,27 @@ def description_of(architecture: str) -> Description:
 
 
 def name_of(description: Description) -> str:
-    """Return the published name of a description, ``"custom"`` if it has none."""
+    """Return the name of an agent's architecture, fit for a folder.
+
+    It is the published one if there is one. Else it names the actor and the critic, each by its
+    published name, the classes of a user's own, or ``Actor`` and ``Critic``, and ends in six
+    digits that tell it from others, e.g. ``"LeakyBeliefCritic5-3f2a9c"``.
+    """
     for name, (actor, critic) in ARCHITECTURES.items():
         if description == {"actor": ACTORS[actor], "critic": CRITICS[critic]}:
             return name
-    return "custom"
+    parts = (
+        _part_name(description["actor"], ACTORS, "Actor"),
+        _part_name(description["critic"], CRITICS, "Critic"),
+    )
+    plain = re.sub(r"\W", "", "".join(dict.fromkeys(parts)), flags=re.ASCII)
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+    return f"{plain[:60]}-{digest[:6]}"
+
+
+def _part_name(description: Description, known: Mapping[str, Description], other: str) -> str:
+    for name, published in known.items():
+        if description == published:
+            return name.capitalize().replace("_kalman", "EKF")
+    own = dict.fromkeys(path.rpartition(".")[2] for path in own_classes(description))
+    return "".join(own) or other

@@ -3,14 +3,18 @@
 import importlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 
-from .sequence import AbstractSequence
+from modnav.files import one_line
 
-__all__ = ["FORMAT", "Description", "describe", "own_modules", "rebuild"]
+from .sequence import AbstractSequence, name_of_class
+
+__all__ = ["FORMAT", "Description", "describe", "misfit", "own_classes", "own_modules", "rebuild"]
 
 FORMAT = 1
 """Version of what a checkpoint says about its agent, under the key ``modnav``."""
@@ -25,41 +29,37 @@ def describe(module: nn.Module) -> Description:
     Each constructor argument is read from the attribute of the same name.
 
     Raises:
-        ValueError: If a module does not keep one of its arguments.
+        ValueError: If it is no sequence module, its class cannot be found again by its name, or it
+            does not keep one of its arguments.
     """
-    kind = type(module)
+    name, kind = name_of_class(module), type(module)
+    if reason := _why_not_found(kind):
+        raise ValueError(f"{name} {reason}, so checkpoints cannot rebuild it")
     arguments = {}
-    for name, parameter in inspect.signature(kind).parameters.items():
+    taken = {} if kind.__init__ is nn.Module.__init__ else inspect.signature(kind).parameters
+    for key, parameter in taken.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        if not hasattr(module, name):
             raise ValueError(
-                f"{kind.__qualname__} does not keep its argument {name!r}; set self.{name} in "
+                f"{name} takes {parameter}, which checkpoints cannot keep; name each argument of "
+                "__init__"
+            )
+        if not hasattr(module, key):
+            raise ValueError(
+                f"{name} does not keep its argument {key!r}; set self.{key} in "
                 "__init__, so that checkpoints can rebuild the module"
             )
-        arguments[name] = _plain(getattr(module, name), f"{kind.__qualname__}.{name}")
-    return {"class_path": _address(kind), "init_args": arguments}
+        arguments[key] = _plain(getattr(module, key), f"{name}.{key}")
+    return {"class_path": name, "init_args": arguments}
 
 
-def own_modules(description: Any) -> set[str]:
-    """Return the modules that a description names classes of, but for those of modnav."""
-    found, todo = set(), [description]
-    while todo:
-        part = todo.pop()
-        if isinstance(part, Mapping):
-            found.add(str(part.get("class_path", "")).rpartition(".")[0])
-            todo += part.values()
-        elif isinstance(part, (list, tuple)):
-            todo += part
-    return {name for name in found if name.split(".")[0] not in ("", "modnav")}
-
-
-def _address(kind: type) -> str:
-    """Return where a class is found: of modnav's own its folder, which hands it on."""
-    module = kind.__module__
-    if module.split(".")[0] == "modnav":
-        module = module.rpartition(".")[0]
-    return f"{module}.{kind.__qualname__}"
+def _why_not_found(kind: type) -> str | None:
+    """Return why :func:`rebuild` could not build modules of a class; None if it can."""
+    if not issubclass(kind, AbstractSequence):
+        return "is no subclass of modnav.networks.AbstractSequence"
+    module = sys.modules.get(kind.__module__)
+    if getattr(module, kind.__qualname__, None) is not kind:
+        return "is not found by its name at the top of a module"
+    return None
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -69,11 +69,30 @@ def _plain(value: Any, where: str) -> Any:
         return describe(value)
     if isinstance(value, (list, tuple)):
         return [_plain(item, where) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or type(value) in (bool, int, float, str):  # not kinds of them, as enums are
         return value
     raise ValueError(
         f"{where} is a {type(value).__name__}; checkpoints hold names, numbers and modules only"
     )
+
+
+def own_classes(description: Any) -> Iterator[str]:
+    """Yield the names of the classes in a description that are not modnav's, in their order."""
+    if isinstance(description, Mapping):
+        path = description.get("class_path")
+        if isinstance(path, str) and path.split(".")[0] != "modnav":
+            yield path
+        description = list(description.values())
+    if isinstance(description, list):
+        for part in description:
+            yield from own_classes(part)
+
+
+def own_modules(description: Any) -> set[str]:
+    """Return the modules that a description names classes of, but for those of modnav."""
+    return {path.rpartition(".")[0] for path in own_classes(description) if "." in path}
 
 
 def rebuild(description: Description) -> nn.Module:
@@ -106,6 +125,33 @@ def rebuild(description: Description) -> nn.Module:
         return kind(**arguments)
     except TypeError as error:
         raise ValueError(f"the checkpoint names {path}, which cannot be made: {error}") from error
+
+
+def misfit(
+    found: Mapping[str, Any],
+    shapes: Mapping[str, torch.Size],
+    dtypes: Mapping[str, torch.dtype] | None = None,
+) -> str | None:
+    """Return what is wrong with the first weight that is, None if all fit.
+
+    Args:
+        found: Weights by name.
+        shapes: Shape that each must have, by name.
+        dtypes: Kind of numbers that it must hold, by name; float32 by default.
+    """
+    for name, shape in shapes.items():
+        if name not in found:
+            return f"{name} is missing; its shape must be {list(shape)}"
+        value = found[name]
+        kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        needed = (dtypes or {}).get(name, torch.float32)
+        if kind != needed or value.layout != torch.strided or value.is_meta:
+            plain = f"a plain tensor of {str(needed).removeprefix('torch.')}"
+            return f"{name} is of kind {kind}; it must be {plain}"
+        if value.shape != shape:
+            return f"{name} has shape {list(value.shape)}; it must be {list(shape)}"
+    surplus = next((name for name in found if name not in shapes), None)
+    return f"{one_line(surplus)} is none of its parameters" if surplus is not None else None
 
 
 def _rebuilt(value: Any) -> Any:

@@ -4,7 +4,8 @@
 """
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -19,29 +20,47 @@ __all__ = [
     "Feedforward",
     "Memory",
     "Recurrent",
-    "init_weights",
+    "check_set",
+    "evaluating",
+    "is_own",
     "map_memory",
+    "name_of_class",
+    "own_sequences",
+    "restarted",
 ]
 
 Memory = Any
-"""What a module remembers between steps: ``None``, a tensor whose dimension 1 counts trials
-``(_, B, _)``, or a tuple of memories. ``None`` and zeros both mean the start of a trial."""
+"""What a module remembers between steps: ``None``, which starts all trials, a tensor whose
+dimension 1 counts trials ``(_, B, ...)``, or a tuple, a list or a mapping of memories."""
 
 
 def map_memory(function: Callable[[Tensor], Tensor], memory: Memory) -> Memory:
-    """Apply a function to every tensor of a memory, keeping its structure."""
+    """Apply a function to every tensor of a memory, keeping its structure.
+
+    Raises:
+        ValueError: If it holds something else.
+    """
     if memory is None:
         return None
     if isinstance(memory, Tensor):
         return function(memory)
-    return tuple(map_memory(function, part) for part in memory)
+    if isinstance(memory, Mapping):
+        return {name: map_memory(function, part) for name, part in memory.items()}
+    if isinstance(memory, (tuple, list)):
+        parts = [map_memory(function, part) for part in memory]
+        named = hasattr(memory, "_fields")
+        return type(memory)(*parts) if named else type(memory)(parts)
+    raise ValueError(
+        f"a memory holds a {type(memory).__name__}; it must be None, tensors, or tuples, lists "
+        "and dictionaries of these"
+    )
 
 
 class AbstractSequence(nn.Module, abc.ABC):
     """A map over sequences, the interface of belief, action and value modules.
 
-    Subclass it to put in a module of your own. Keep every constructor argument as an attribute of
-    the same name: checkpoints describe a module by them.
+    Subclass it to put in a module of your own, see docs/own_modules.md. Keep every constructor
+    argument as an attribute of the same name: checkpoints describe a module by them.
 
     Attributes:
         in_features: Features of the input.
@@ -64,6 +83,18 @@ class AbstractSequence(nn.Module, abc.ABC):
         Returns:
             Outputs, ``(T, B, out_features)``, and the memory after the last step.
         """
+
+    def reset(self, memory: Memory, which: Tensor) -> Memory:
+        """Return a memory in which some trials are at their start; the others go on.
+
+        Zeros are the start here. Override it if they are not the start of your module, or if
+        its memory grows and can now be cut.
+
+        Args:
+            memory: What :meth:`forward` returned; not ``None``.
+            which: Indices of those trials, ``(K,)``.
+        """
+        return map_memory(lambda x: x.index_fill(1, which, 0), memory)
 
 
 class Recurrent(AbstractSequence):
@@ -135,13 +166,16 @@ class Chain(AbstractSequence):
         parts: The modules, first to last.
 
     Raises:
-        ValueError: If there is none, or the features of neighbouring modules differ.
+        ValueError: If there is none, one does not say what it must, or the features of
+            neighbouring modules differ.
     """
 
     def __init__(self, parts: list[AbstractSequence]) -> None:
         super().__init__()
         if not parts:
             raise ValueError("a Chain needs at least one module")
+        for part in parts:
+            check_set(part)
         for k, (before, after) in enumerate(pairwise(parts)):
             if before.out_features != after.in_features:
                 raise ValueError(
@@ -162,19 +196,61 @@ class Chain(AbstractSequence):
             after.append(new)
         return x, tuple(after)
 
+    @override
+    def reset(self, memory: Memory, which: Tensor) -> Memory:
+        return tuple(restarted(*pair, which) for pair in zip(self.parts, memory, strict=True))
 
-def init_weights(module: nn.Module) -> None:
-    """Initialise a layer as published; use as ``network.apply(init_weights)``.
 
-    Linear weights are normal with standard deviation 0.1, recurrent weights Xavier uniform (drawn
-    on the stacked matrix of all gates), biases 0.
+def restarted(module: nn.Module, memory: Memory, which: Tensor) -> Memory:
+    """Return what :meth:`AbstractSequence.reset` makes of a memory; ``None`` is a start already."""
+    return None if memory is None else module.reset(memory, which)  # type: ignore[operator]
+
+
+def check_set(module: nn.Module, *more: str) -> None:
+    """Check that a module says what a sequence module must, and ``more``.
+
+    Raises:
+        ValueError: If it does not; the message names the class and the attribute.
     """
-    if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.1)
-        nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.RNNBase):
-        for name, parameter in module.named_parameters():
-            if "bias" in name:
-                nn.init.zeros_(parameter)
-            else:
-                nn.init.xavier_uniform_(parameter)
+    for name in ("in_features", "out_features", "recurrent", *more):
+        if not hasattr(module, name):
+            raise ValueError(f"{name_of_class(module)} must set {name}")
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Keep a network in eval mode while the context lasts; then each part is in its own again."""
+    training = [part for part in network.modules() if part.training]
+    if training:
+        network.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+def is_own(module: nn.Module) -> bool:
+    """Return whether a module's class is a user's own, not one of modnav."""
+    return type(module).__module__.split(".")[0] != "modnav"
+
+
+def own_sequences(network: nn.Module) -> Iterator[AbstractSequence]:
+    """Yield the sequence modules in a network that are a user's own, but none within another."""
+    for part in network.children():
+        if isinstance(part, AbstractSequence) and is_own(part):
+            yield part
+        else:
+            yield from own_sequences(part)
+
+
+def name_of_class(module: object) -> str:
+    """Return the full name of a module's class, as YAML and checkpoints have it.
+
+    Classes of modnav are named by their folder, which hands them on.
+    """
+    kind = type(module)
+    place = kind.__module__
+    if place.split(".")[0] == "modnav":
+        place = place.rpartition(".")[0]
+    return f"{place}.{kind.__qualname__}"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from modnav.files import one_line, write_atomically
+from modnav.files import write_atomically
 from modnav.networks import (
     ARCHITECTURES,
     Actor,
@@ -23,6 +23,7 @@ from modnav.networks import (
     build_agent,
     describe_agent,
     description_of,
+    misfit,
     name_of,
 )
 
@@ -31,7 +32,6 @@ __all__ = [
     "RECURRENT_PARAMETERS",
     "Place",
     "architecture_of",
-    "misfit",
     "places",
     "published_agent",
     "write_published",
@@ -107,26 +107,6 @@ def _critic_names(critic: Critic, twin: int) -> Iterator[str]:
 
 def _count(network: nn.Module, kind: type[nn.Module]) -> int:
     return sum(isinstance(module, kind) for module in network.modules())
-
-
-def misfit(found: Mapping[str, Any], needed: Mapping[str, torch.Size]) -> str | None:
-    """Return what is wrong with the first parameter that is, None if all fit.
-
-    Args:
-        found: Weights by name.
-        needed: Shape of each parameter by name.
-    """
-    for name, shape in needed.items():
-        if name not in found:
-            return f"{name} is missing; its shape must be {list(shape)}"
-        value = found[name]
-        kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
-        if kind != torch.float32 or value.layout != torch.strided or value.is_meta:
-            return f"{name} is of kind {kind}; it must be a plain tensor of float32"
-        if value.shape != shape:
-            return f"{name} has shape {list(value.shape)}; it must be {list(shape)}"
-    surplus = next((name for name in found if name not in needed), None)
-    return f"{one_line(surplus)} is none of its parameters" if surplus is not None else None
 
 
 def architecture_of(weights: Mapping[str, Any]) -> str | None:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modnav.networks import AbstractSequence, Agent
+from modnav.networks import AbstractSequence, Agent, evaluating
 from modnav.task import STREAMS
 
 from .stepwise import Change, stacked
@@ -126,6 +126,7 @@ def _sizes(agent: Agent, layers: Sequence[Layer]) -> dict[str, int]:
     weight = next(agent.parameters())
     inputs = {name: weight.new_zeros(1, 1, STREAMS[name].features) for name in agent.sources}
     with ExitStack() as stack:
+        stack.enter_context(evaluating(agent))
         for layer in layers:
             stack.enter_context(_watched(layer, note))
         agent.actor(inputs)

@@ -9,7 +9,7 @@ import torch
 
 from modnav.acting import Rollout, greedy, rollout
 from modnav.evaluation import TOGETHER, td_error
-from modnav.networks import Agent
+from modnav.networks import Agent, evaluating
 from modnav.tables import Recording
 from modnav.task import KalmanStream
 
@@ -161,7 +161,7 @@ def _activity(agent: Agent, went: Rollout, layers: Mapping[str, Layer]) -> Any:
     for group in torch.split(went.steps.argsort(), TOGETHER):
         length, chosen = int(went.steps[group[-1]]), group.cpu().numpy()
         inputs = {name: x[:length, group] for name, x in went.inputs.items()}
-        with captured(layers) as activity:
+        with captured(layers) as activity, evaluating(agent):
             agent.actor(inputs)
             agent.critic.first(inputs, went.action[:length, group])
         mask = np.arange(length) < count[chosen, None]

@@ -8,10 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from modnav.files import is_plain_name, one_line, read_weights, refuse_endless, write_atomically
-from modnav.networks import FORMAT, Agent, describe_agent, description_of, name_of, rebuild_agent
-from modnav.published import GROUPS, misfit, published_agent
+from modnav.networks import (
+    FORMAT,
+    Agent,
+    check_saved,
+    describe_agent,
+    description_of,
+    misfit,
+    name_of,
+    own_classes,
+    plain_tensors,
+    rebuild_agent,
+)
+from modnav.published import GROUPS, published_agent
 
 __all__ = ["Checkpoint", "load_agent", "read", "save_agent"]
 
@@ -56,14 +68,15 @@ class Checkpoint:
         return about
 
     def agent(self) -> Agent:
-        """Build the agent, in evaluation mode, on the CPU; no random numbers are drawn.
+        """Build the agent, in evaluation mode, in float32 on the CPU; no random numbers are drawn.
 
         Raises:
             ValueError: If the file is damaged, or its weights do not fit its description.
         """
-        if "modnav" not in self.content:
-            return published_agent(self.content, self.path).eval()
-        return _own_agent(self.content, self.path).eval()
+        with plain_tensors():
+            if "modnav" not in self.content:
+                return published_agent(self.content, self.path).eval()
+            return _own_agent(self.content, self.path).eval()
 
     def check_whole(self) -> None:
         """Check that a run can go on from it.
@@ -108,7 +121,7 @@ def load_agent(path: str | os.PathLike[str], architecture: str | None = None) ->
             needless, as every such file tells.
 
     Returns:
-        The agent, in evaluation mode, on the CPU.
+        The agent, in evaluation mode, in float32 on the CPU.
 
     Raises:
         ValueError: If the architecture is unknown or another, or the file is damaged or no such
@@ -121,7 +134,8 @@ def load_agent(path: str | os.PathLike[str], architecture: str | None = None) ->
     """
     checkpoint = read(path)
     if "modnav" not in checkpoint.content:
-        return published_agent(checkpoint.content, path, architecture).eval()
+        with plain_tensors():
+            return published_agent(checkpoint.content, path, architecture).eval()
     expected = architecture and name_of(description_of(architecture))
     agent = checkpoint.agent()
     if expected and agent.architecture != expected:
@@ -146,9 +160,11 @@ def save_agent(
         origin: Where it comes from, as names and numbers.
 
     Raises:
-        ValueError: If a module of the agent does not keep one of its arguments.
+        ValueError: If no file would bring the agent back, e.g. since a module does not keep one of
+            its arguments, or the agent was compiled or is not in float32.
         OSError: If the file cannot be written; it is then as before.
     """
+    check_saved(agent)
     about = {
         "format": FORMAT,
         "architecture": agent.architecture,
@@ -193,14 +209,18 @@ def _weightless(description: dict[str, Any]) -> Agent | None:
     try:
         with torch.device("meta"):
             return rebuild_agent(description)
-    except (RuntimeError, TypeError):  # a module of one's own that computes while it is made
-        return None
+    except (RuntimeError, TypeError, ValueError) as error:
+        computes = not isinstance(error, ValueError) or isinstance(error.__cause__, TypeError)
+        if computes and any(own_classes(description)):  # a user's own may, while it is made
+            return None
+        raise
 
 
 def _check_fit(weights: Mapping[str, Any], agent: Agent | None) -> None:
     if agent is not None:
-        shapes = {name: value.shape for name, value in agent.state_dict().items()}
-        if reason := misfit(weights, shapes):
+        needed = {k: x for k, x in agent.state_dict().items() if isinstance(x, Tensor)}
+        shapes = {name: x.shape for name, x in needed.items()}
+        if reason := misfit(weights, shapes, {name: x.dtype for name, x in needed.items()}):
             raise ValueError(f"it does not fit its own description: {reason}")
 
 

@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import pytest
@@ -267,14 +268,18 @@ def test_two_runs_do_not_share_a_file(trained, tmp_path, capsys):
     assert "holds trial 499 of a checkpoint other than" in line
 
 
-def test_another_architecture_of_no_name_is_refused(tmp_path, capsys):
+def test_agents_of_no_published_name_have_files_of_their_own(tmp_path, capsys):
     for k, sizes in enumerate(([40], [50])):
         agent = build_agent("EKF")
         folder = make_run(tmp_path / f"run{k}" / "seed0", [])
         description = describe_agent(agent)
         description["actor"]["action"]["init_args"]["hidden_features"] = sizes
         save_agent(rebuild_agent(description), folder / "checkpoints" / "00499.ckpt")
-    assert "training_curve/gain/custom_seed0.csv" in evaluated(tmp_path / "data", folder)
+    second = set(evaluated(tmp_path / "data", folder))
+    assert all(re.search(r"gain/ActorCriticEKF-[0-9a-f]{6}_seed0.\w+$", name) for name in second)
+    first = set(evaluated(tmp_path / "data", tmp_path / "run0" / "seed0")) - second
+    for old, new in zip(sorted(second), sorted(first), strict=True):
+        (tmp_path / "data" / old).replace(tmp_path / "data" / new)
     line = said(capsys, "evaluate", tmp_path / "run0", *TRIALS, "--out", tmp_path / "data")
     assert "holds an agent of other modules or sizes; one file holds one architecture" in line
 

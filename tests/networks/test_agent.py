@@ -140,7 +140,7 @@ def test_a_rebuilt_agent_is_the_same(agent, make_segment):
 
 def test_an_agent_of_a_users_own_parts_is_rebuilt(make_segment):
     agent = custom_agent()
-    assert agent.architecture == "custom"
+    assert re.fullmatch(r"LeakyBelief-[0-9a-f]{6}", agent.architecture)
     description = describe_agent(agent)
     assert description["actor"]["belief"] == {
         "class_path": f"{__name__}.LeakyBelief",

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 
@@ -78,10 +80,25 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
     assert all(name in str(error.value) for name in (*ARCHITECTURES, *NICKNAMES))
 
 
-def test_a_changed_description_is_custom():
+def test_other_agents_are_named_by_their_parts_and_told_apart():
     description = description_of("modular")
     critic = {**description["critic"], "action_enters": "belief"}
-    assert name_of({**description, "critic": critic}) == "custom"
+    changed = name_of({**description, "critic": critic})
+    assert re.fullmatch(r"Actor3Critic-[0-9a-f]{6}", changed)
+    own = {"class_path": "my_lab.LeakyBelief", "init_args": {"leak": 0.1}}
+    named = name_of({**description, "actor": {**description["actor"], "belief": own}})
+    assert re.fullmatch(r"LeakyBeliefCritic5-[0-9a-f]{6}", named)
+    own["init_args"]["leak"] = 0.2
+    again = name_of({**description, "actor": {**description["actor"], "belief": own}})
+    assert again[:-6] == named[:-6]
+    assert again != named
+
+
+def test_any_name_of_a_class_is_fit_for_a_folder():
+    description = description_of("modular")
+    own = {"class_path": f"my_lab.\u00dcberzeugung{'x' * 300}", "init_args": {}}
+    named = name_of({**description, "actor": {**description["actor"], "belief": own}})
+    assert re.fullmatch(r"[A-Za-z0-9_]{1,60}-[0-9a-f]{6}", named)
 
 
 def test_weights_come_from_the_global_generator(architecture):

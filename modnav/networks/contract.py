@@ -1,0 +1,226 @@
+"""What a module of a user's own must keep to, tried before it is trained or saved."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from modnav.files import one_line
+from modnav.task import STREAMS
+
+from .actor_critic import ACTIONS, Actor, Critic, TwinCritic
+from .agent import Agent, describe_agent, rebuild_agent
+from .description import misfit
+from .sequence import (
+    AbstractSequence,
+    Memory,
+    evaluating,
+    map_memory,
+    name_of_class,
+    own_sequences,
+    restarted,
+)
+
+__all__ = ["check_agent", "check_saved", "check_sequence", "plain_tensors"]
+
+LONGEST = 100
+"""Steps of a trial beyond which modules are not tried."""
+
+TOLERANCE = 1e-4
+"""Largest difference between two ways to the same outputs, of their size."""
+
+_SEE = "see docs/own_modules.md"
+
+
+@contextmanager
+def plain_tensors() -> Iterator[None]:
+    """Make tensors in float32 and on the CPU while the context lasts, whatever torch's defaults."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def check_agent(agent: Agent, max_steps: int) -> None:
+    """Check that an agent can be trained: its modules keep to theirs, its files bring it back.
+
+    Args:
+        agent: The agent, on the CPU.
+        max_steps: Most steps of a trial.
+
+    Raises:
+        ValueError: If not; the message names the class and what is wrong.
+    """
+    for module in (*own_sequences(agent.actor), *own_sequences(agent.critic.first)):
+        check_sequence(module, max_steps + 1)  # targets read the input after the last step
+    check_saved(agent)
+
+
+def check_saved(agent: Agent) -> None:
+    """Check that a file brings an agent back: the same weights, actions and values.
+
+    Raises:
+        ValueError: If not; the message says why.
+    """
+    critic = agent.critic
+    _check_kind("actor", agent.actor, Actor)
+    _check_kind("critic", critic, TwinCritic)
+    _check_kind("critic.first", critic.first, Critic)
+    _check_kind("critic.second", critic.second, Critic)
+    with plain_tensors(), torch.random.fork_rng(devices=[]):
+        again = rebuild_agent(describe_agent(agent))
+        found, needed = agent.state_dict(), again.state_dict()
+        shapes = {name: x.shape for name, x in needed.items() if isinstance(x, Tensor)}
+        dtypes = {name: x.dtype for name, x in needed.items() if isinstance(x, Tensor)}
+        if reason := misfit(found, shapes, dtypes):
+            raise ValueError(
+                f"no file would bring the agent back: {reason}. Undo what was done to it since it "
+                "was built (.half(), .double(), torch.compile, weight_norm and the like)"
+            )
+        again.load_state_dict(found)
+        _check_alike(copy.deepcopy(agent).cpu(), again)
+
+
+def _check_kind(key: str, part: nn.Module, kind: type[nn.Module]) -> None:
+    if type(part) is not kind:
+        raise ValueError(
+            f"agent.{key} is a {name_of_class(part)}, which no file would bring back; it must be a "
+            f"modnav.networks.{kind.__name__} (of what torch.compile returned, its _orig_mod)"
+        )
+
+
+@torch.no_grad()
+def _check_alike(agent: Agent, again: Agent) -> None:
+    what = "built anew from arguments and weights gives other"
+    with evaluating(agent), evaluating(again):
+        for old, new in zip(own_sequences(agent), own_sequences(again), strict=True):
+            name, x = name_of_class(old), _inputs(2, old.in_features)
+            outputs = [_called(module, name, x)[0] for module in (old, new)]
+            _check_same(f"{name} {what} outputs: keep its tensors by register_buffer", *outputs)
+        inputs = {name: _inputs(2, STREAMS[name].features) for name in agent.sources}
+        action = _inputs(2, ACTIONS)
+        for key in ("actions", "values"):
+            more = () if key == "actions" else (action,)
+            pair = [getattr(x, key)(inputs, *more) for x in (agent, again)]
+            _check_same(f"the agent {what} {key}: undo what was done to it since", *pair)
+
+
+@torch.no_grad()
+def check_sequence(module: AbstractSequence, steps: int) -> None:
+    """Check that a module does step by step what it does with whole trials.
+
+    Three trials are run side by side; they restart at times of their own, and one is dropped, as
+    happens when an agent acts. Each of them is then run again, as a whole and alone.
+
+    Args:
+        module: The module; it stays as it is.
+        steps: Most steps of a trial.
+
+    Raises:
+        ValueError: If outputs differ, or the memory is not as it must be; the message names the
+            class and what is wrong.
+    """
+    name, steps = name_of_class(module), min(steps, LONGEST)
+    module = copy.deepcopy(module).eval()
+    lengths = (steps, max(1, steps // 2), max(1, steps // 3))
+    x = _inputs(3 * steps, module.in_features, len(lengths))
+    x = x.to(next(module.parameters(), x))
+    with torch.random.fork_rng(devices=[]):
+        apart = _step_by_step(module, name, x, lengths)
+        for trial, length in enumerate(lengths):
+            until = 2 * steps if trial == 1 else len(x)
+            for start in range(0, until, length):
+                span = slice(start, min(start + length, until)), slice(trial, trial + 1)
+                whole, _ = _called(module, name, x[span])
+                _check_same(_why(module, name, again=start > 0), apart[span], whole)
+
+
+def _why(module: AbstractSequence, name: str, *, again: bool) -> str:
+    if not module.recurrent:
+        return f"{name} says recurrent = False, but its outputs depend on other steps"
+    if again:
+        return f"{name} does not start a trial anew with the memory that its reset returns"
+    return f"{name} gives other outputs step by step than for a whole trial"
+
+
+def _step_by_step(
+    module: AbstractSequence, name: str, x: Tensor, lengths: Sequence[int]
+) -> Tensor:
+    """Return outputs ``(T, B, F)`` as in acting; those of the dropped trial end before."""
+    steps, memory = lengths[0], None
+    rows = torch.arange(len(lengths), device=x.device)
+    outputs = x.new_full((*x.shape[:2], module.out_features), float("nan"))
+    kept, sizes = rows[[0, 2]], []
+    for t in range(len(x)):
+        if t == 2 * steps:
+            rows = rows[kept]
+            memory = map_memory(lambda m: m.index_select(1, kept), memory)
+        ended = [k for k, row in enumerate(rows.tolist()) if t and t % lengths[row] == 0]
+        if ended:
+            memory = restarted(module, memory, torch.tensor(ended, device=x.device))
+        y, memory = _called(module, name, x[t : t + 1, rows], memory)
+        memory = memory if module.recurrent else None
+        outputs[t, rows] = y[0].to(outputs)
+        sizes.append(_size(name, memory, len(rows)))
+    if max(sizes) > 2 * sizes[steps - 1]:
+        raise ValueError(
+            f"the memory of {name} grows beyond one trial: {sizes[steps - 1]} numbers after "
+            f"{steps} steps, {max(sizes)} after {len(x)} in trials of {steps} or fewer; let its "
+            f"reset drop what no trial needs, {_SEE}"
+        )
+    return outputs
+
+
+def _called(
+    module: AbstractSequence, name: str, x: Tensor, memory: Memory = None
+) -> tuple[Tensor, Memory]:
+    """Return what a module returns, if it is of the right form."""
+    shape = [*x.shape[:2], module.out_features]
+    try:
+        found = module(x, memory)
+    except Exception as error:  # a user's code raises many kinds
+        told = one_line(error) or type(error).__name__
+        raise ValueError(f"{name} failed on inputs {list(x.shape)}: {told}; {_SEE}") from error
+    if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], Tensor):
+        raise ValueError(f"{name} must return outputs and a memory, which may be None; {_SEE}")
+    if list(found[0].shape) != shape:
+        raise ValueError(f"{name} returns outputs {list(found[0].shape)}; they must be {shape}")
+    return found
+
+
+def _size(name: str, memory: Memory, trials: int) -> int:
+    """Return how many numbers a memory holds, if it is of the right form."""
+    if memory is None:
+        return 0
+    if isinstance(memory, Tensor):
+        if memory.dim() < 2 or memory.shape[1] != trials:
+            raise ValueError(
+                f"{name} keeps a memory of shape {list(memory.shape)} with {trials} trials; its "
+                f"dimension 1 must count them, {_SEE}"
+            )
+        return memory.numel()
+    if type(memory) not in (tuple, list, dict):
+        raise ValueError(
+            f"{name} keeps a {type(memory).__name__} in its memory; it must be None, tensors, or "
+            f"tuples, lists and dictionaries of these, {_SEE}"
+        )
+    parts = memory.values() if isinstance(memory, dict) else memory
+    return sum(_size(name, part, trials) for part in parts)
+
+
+def _check_same(why: str, found: Tensor, expected: Tensor) -> None:
+    difference = float((found - expected).abs().max())
+    if not difference <= TOLERANCE * (1 + float(expected.abs().max())):
+        raise ValueError(f"{why} (difference {difference:.2g}); {_SEE}")
+
+
+def _inputs(steps: int, features: int, trials: int = 3) -> Tensor:
+    """Return inputs in [-1, 1] as of an agent, the same each time, ``(T, B, F)``."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.device("cpu"):
+        return 2 * torch.rand(steps, trials, features, generator=generator) - 1
