@@ -1,7 +1,9 @@
-"""This machine: freed memory that stays in the process, and cores."""
+"""This machine: memory, freed memory that stays in the process, and cores."""
 
 import ctypes
 import os
+
+import psutil
 
 LARGEST_BLOCK = 32 * 2**20
 """Blocks up to this size come from the heap, bytes; older versions of glibc take no larger one."""
@@ -27,6 +29,11 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError, TypeError):  # no glibc; no such function; Windows
         return False
     return bool(mallopt(_MMAP_THRESHOLD, LARGEST_BLOCK) and mallopt(_TRIM_THRESHOLD, KEPT))
+
+
+def memory_bytes() -> int:
+    """Return how much memory this machine has, bytes."""
+    return psutil.virtual_memory().total
 
 
 def cores() -> int:
