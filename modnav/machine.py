@@ -1,11 +1,13 @@
-"""This machine: freed memory that stays in the process, cores, and threads."""
+"""This machine: memory, freed memory that stays in the process, cores, and threads."""
 
 import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["KEPT", "LARGEST_BLOCK", "cores", "keep_freed_memory", "threads"]
+import psutil
+
+__all__ = ["KEPT", "LARGEST_BLOCK", "cores", "keep_freed_memory", "memory_bytes", "threads"]
 
 LARGEST_BLOCK = 32 * 2**20
 """Blocks up to this size come from the heap, bytes; older versions of glibc take no larger one."""
@@ -31,6 +33,11 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError, TypeError):  # no glibc; no such function; Windows
         return False
     return bool(mallopt(_MMAP_THRESHOLD, LARGEST_BLOCK) and mallopt(_TRIM_THRESHOLD, KEPT))
+
+
+def memory_bytes() -> int:
+    """Return how much memory this machine has, bytes."""
+    return psutil.virtual_memory().total
 
 
 def cores() -> int:

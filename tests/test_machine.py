@@ -1,6 +1,14 @@
+import os
 import platform
 
-from modnav.machine import keep_freed_memory
+import pytest
+
+from modnav.machine import keep_freed_memory, memory_bytes
+
+
+@pytest.mark.skipif(not hasattr(os, "sysconf"), reason="this system has no sysconf")
+def test_memory_is_all_that_the_system_knows_of():
+    assert memory_bytes() == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def test_freed_memory_is_kept_where_the_c_library_can_be_told_so():

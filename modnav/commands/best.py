@@ -14,6 +14,7 @@ from modnav.runs import (
     best_seeds,
     digest,
     find_runs,
+    notes_path,
     read_curve,
 )
 
@@ -118,7 +119,7 @@ def _is_of(run: TrainedRun, path: Path, command: str, before: int | None) -> Non
     Raises:
         ValueError: If it is not. Curves of the study, which say nothing of their making, pass.
     """
-    about = path.with_suffix(".json")
+    about = notes_path(path)
     if not about.is_file():
         return
     try:

@@ -89,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path(),
         metavar="FOLDER",
-        help="folder to put training_curve/ in (default: this one)",
+        help="folder to put training_curve/ in, and notes about it into made_by_modnav/ beside it "
+        "(default: this one)",
     )
     parser.add_argument(
         "--pre",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from modnav.files import one_line
 from modnav.published import SAMPLING_HZ, inside, monkey_recordings, read_monkey
 from modnav.tables import Recording, claim, read_table, write_tables
 from modnav.task import REWARD_ZONE_CM
@@ -28,6 +29,11 @@ def main(args: Sequence[str]) -> None:
         raise ValueError("--subject is empty; it must name the animal")
     claim(given.out, overwrite=given.overwrite)
     frame = read_monkey(given.file)
+    if frame.attrs["left_out"]:
+        names = one_line(", ".join(frame.attrs["left_out"]))
+        print(
+            f"modnav: {given.file}: columns that no table has, left out: {names}", file=sys.stderr
+        )
     notes = {"source": str(given.file), "subject": given.subject, "sampling_hz": SAMPLING_HZ}
     try:
         parts = _followed(frame, given.subject)

@@ -110,6 +110,9 @@ def perturbation_conditions(
 ) -> TestTrials:
     """Return ``count`` trials at each of several levels of perturbation, at gain 1.
 
+    As published, a trial has the same target and the same onset at all levels; peaks are drawn for
+    each.
+
     Args:
         task: Constants of the task; its peaks are those of level 1.
         levels: 0 is no perturbation, 1 that of the task, 2 :data:`LARGE_PERTURBATION`.
@@ -140,7 +143,7 @@ def perturbation_conditions(
     each = []
     for level in levels:
         drawn = sample_trials(replace(task, **peaks[level]), count, generator)
-        each.append(base._replace(peak=drawn.peak, onset=drawn.onset))
+        each.append(base._replace(peak=drawn.peak))
     labels = tuple(f"perturbation{level}" for level in levels)
     return _together(task, labels, each, generator, name)
 

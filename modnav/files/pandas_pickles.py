@@ -9,23 +9,43 @@ Two layouts are known. Until 1.2 pandas gave the manager of a table a state with
 dictionaries under ``"0.14.1"``; since 1.3 it gives a tuple of calls of ``_unpickle_block``. Either
 may be of any pickle protocol. Tried were files of pandas 3.1 and, by hand, 1.5.3, and imitations of
 those of 1.2, which pandas 1.5.3 reads too; no file that pandas 1.2 itself wrote was at hand.
-Compressed files, and columns of dates, categories and other types beside numbers, text and arrays,
-were not; most are refused by the name of their class.
+Compressed files were not. The index of rows, and columns of dates, categories and numbers that may
+be missing, are passed over; a file with other types is refused by the name of their class.
 """
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from .names import one_line
 from .stand_ins import StandIn, StandInUnpickler
 
-__all__ = ["read_columns"]
+__all__ = ["Columns", "read_columns"]
+
+_PASSED_OVER = {
+    "pandas pandas.core.indexes.multi": "MultiIndex",
+    "pandas pandas.core.indexes.category": "CategoricalIndex",
+    "pandas pandas.core.indexes.datetimes": "DatetimeIndex _new_DatetimeIndex",
+    "pandas pandas.core.arrays.categorical": "Categorical",
+    "pandas pandas.core.dtypes.dtypes": "CategoricalDtype DatetimeTZDtype",
+    "pandas.arrays pandas.core.arrays.datetimes": "DatetimeArray",
+    "pandas.arrays pandas.core.arrays.timedeltas": "TimedeltaArray",
+    "pandas.arrays pandas.core.arrays.integer": "IntegerArray",
+    "pandas.arrays pandas.core.arrays.floating": "FloatingArray",
+    "pandas.arrays pandas.core.arrays.boolean": "BooleanArray",
+    "pandas pandas.core.arrays.integer": "Int64Dtype",
+    "pandas pandas.core.arrays.floating": "Float64Dtype",
+    "pandas pandas.core.arrays.boolean": "BooleanDtype",
+    "pandas._libs.tslibs.offsets": "Day",
+    "pandas pandas._libs.tslibs.timestamps": "Timestamp _unpickle_timestamp",
+    "datetime": "date datetime timedelta timezone",
+}
+"""Indexes of rows and columns of other types, of which nothing is used: modules and names."""
 
 _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     "frame": (("pandas.core.frame", "DataFrame"), ("pandas", "DataFrame")),
@@ -68,6 +88,12 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
         ("pandas.arrays", "StringArray"),
         ("pandas.core.arrays.string_", "StringArray"),
     ),
+    "passed over": tuple(
+        (module, name)
+        for modules, names in _PASSED_OVER.items()
+        for module in modules.split()
+        for name in names.split()
+    ),
 }
 
 
@@ -90,15 +116,25 @@ def _stand_in(pair: tuple[str, str], what: str) -> type[StandIn]:
 _ADMITTED = {pair: _stand_in(pair, kind) for kind, pairs in _NAMES.items() for pair in pairs}
 
 
-def read_columns(path: str | os.PathLike[str], wanted: Collection[str]) -> dict[str, Any]:
+class Columns(NamedTuple):
+    """Columns of a table.
+
+    Attributes:
+        found: For each column that was wanted an array ``(rows,)``, of numbers or of objects:
+            arrays, numbers and text.
+        others: Names of the columns that were not.
+    """
+
+    found: dict[str, Any]
+    others: list[str]
+
+
+def read_columns(path: str | os.PathLike[str], wanted: Collection[str]) -> Columns:
     """Read columns of a table that pandas pickled, uncompressed.
 
     Args:
         path: The file.
         wanted: Names of the columns; those that the table lacks are left out.
-
-    Returns:
-        For each column an array ``(rows,)``, of numbers or of objects: arrays, numbers and text.
 
     Raises:
         ValueError: If there is no such file, it is damaged or no table, or it asks for anything
@@ -109,7 +145,7 @@ def read_columns(path: str | os.PathLike[str], wanted: Collection[str]) -> dict[
             size = os.fstat(file.fileno()).st_size
             unpickler = StandInUnpickler(file, size, _ADMITTED)
             try:
-                return dict(_columns(unpickler.load(), wanted))
+                return _columns(unpickler.load(), wanted)
             except Exception as error:  # damaged files and odd ones raise many kinds
                 reason = f"is damaged or of another kind: {error or type(error).__name__}"
                 if unpickler.refused is not None:
@@ -123,7 +159,7 @@ def _kind(value: Any) -> str:
     return value.kind if isinstance(value, _Named) else type(value).__name__
 
 
-def _columns(frame: Any, wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
+def _columns(frame: Any, wanted: Collection[str]) -> Columns:
     if _kind(frame) != "frame":
         raise ValueError(f"it holds no table, but a {getattr(frame, 'named', _kind(frame))}")
     manager = frame.state["_mgr"]
@@ -134,7 +170,7 @@ def _columns(frame: Any, wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
         parts, axes = manager.args
         blocks = [(block.args[1], block.args[0]) for block in parts]
     names = [_name(label) for label in _labels(axes[0])]
-    seen: list[int] = []
+    found, seen = {}, list[int]()
     for placement, values in blocks:
         places = _places(placement, len(names))
         seen += places
@@ -144,9 +180,11 @@ def _columns(frame: Any, wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
             for row, name in rows:
                 if block.ndim != 2 or len(block) != len(places):
                     raise ValueError(f"column {name} is not a plain array")
-                yield name, _cells(block[row])
-    if sorted(seen) != list(range(len(names))) or len(set(names)) < len(names):
+                found[name] = _cells(block[row])
+    used = [name for name in names if name in wanted]
+    if sorted(seen) != list(range(len(names))) or len(set(used)) < len(used):
         raise ValueError("its columns and their names do not match one to one")
+    return Columns(found, [name for name in names if name not in wanted])
 
 
 def _name(label: Any) -> str:

@@ -5,7 +5,6 @@ Two kinds share one interface: :class:`TrialReplay` holds whole trials for recur
 """
 
 import abc
-import os
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from typing_extensions import override
 
 from modnav.acting import Finished, Segment, Sweep
 from modnav.errors import require
+from modnav.machine import memory_bytes
 from modnav.task import STREAMS, mirror_action
 
 __all__ = ["AbstractReplay", "StepReplay", "TrialReplay"]
@@ -346,4 +346,4 @@ def _with_mirror_images(items: dict[str, Tensor]) -> dict[str, Tensor]:
 def _memory_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return memory_bytes()

@@ -7,7 +7,8 @@ at the start and y straight ahead. They become ``trials`` and ``steps`` of
 
 None of these files was at hand: their columns are those that the study's analyses use, and tests
 make small files of that form. Not known, hence assumed: there is one kind of task in a file; all
-trials end by a stop, at the last sample; a trial is perturbed if one of its peaks is not 0.
+trials end by a stop, at the last sample; a trial is perturbed if one of its peaks is not 0 and its
+perturbation has an onset.
 """
 
 import os
@@ -70,14 +71,15 @@ def read_monkey(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     Returns:
         The columns that :func:`monkey_recordings` uses and :data:`EXTRA`, under their published
-        names, arrays in their cells; a row for each trial, in the order of the file.
+        names, arrays in their cells; a row for each trial, in the order of the file. Its ``attrs``
+        name the columns that were ``"left_out"``.
 
     Raises:
         ValueError: If the file cannot be read, is refused (see :mod:`modnav.files.pandas_pickles`), or
             lacks columns, which the message names.
     """
     wanted = (*SCALARS, *ARRAYS, "time", "rewarded", *PEAKS, *PULSES, NOMINAL_ONSET, *EXTRA)
-    found = read_columns(path, wanted)
+    found, others = read_columns(path, wanted)
     needed = [*SCALARS, *ARRAYS]
     if any(name in found for name in PEAKS):
         needed += [*PEAKS, *PULSES]
@@ -87,6 +89,7 @@ def read_monkey(path: str | os.PathLike[str]) -> pd.DataFrame:
     frame = pd.DataFrame({name: found[name] for name in wanted if name in found})
     if not len(frame):
         raise ValueError(f"{path} holds no trials")
+    frame.attrs["left_out"] = others
     return frame
 
 
@@ -98,7 +101,7 @@ def monkey_recordings(
     Trials are numbered from 0 in the order of the frame. The multiple of the default gain is that
     of the linear one. Without a column ``rewarded`` those trials are rewarded that end less than
     65 cm from the target. Perturbations start at ``perturb_start_time``, on the clock of the
-    steps.
+    steps; one without that did not fire, and has peaks of 0.
 
     Args:
         frame: What :func:`read_monkey` returned.
@@ -133,9 +136,13 @@ def _numbers(frame: pd.DataFrame, name: str, numbers: Any) -> Any:
 
 
 def _peaks(frame: pd.DataFrame) -> Any:
-    """Return the peaks of the perturbation, ``(N, 2)``; 0 where there is none."""
-    columns = [pd.to_numeric(frame[name], errors="coerce").fillna(0) for name in PEAKS[:2]]
-    return np.stack(columns, axis=1).astype(float)
+    """Return the peaks that were delivered, ``(N, 2)``; 0 where there was no perturbation.
+
+    One without an onset did not fire, whatever its peaks were to be.
+    """
+    columns = [pd.to_numeric(frame[name], errors="coerce") for name in PEAKS]
+    peaks = np.stack(columns, axis=1).astype(float)
+    return np.nan_to_num(np.where(np.isnan(peaks[:, 2:]), 0, peaks[:, :2]))
 
 
 def _trials(frame: pd.DataFrame, numbers: Any, perturbed: bool) -> pd.DataFrame:
@@ -155,11 +162,10 @@ def _trials(frame: pd.DataFrame, numbers: Any, perturbed: bool) -> pd.DataFrame:
     }
     if perturbed:
         peaks = _peaks(frame)
-        onset = pd.to_numeric(frame["perturb_start_time"], errors="coerce").to_numpy(float)
+        known = frame["perturb_start_time"].notna()
+        onset = np.full(len(frame), np.nan)
+        onset[known] = _numbers(frame[known], "perturb_start_time", numbers[known])
         disturbed = peaks.any(axis=1)
-        if np.isnan(onset[disturbed]).any():
-            wrong = numbers[disturbed & np.isnan(onset)][0]
-            raise ValueError(f"perturb_start_time of trial {wrong} is not a number")
         found["perturbation_peak_v_cm_s"], found["perturbation_peak_w_deg_s"] = peaks.T
         found["perturbation_onset_s"] = np.where(disturbed, onset, np.nan)
         if NOMINAL_ONSET in frame:

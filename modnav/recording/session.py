@@ -60,7 +60,7 @@ class Session:
 
 
 def make_session(
-    task: TaskParameters | None = None,
+    task: TaskParameters | str | None = None,
     *,
     trials: int | None = None,
     targets: pd.DataFrame | None = None,
@@ -72,7 +72,8 @@ def make_session(
     """Draw the trials and the noise of a session.
 
     Args:
-        task: Constants of the task; those of the published gain task by default.
+        task: Constants of the task, or its kind, whose published constants are then taken:
+            ``"gain"``, the default, or ``"perturbation"``.
         trials: Number of trials: 500 by default, or as many as ``targets`` has.
         targets: Targets to take in order instead of drawing them: ``target_x_cm`` and
             ``target_y_cm`` (or ``target_r_cm`` and ``target_theta_deg``). Its columns ``gain``,
@@ -89,8 +90,15 @@ def make_session(
         The session, on the CPU.
 
     Raises:
+        TypeError: If the task is neither.
         ValueError: If a constant is unknown or not allowed, or the targets cannot be used.
     """
+    if isinstance(task, str):
+        task = TaskParameters(name=task)  # type: ignore[arg-type]  # refuses other names
+    elif not isinstance(task, TaskParameters | None):
+        raise TypeError(
+            f"task is {task!r}; it must be TaskParameters or the name of a kind of task"
+        )
     known = [field.name for field in fields(TaskParameters)]
     unknown = sorted(set(constants) - set(known))
     if unknown:

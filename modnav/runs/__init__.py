@@ -2,6 +2,7 @@
 
 from .checkpoints import *
 from .curve import *
+from .curve_table import *
 from .evaluate import *
 from .folder import *
 from .jobs import *

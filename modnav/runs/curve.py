@@ -1,18 +1,17 @@
 """Training curves: how the checkpoints of a run do on the fixed test trials, as published.
 
 A curve is a CSV file with a row for each checkpoint and test task, and the published columns,
-names and folders. Beside it lies a JSON file of the same name with the settings that made it and a
-digest of each checkpoint: it tells which rows may be kept when an evaluation goes on.
+names and folders, which hold nothing else. Notes about it, a JSON file at the same place in
+``made_by_modnav/``, hold the settings that made it and a digest of each checkpoint: they tell which
+rows may be kept when an evaluation goes on.
 
 References:
     Zhang, Pitkow & Angelaki (2024), authors' data, ``training_curve/``.
 """
 
-import csv
 import hashlib
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,39 +21,22 @@ import pandas as pd
 from modnav.files import one_line, write_text_atomically
 from modnav.task import Range, TaskParameters, bounds
 
+from .curve_table import COLUMNS, FIRST, INTERVAL, METRICS, whole_rows
+
 __all__ = [
-    "COLUMNS",
     "DEFAULT_NOISE",
-    "FIRST",
-    "INTERVAL",
-    "METRICS",
     "CurveLocation",
     "CurveSettings",
     "Rows",
     "TrainingCurve",
     "digest",
-    "read_curve",
+    "notes_path",
 ]
-
-METRICS = (
-    "reward_fraction",
-    "error_distance",
-    "error_distance_shoot",
-    "reward_rate",
-    "TD_error_abs",
-    "TD_error",
-    "value_est",
-)
-"""Columns that are measured."""
-
-COLUMNS = ("episode", "task", *METRICS, "ordered_episode")
-"""Columns of the file, in order."""
-
-FIRST, INTERVAL = 499, 500
-"""First number of ``ordered_episode``, and the step between two."""
 
 DEFAULT_NOISE = (0.2, 0.1)
 """Process and observation noise of the tasks whose name does not end in ``_control``."""
+
+_FOLDER, _NOTES = "training_curve", "made_by_modnav"
 
 Rows = dict[str, dict[str, float]]
 """Measured columns of one checkpoint, by test task."""
@@ -103,7 +85,7 @@ class CurveLocation(NamedTuple):
         noise = (self.task.process_noise, self.task.observation_noise)
         control = tuple(map(bounds, noise)) != tuple(map(bounds, DEFAULT_NOISE))
         name = f"{self.test}{'_control' * control}{'_full' * self.extensive}{'_pre' * self.pre}"
-        folder = out / "training_curve" / name
+        folder = out / _FOLDER / name
         return folder / "_".join(map(_noise_name, noise)) if control else folder
 
     def file(self, out: Path, architecture: str, seed: int) -> Path:
@@ -114,6 +96,16 @@ class CurveLocation(NamedTuple):
 def _noise_name(noise: Range) -> str:
     lo, hi = bounds(noise)
     return f"{lo:g}" if lo == hi else f"{lo:g}-{hi:g}"
+
+
+def notes_path(curve: Path) -> Path:
+    """Return where the notes about a curve lie.
+
+    Notebooks of the study take any file in ``training_curve`` that is named after an agent for a
+    curve, so the notes have a tree of their own beside it.
+    """
+    top = next((x for x in curve.parents if x.name == _FOLDER), curve).parent
+    return (top / _NOTES / curve.relative_to(top)).with_suffix(".json")
 
 
 class TrainingCurve:
@@ -130,16 +122,13 @@ class TrainingCurve:
 
     def __init__(self, path: Path, settings: CurveSettings, *, overwrite: bool = False) -> None:
         self.path = path
+        self.notes = notes_path(path)
         self.settings = settings
         self.rows: dict[int, Rows] = {}
         self.digests: dict[int, str] = {}
-        self._claimed = not overwrite and (path.exists() or self._beside.exists())
+        self._claimed = not overwrite and (path.exists() or self.notes.exists())
         if self._claimed:
             self._continue()
-
-    @property
-    def _beside(self) -> Path:
-        return self.path.with_suffix(".json")
 
     def _continue(self) -> None:
         """Take over what can be trusted: whole rows of checkpoints whose digest is known."""
@@ -151,9 +140,9 @@ class TrainingCurve:
                 raise ValueError(f"{self.path} {reason}; {_ADVICE}")
         known = made.get("checkpoints")
         if not isinstance(known, dict) or not all(isinstance(x, str) for x in known.values()):
-            raise ValueError(f"{self._beside} tells of no checkpoints; {_ADVICE}")
+            raise ValueError(f"{self.notes} tells of no checkpoints; {_ADVICE}")
         rows: dict[int, Rows] = {}
-        for row in _whole_rows(self.path) if self.path.exists() else ():
+        for row in whole_rows(self.path, COLUMNS) if self.path.exists() else ():
             measured = {name: row[name] for name in METRICS}
             rows.setdefault(row["episode"], {})[row["task"]] = measured
         for episode, found in rows.items():
@@ -162,10 +151,10 @@ class TrainingCurve:
 
     def _made(self) -> dict[str, Any]:
         try:
-            made = json.loads(self._beside.read_text(encoding="utf-8"))
+            made = json.loads(self.notes.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise ValueError(
-                f"{self.path} is there, but {self._beside.name}, which tells how it was made, "
+                f"{self.path} is there, but {self.notes}, which tells how it was made, "
                 f"cannot be read; {_ADVICE}"
             ) from error
         return made if isinstance(made, dict) else {}
@@ -198,13 +187,13 @@ class TrainingCurve:
         content["checkpoints"] = {str(k): self.digests[k] for k in self.rows}
         if not self._claimed:  # no rows beside other settings, whenever it ends
             write_text_atomically(
-                json.dumps(content | {"checkpoints": {}}, indent=1) + "\n", self._beside
+                json.dumps(content | {"checkpoints": {}}, indent=1) + "\n", self.notes
             )
             self._claimed = True
         write_text_atomically(
             self.table().to_csv(index=False, na_rep="nan", lineterminator="\n"), self.path
         )
-        write_text_atomically(json.dumps(content, indent=1) + "\n", self._beside)
+        write_text_atomically(json.dumps(content, indent=1) + "\n", self.notes)
 
     def table(self) -> pd.DataFrame:
         """Return the curve so far, as :func:`read_curve` would."""
@@ -234,59 +223,3 @@ def _difference(key: str, made: Any, now: Any) -> str:
 def digest(checkpoint: Path) -> str:
     """Return what tells the content of a checkpoint from others."""
     return hashlib.blake2b(checkpoint.read_bytes(), digest_size=16).hexdigest()
-
-
-def read_curve(path: Path) -> pd.DataFrame:
-    """Read a training curve, one of modnav or of the study.
-
-    Returns:
-        The published columns, a row for each checkpoint and test task.
-
-    Raises:
-        ValueError: If there is none, or it is damaged.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist")
-    table = pd.DataFrame(_whole_rows(path), columns=list(COLUMNS))
-    lines = len(path.read_bytes().splitlines()) - 1
-    checkpoints, tasks = table["episode"].nunique(), table["task"].nunique()
-    once = not table.duplicated(["episode", "task"]).any()
-    if not (once and 0 < len(table) == lines == checkpoints * tasks):
-        raise ValueError(f"{path} is damaged or not finished; `modnav evaluate` makes it whole")
-    return table
-
-
-def _whole_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows that are as they were written, with numbers as numbers.
-
-    A last line without its end may have lost digits, so it is left out as well.
-    """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    whole = [line for line in lines if line.endswith("\n") and "\0" not in line]
-    if not whole:
-        return
-    try:
-        table = csv.DictReader(whole)
-        names = list(table.fieldnames or ())
-        if not all(names.count(name) == 1 for name in COLUMNS):
-            columns = ", ".join(COLUMNS)
-            raise ValueError(f"{path} is not a training curve, whose columns are {columns}")
-        for row in table:
-            if None not in row and None not in row.values() and (found := _parsed(row)):
-                yield found
-    except csv.Error as error:
-        raise ValueError(f"{path} is damaged: {one_line(error)}") from error
-
-
-def _parsed(row: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return a row with numbers as numbers; None if some are not."""
-    try:
-        numbers = {name: float(row[name]) for name in COLUMNS if name != "task"}
-    except ValueError:
-        return None
-    counted = [numbers[name] for name in ("episode", "ordered_episode")]
-    whole = all(x.is_integer() and 0 <= x < 2**53 for x in counted)
-    if not whole or any(map(math.isinf, numbers.values())):
-        return None
-    episode, ordered = map(int, counted)
-    return {**numbers, "task": row["task"], "episode": episode, "ordered_episode": ordered}

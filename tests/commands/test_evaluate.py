@@ -63,7 +63,8 @@ def said(capsys, *words, status=2):
 
 def test_evaluate_makes_a_curve_of_the_published_form(trained, tmp_path, capsys):
     files = evaluated(tmp_path / "data", trained)
-    assert set(files) == {f"training_curve/gain/EKF_seed3.{kind}" for kind in ("csv", "json")}
+    curve = "training_curve/gain/EKF_seed3"
+    assert set(files) == {f"{curve}.csv", f"made_by_modnav/{curve}.json"}
     table = read_curve(tmp_path / "data" / "training_curve" / "gain" / "EKF_seed3.csv")
     assert table["episode"].tolist() == [499] * 3 + [999] * 3 + [1499] * 3
     assert table["task"].tolist() == ["gain1x", "gain1.5x", "gain2x"] * 3

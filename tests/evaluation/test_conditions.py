@@ -48,7 +48,7 @@ def restless(name, seed=0):
     return agent
 
 
-def conditions_of(kind, generator, count=7):
+def conditions_of(kind, generator, count=10):
     if kind == "gain":
         return gain_conditions(LOOSE, (1.0, 1.5, 2.0), count, generator, "test")
     return perturbation_conditions(LOOSE, (0, 1, 2), count, generator, "test")
@@ -215,6 +215,17 @@ def test_fixed_perturbations_have_process_noise_of_two_tenths():
     assert found.labels == ("perturbation0", "perturbation1", "perturbation2")
     assert not found.trials.peak[:20].any()
     assert found.trials.peak[20:].all()
+
+
+@pytest.mark.parametrize("levels", [(0, 1, 2), (2, 1)])
+def test_a_trial_has_one_onset_and_one_target_at_all_levels(levels):
+    trials = fixed_perturbation_conditions(TaskParameters(), levels, 40).trials
+    for key in ("onset", "target"):
+        first, *others = getattr(trials, key).split(40)
+        assert all(torch.equal(first, other) for other in others)
+    assert len(trials.onset.unique()) > 5
+    peaks = dict(zip(levels, trials.peak.split(40), strict=True))
+    assert not torch.equal(peaks[1], peaks[2])
 
 
 def test_gain_tests_of_agents_trained_with_perturbations_have_none():

@@ -1,5 +1,6 @@
 """Published trials of monkeys: reading them safely, and what becomes of them."""
 
+import datetime
 import json
 import pickle
 
@@ -45,7 +46,8 @@ def tables(frame, **options):
 def test_columns_are_read_as_they_were_written(form, write):
     frame = monkey()
     frame["number"] = [np.float32(2), 3, 4.5, True, None]
-    found = read_columns(write(form(frame)), list(frame.columns))
+    found, others = read_columns(write(form(frame)), list(frame.columns))
+    assert others == []
     assert set(found) == set(frame.columns)
     for name in frame.columns:
         assert len(found[name]) == len(frame)
@@ -70,7 +72,7 @@ def test_arrays_in_cells_may_have_any_form(order, write):
         with_calls(pd.DataFrame({"a": cells, "b": 1})),
         as_pandas_1_2(pd.DataFrame({"a": cells, "b": 1})),
     ):
-        found = read_columns(write(content), ["a"])["a"]
+        found = read_columns(write(content), ["a"]).found["a"]
         for a, b in zip(found, cells, strict=True):
             npt.assert_array_equal(a, np.asarray(b, float))
 
@@ -140,6 +142,75 @@ def test_peaks_of_unperturbed_files_mean_nothing(write):
     trials, steps = tables(read_monkey(write(as_pandas_1_2(frame))))
     assert set(trials["task"]) == {"gain"}
     assert not [name for name in (*trials, *steps) if name.startswith("perturb")]
+
+
+def test_perturbations_without_an_onset_did_not_fire(form, write):
+    frame = monkey(perturbed=True)
+    frame.loc[1, "perturb_start_time"] = np.nan
+    trials, steps = tables(read_monkey(write(form(frame))))
+    peaks = trials[["perturbation_peak_v_cm_s", "perturbation_peak_w_deg_s"]]
+    assert list(peaks.any(axis=1)) == [True, False, False, True, True]
+    assert list(trials["perturbation_onset_s"].isna()) == [False, True, True, False, False]
+    still = steps[steps["trial"] == 1]
+    assert not still[["perturbation_v_cm_s", "perturbation_w_deg_s"]].any(axis=None)
+    assert set(tables(frame.assign(perturb_start_time=np.nan))[0]["task"]) == {"gain"}
+
+
+EXTRA = {
+    "dates": pd.date_range("2020", periods=5),
+    "dates with zones": pd.date_range("2020", periods=5, tz="UTC"),
+    "times": [datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)] * 5,
+    "days": np.array([datetime.date(2020, 1, 1)] * 5, object),
+    "durations": pd.to_timedelta(range(5), unit="s"),
+    "categories": pd.Categorical(list("aabbc")),
+    "integers": pd.array([1, None, 3, 4, 5], dtype="Int64"),
+    "floats": pd.array([1, None, 3, 4, 5], dtype="Float64"),
+    "booleans": pd.array([True, None, True, True, False], dtype="boolean"),
+    "lists": [[1, "a", {"b": 2}]] * 5,
+    "text": list("abcde"),
+}
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("name", list(EXTRA))
+def test_extra_columns_are_named_and_left_out(name, protocol, write, tmp_path, capsys):
+    frame = monkey(perturbed=True)
+    path = write(with_calls(frame.assign(**{name: EXTRA[name]}), protocol))
+    main([str(path), "--subject", "Bruno", "--out", str(tmp_path / "bruno")])
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "left out" in x]
+    assert line.startswith(f"modnav: {path}: columns that no table has")
+    assert line.endswith(f": target_r, target_theta, pos_r_end, floor_density, {name}")
+    for found, expected in zip(read_tables(tmp_path / "bruno"), tables(frame), strict=False):
+        pd.testing.assert_frame_equal(found, expected)
+
+
+def test_extra_columns_of_one_name_are_no_hindrance_and_others_are(write):
+    frame = monkey()
+    extra, twice = frame[["floor_density"]], frame[["pos_x"]]
+    path = write(with_calls(pd.concat([frame, extra], axis=1)))
+    assert len(read_monkey(path)) == 5
+    path = write(with_calls(pd.concat([frame, twice], axis=1)))
+    with pytest.raises(ValueError, match="do not match one to one"):
+        read_monkey(path)
+
+
+INDEXES = {
+    "repeated": [0, 0, 1, 1, 0],
+    "text": list("aabbc"),
+    "pairs": pd.MultiIndex.from_tuples([("a", 0), ("a", 0), ("b", 0), ("b", 1), ("b", 2)]),
+    "dates": pd.DatetimeIndex(["2020-01-01"] * 5),
+    "days in a row": pd.date_range("2020", periods=5),
+    "categories": pd.CategoricalIndex(list("aabbc")),
+}
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("name", list(INDEXES))
+def test_any_index_of_trials_will_do(name, protocol, write):
+    frame = monkey(perturbed=True)
+    path = write(with_calls(frame.set_axis(INDEXES[name]), protocol))
+    for found, expected in zip(tables(read_monkey(path)), tables(frame), strict=True):
+        pd.testing.assert_frame_equal(found, expected)
 
 
 def test_reward_zone_is_65_cm():
@@ -351,7 +422,7 @@ def changed(name, trial, value):
         ("action_w", "abc", "action_w of trial 1 is not an array of numbers"),
         ("action_w", 3.0, r"action_w of trial 1 has shape \(\)"),
         ("rewarded", 2, "rewarded holds other values than true and false"),
-        ("perturb_start_time", np.nan, "perturb_start_time of trial 1 is not a number"),
+        ("perturb_start_time", "late", "perturb_start_time of trial 1 is not a number"),
         ("perturb_v", np.nan, r"perturb_v of trial 1 has shape \(\)"),
     ],
 )
@@ -384,4 +455,4 @@ def test_pandas_builds_nothing_of_a_file(form, write, monkeypatch):
     monkeypatch.setattr(pd.DataFrame, "__setstate__", never)
     with pytest.raises(AssertionError, match="built"):
         pickle.loads(content)
-    assert len(read_columns(write(content), ["target_x"])["target_x"]) == 5
+    assert len(read_columns(write(content), ["target_x"]).found["target_x"]) == 5

@@ -325,6 +325,25 @@ def test_targets_may_be_polar():
     close(session.trials.gain, [1.5, 1.5])
 
 
+@pytest.mark.parametrize("task", ["gain", "perturbation"])
+def test_a_task_is_named_as_on_the_command_line(task):
+    agent = build_agent("ekf")
+    named = record(agent, task=task, trials=2)
+    given = record(agent, task=TaskParameters(name=task), trials=2)
+    for found, expected in zip(named, given, strict=True):
+        pd.testing.assert_frame_equal(found, expected)
+    assert set(named.trials["task"]) == {task}
+    assert list(simulate(agent, task=task, trials=2, gain=1.5).trials["gain"]) == [1.5, 1.5]
+
+
+def test_a_task_of_another_kind_is_refused():
+    agent = build_agent("ekf")
+    with pytest.raises(ValueError, match="name is walk; it must be one of gain"):
+        record(agent, task="walk", trials=2)
+    with pytest.raises(TypeError, match=r"task is 1\.5; it must be TaskParameters or the name"):
+        record(agent, task=1.5, trials=2)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

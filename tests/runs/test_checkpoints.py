@@ -61,8 +61,8 @@ def test_agents_of_ones_own_return_too(custom, tmp_path):
     save_agent(custom, tmp_path / "x.ckpt")
     loaded = load_agent(tmp_path / "x.ckpt")
     assert same(loaded, custom)
-    assert loaded.architecture == "custom"
-    with pytest.raises(ValueError, match="holds custom, not Actor3Critic5"):
+    assert loaded.architecture.startswith("ActorCritic-")
+    with pytest.raises(ValueError, match=r"holds ActorCritic-.*, not Actor3Critic5"):
         load_agent(tmp_path / "x.ckpt", "modular")
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import math
 import os
@@ -9,12 +10,28 @@ import pandas as pd
 import pytest
 from curve_files import SETTINGS, TASKS, checkpoint, make, rows_of
 
-from modnav.runs import COLUMNS, CurveLocation, TrainingCurve, digest, read_curve
+from modnav.runs import (
+    COLUMNS,
+    CurveLocation,
+    TrainingCurve,
+    best_episode,
+    digest,
+    notes_path,
+    read_curve,
+)
 from modnav.task import TaskParameters
 
 
 def files_of(folder, name="a"):
-    return [(folder / f"{name}.{kind}").read_bytes() for kind in ("csv", "json")]
+    path = folder / f"{name}.csv"
+    return [path.read_bytes(), notes_path(path).read_bytes()]
+
+
+def test_notes_lie_in_a_tree_of_their_own():
+    place = CurveLocation("gain", TaskParameters(process_noise=0.0))
+    for out in (Path(), Path("data"), Path("/a/training_curve/b")):
+        found = notes_path(place.file(out, "EKF", 3))
+        assert found == out / "made_by_modnav/training_curve/gain_control/0_0.1/EKF_seed3.json"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +128,7 @@ def test_rows_without_a_known_checkpoint_are_not_trusted(tmp_path):
     whole = files_of(tmp_path)
     made = json.loads(whole[1])
     del made["checkpoints"]["999"]
-    (tmp_path / "a.json").write_text(json.dumps(made))
+    notes_path(tmp_path / "a.csv").write_text(json.dumps(made))
     assert list(TrainingCurve(tmp_path / "a.csv", SETTINGS).rows) == [499, 1499]
     make(tmp_path)
     assert files_of(tmp_path) == whole
@@ -129,6 +146,21 @@ def full_after(writes, monkeypatch):
 
     monkeypatch.setattr(os, "replace", fail)
     return wanted
+
+
+@pytest.mark.parametrize("writes", range(6))
+def test_a_curve_is_alone_in_its_folder_even_if_writing_is_cut_off(tmp_path, monkeypatch, writes):
+    """Notebooks of the study read what ``EKF_*.*`` finds there."""
+    path = CurveLocation("gain", TaskParameters()).file(tmp_path, "EKF", 0)
+    file = checkpoint(tmp_path, 499)
+    full_after(writes, monkeypatch)
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)  # as after SIGKILL
+    curve = TrainingCurve(path, SETTINGS)
+    for episode in (499, 999):
+        with contextlib.suppress(OSError):
+            curve.add(episode, digest(file), rows_of(episode))
+    assert list(path.parent.glob("EKF_*.*")) == [path] * (writes > 1)
+    assert notes_path(path).is_file() == (writes > 0)
 
 
 @pytest.mark.parametrize("writes", range(8))
@@ -197,9 +229,9 @@ def test_a_retrained_checkpoint_is_refused(tmp_path):
 @pytest.mark.parametrize("beside", [None, "{", "[]"])
 def test_a_curve_whose_making_is_unknown_is_refused(tmp_path, beside):
     make(tmp_path)
-    (tmp_path / "a.json").unlink()
+    notes_path(tmp_path / "a.csv").unlink()
     if beside:
-        (tmp_path / "a.json").write_text(beside)
+        notes_path(tmp_path / "a.csv").write_text(beside)
     with pytest.raises(ValueError, match=r"a\.csv .*start anew with --overwrite"):
         TrainingCurve(tmp_path / "a.csv", SETTINGS)
 
@@ -230,6 +262,89 @@ def test_a_published_file_is_read(tmp_path):
     table = read_curve(tmp_path / "a.csv")
     table.astype({"episode": float, "ordered_episode": float}).to_csv(tmp_path / "published.csv")
     pd.testing.assert_frame_equal(read_curve(tmp_path / "published.csv"), table)
+
+
+FIRST_VERSION = """\
+,episode,task,reward_fraction,error_distance,error_distance_shoot,reward_rate,TD_error_abs
+0,-500,gain1x,0.1,150.0,-20.0,0.05,1.5
+1,-500,gain2x,0.0,190.0,30.0,0.0,1.25
+2,-1000,gain1x,0.2,120.0,-10.0,0.1,1.0
+3,-1000,gain2x,0.1,160.0,10.0,0.05,0.75
+4,499,gain1x,0.5,90.0,-5.0,0.3,0.5
+5,499,gain2x,0.4,95.0,5.0,0.2,0.5
+6,999,gain1x,0.9,60.0,-2.0,0.6,0.25
+7,999,gain2x,0.8,65.0,2.0,0.5,0.25
+"""
+"""A curve of the study's first version."""
+
+
+@pytest.fixture
+def first_version(tmp_path):
+    """File with a curve of the study's first version."""
+    path = tmp_path / "first.csv"
+    path.write_text(FIRST_VERSION)
+    return path
+
+
+def test_a_curve_of_the_first_version_is_read(first_version):
+    table = read_curve(first_version)
+    assert list(table) == [*COLUMNS]
+    assert table["episode"].tolist() == [499, 499, 999, 999]
+    assert table["ordered_episode"].tolist() == [499, 499, 999, 999]
+    assert table["reward_rate"].tolist() == [0.3, 0.2, 0.6, 0.5]
+    assert table[["TD_error", "value_est"]].isna().all(axis=None)
+    assert (table[["TD_error", "value_est"]].dtypes == float).all()
+    assert best_episode(table) == 999
+
+
+def test_negative_episodes_are_phase_one(first_version, tmp_path):
+    table = read_curve(first_version, pre=True)
+    assert table["episode"].tolist() == [500, 500, 1000, 1000]
+    assert table["ordered_episode"].tolist() == [499, 499, 999, 999]
+    assert table["reward_rate"].tolist() == [0.05, 0.0, 0.1, 0.05]
+    lines = FIRST_VERSION.splitlines(keepends=True)
+    for name, part, pre in (("of", lines[:1] + lines[5:], True), ("after", lines[:5], False)):
+        first_version.write_text("".join(part))
+        assert len(read_curve(first_version, pre=not pre)) == 4
+        with pytest.raises(ValueError, match=rf"holds no checkpoints {name} phase I$"):
+            read_curve(first_version, pre=pre)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("0,-500,gain1x", "0,-5x0,gain1x"),
+        ("0,-500,gain1x", "0,-500.5,gain1x"),
+        ("0,-500,gain1x", "0,-1000,gain1x"),
+        ("5,499,gain2x", "5,499,gain1x"),
+        ("0.8,65.0,2.0,0.5,0.25", "0.8,65.0,2.0,0.5"),
+        ("0.8,65.0,2.0,0.5,0.25\n", "0.8,65.0,2.0,0.5,0.25"),
+        ("0.9,60.0", "0.9,inf"),
+        ("1,-500,gain2x,0.0,190.0,30.0,0.0,1.25\n", ""),
+        ("7,999,gain2x,0.8,65.0,2.0,0.5,0.25\n", ""),
+    ],
+)
+def test_a_damaged_curve_of_the_first_version_is_refused(first_version, old, new):
+    assert FIRST_VERSION.count(old) == 1
+    first_version.write_text(FIRST_VERSION.replace(old, new))
+    with pytest.raises(ValueError, match=r"first\.csv is damaged or not finished"):
+        read_curve(first_version)
+
+
+@pytest.mark.parametrize("name", ["episode", "task", "reward_fraction", "reward_rate"])
+def test_no_version_lacks_what_agents_are_chosen_by(first_version, name):
+    first_version.write_text(FIRST_VERSION.replace(f",{name},", ",other,"))
+    with pytest.raises(ValueError, match=r"first\.csv is not a training curve"):
+        read_curve(first_version)
+
+
+def test_a_curve_that_lacks_columns_is_not_gone_on_with(tmp_path):
+    make(tmp_path)
+    table = pd.read_csv(tmp_path / "a.csv").drop(columns="TD_error")
+    table.to_csv(tmp_path / "a.csv", index=False)
+    assert len(read_curve(tmp_path / "a.csv")) == 6
+    with pytest.raises(ValueError, match=r"a\.csv is not a training curve"):
+        TrainingCurve(tmp_path / "a.csv", SETTINGS)
 
 
 @pytest.mark.parametrize("text", ["", ",".join(COLUMNS), ",".join(COLUMNS) + "\n"])

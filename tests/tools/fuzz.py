@@ -39,6 +39,7 @@ from modnav.runs import (
     TrainingCurve,
     find_runs,
     load_agent,
+    notes_path,
     read,
     read_curve,
     save_agent,
@@ -197,7 +198,8 @@ def _runs(folder: Path) -> Iterator[Reader]:
     path = folder / "seed3" / "config.yaml"
     yield Reader("config.yaml of a run", path, [config.encode()], run, odd_config(config))
     make(folder)
-    csv, json = ((folder / f"a.{kind}").read_text() for kind in ("csv", "json"))
+    notes = notes_path(folder / "a.csv")
+    csv, json = (folder / "a.csv").read_text(), notes.read_text()
     yield Reader("training curve", folder / "a.csv", [csv.encode()], read_curve, [garbling(csv)])
 
     def curve(path: Path) -> Any:
@@ -205,7 +207,8 @@ def _runs(folder: Path) -> Iterator[Reader]:
         return found.rows, found.digests, found.table()
 
     yield Reader("curve that goes on", folder / "a.csv", [csv.encode()], curve, [garbling(csv)])
-    yield Reader("curve's .json", folder / "a.json", [json.encode()], curve, [garbling(json)])
+    made = [json.encode()]  # messages name the curve
+    yield Reader("curve's .json", notes, made, curve, [garbling(json)], named=False)
 
 
 def _tables(folder: Path) -> Iterator[Reader]:

@@ -393,7 +393,7 @@ def test_processes_know_modules_of_the_users_own(tmp_path):
         save_agent(own_agent(), run / "checkpoints" / "00499.ckpt")
     with Study([tmp_path / "runs"], tmp_path / "cache", trials=4, workers=2) as study:
         conditions = Conditions("c", study.prior_targets(4))
-        agents = study.agents("custom")
+        agents = study.agents(own_agent().architecture)
         assert len(study.measure(agents, conditions, trials_of)) == 8
     assert [agent.modules for agent in agents] == [("job_calls",)] * 2
     alone = replace(agents[0], modules=())
