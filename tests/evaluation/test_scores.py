@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from modnav.acting import Noise, Rollout, draw_noise, rollout
 from modnav.evaluation import (
@@ -38,7 +39,14 @@ def linear_value(inputs, action):
     return (0.5 + 0.3 * inputs["observation"].sum(dim=-1) + 0.2 * action[..., 0])[..., None]
 
 
-SCRIPTED = SimpleNamespace(critic=SimpleNamespace(first=linear_value))
+def valued_by(value):
+    """Return an agent that needs its critic only, with a function in the critic's place."""
+    critic = nn.Module()
+    critic.first = value
+    return SimpleNamespace(critic=critic)
+
+
+SCRIPTED = valued_by(linear_value)
 
 
 def scripted_trials(golden, gain):
@@ -128,8 +136,7 @@ def test_the_sign_of_a_time_out_is_that_of_the_state_after_it(terminated, sign):
 
 def test_td_error_by_hand():
     """Values 0, 1, 2, ... of the step; what follows the last step does not count."""
-    critic = SimpleNamespace(first=lambda inputs, action: inputs["observation"][..., :1])
-    agent = SimpleNamespace(critic=critic)
+    agent = valued_by(lambda inputs, action: inputs["observation"][..., :1])
     trial = hand_made(3, True, [0.0, 0.1, 0.2, 0.3, 0.4])
     error, value = td_error(agent, trial, 0.5)
     torch.testing.assert_close(value[:3, 0], torch.tensor([0.0, 1, 2]))
