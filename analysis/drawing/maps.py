@@ -1,4 +1,4 @@
-"""What panels are drawn of: curves with bands, bars with seeds, violins, heat maps."""
+"""Heat maps: matrices with their numbers in the cells."""
 
 from typing import Any
 
