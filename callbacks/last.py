@@ -2,7 +2,6 @@
 
 import operator
 import os
-import random
 import re
 import shutil
 import signal
@@ -12,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
@@ -25,6 +23,7 @@ from modnav.runs import read
 
 from .checkpoints import TrialCheckpoint
 from .parts import callback_of, experience_of, learner_of
+from .random_state import random_state, set_random_state
 
 _OF_RANK = re.compile(r"(?:last|best)\.(\d+)\.rank\d+\.ckpt")
 """Names of files that hold what is a process's own."""
@@ -190,7 +189,7 @@ class LastCheckpoint(Checkpoint):
             "modnav": {},  # so that it reads as one of our files
             "experience": experience_of(trainer).experience_state(replay=self._with_replay),
             "smoothing_generator": None if generator is None else generator.get_state(),
-            "random": _random_state(trainer.strategy.root_device),
+            "random": random_state(trainer.strategy.root_device),
         }
 
     @override
@@ -251,7 +250,7 @@ class LastCheckpoint(Checkpoint):
         generator = learner_of(trainer).generator
         if generator is not None:
             generator.set_state(own["smoothing_generator"])
-        _set_random_state(own["random"], trainer.strategy.root_device)
+        set_random_state(own["random"], trainer.strategy.root_device)
 
 
 def _of_rank(path: Path, save: int, rank: int) -> Path:
@@ -275,25 +274,3 @@ def _keep(path: Path, former: Path) -> None:
 @rank_zero_only
 def _tell(text: str) -> None:
     print(text)
-
-
-def _random_state(device: torch.device) -> dict[str, Any]:
-    """Return the states of the global generators, which modules of a user's own may use."""
-    kind, keys, *rest = np.random.get_state()
-    state = {
-        "torch": torch.get_rng_state(),
-        "python": random.getstate(),
-        "numpy": (kind, torch.from_numpy(np.array(keys)), *rest),
-    }
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def _set_random_state(state: dict[str, Any], device: torch.device) -> None:
-    kind, keys, *rest = state["numpy"]
-    torch.set_rng_state(state["torch"])
-    random.setstate(state["python"])
-    np.random.set_state((kind, keys.numpy(), *rest))
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)

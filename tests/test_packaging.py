@@ -125,6 +125,7 @@ WITH_LIGHTNING = {
     "modnav.bench.updates",
     "modnav.learning.learner",
     "modnav.learning.experience",
+    "modnav.commands.keeping",
     "modnav.commands.training",
 }
 

@@ -5,3 +5,4 @@ from .maps import *
 from .marks import *
 from .panel import *
 from .style import *
+from .violins import *

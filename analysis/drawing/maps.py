@@ -1,4 +1,4 @@
-"""What panels are drawn of: curves with bands, bars with seeds, violins, heat maps."""
+"""Heat maps: matrices with their numbers in the cells."""
 
 from typing import Any
 
@@ -58,20 +58,7 @@ def heat_map(
     """
     values = matrix.to_numpy(float)
     image = axes.imshow(np.ma.masked_invalid(values), cmap=cmap, aspect="equal")
-    middle = np.nanmean(values) if np.isfinite(values).any() else 0.0
-    light_is_high = cmap.endswith("_r")
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            dark = (value > middle) != light_is_high
-            axes.text(
-                column,
-                row,
-                cell_text(value, digits),
-                ha="center",
-                va="center",
-                size=5,
-                color="white" if dark else "black",
-            )
+    _write_cells(axes, values, digits, light_is_high=cmap.endswith("_r"))
     axes.set_xticks(range(matrix.shape[1]), [_tick(x) for x in matrix.columns])
     axes.set_yticks(range(matrix.shape[0]), [_tick(x) for x in matrix.index])
     axes.xaxis.tick_top()
@@ -92,6 +79,22 @@ def heat_map(
         colours.ax.xaxis.set_major_locator(FixedLocator(sorted({low, (low + high) / 2, high})))
         colours.ax.set_xticklabels([tick_label(round(x, 2)) for x in colours.ax.get_xticks()])
         colours.ax.tick_params(length=2, pad=1)
+
+
+def _write_cells(axes: Axes, values: np.ndarray, digits: int, *, light_is_high: bool) -> None:
+    middle = np.nanmean(values) if np.isfinite(values).any() else 0.0
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            dark = (value > middle) != light_is_high
+            axes.text(
+                column,
+                row,
+                cell_text(value, digits),
+                ha="center",
+                va="center",
+                size=5,
+                color="white" if dark else "black",
+            )
 
 
 def _tick(value: Any) -> str:

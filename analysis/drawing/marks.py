@@ -1,4 +1,4 @@
-"""More of what panels of figures 4 to 8 are drawn of: seeds along a quantity, crosses, ellipses."""
+"""What panels are drawn of: curves with bands, bars, seeds along a quantity, crosses, ellipses."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,12 +11,11 @@ from matplotlib.lines import Line2D
 
 from modnav.task import REWARD_ZONE_CM
 
-from ..measures import Ellipse, Numbers, mean_and_sem, sem, tukey, within_fences
+from ..measures import Ellipse, Numbers, mean_and_sem, sem
 from ..study import short
 from .style import SEED_DOT, colour_of, plain_ticks
 
 __all__ = [
-    "SAMPLE",
     "TRIAL_SCALE",
     "band",
     "bars",
@@ -29,16 +28,12 @@ __all__ = [
     "outline",
     "points",
     "reward_zone",
-    "sample",
-    "samples",
     "seed_curves",
     "training_axis",
-    "violin",
-    "violin_of_sample",
 ]
 
-SAMPLE = 600
-"""Most values that stand for one violin."""
+TRIAL_SCALE = 1e4
+"""Training trials are counted in units of this."""
 
 
 def groups(table: pd.DataFrame, by: str | Sequence[str]) -> Iterator[tuple[Any, pd.DataFrame]]:
@@ -136,70 +131,6 @@ def limits(
             plain_ticks(axes, key)
 
 
-def sample(values: npt.ArrayLike, most: int = SAMPLE) -> Any:
-    """Return values for a violin: fliers left out, and evenly thinned where they are many.
-
-    What stands for more than ``most`` values are the centres of as many equal parts of their
-    sorted list.
-    """
-    kept = np.sort(tukey(values))
-    if len(kept) <= most:
-        return kept
-    return kept[((np.arange(most) + 0.5) * len(kept) / most).astype(int)]
-
-
-def samples(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
-    """Return :func:`sample` of a column for each group of rows, pooled over seeds and all else.
-
-    Args:
-        table: ``by``, ``seed`` (NaN for animals) and the column.
-        by: Columns that make the groups.
-        column: The column.
-
-    Returns:
-        ``by`` and ``value``; the same in all rows of a group: the ``sem`` over the means of seeds
-        of what is not filtered out (NaN for one), and ``count``, the number of seeds.
-    """
-    parts = []
-    for keys, rows in groups(table, by):
-        kept = sample(rows[column])
-        part = pd.DataFrame([keys] * len(kept), columns=list(by))
-        within = rows[within_fences(rows[column])]
-        means = within.groupby("seed", dropna=False)[column].mean()
-        parts.append(part.assign(value=kept, sem=sem(means), count=len(means)))
-    columns = [*by, "value", "sem", "count"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-
-
-def violin_of_sample(
-    axes: Axes,
-    at: float,
-    values: npt.ArrayLike,
-    colour: str,
-    width: float = 0.5,
-    *,
-    hollow: bool = False,
-) -> None:
-    """Draw a violin of a :func:`sample`, whose fliers are left out already, with its mean."""
-    x = np.asarray(values, float)
-    if not len(x):
-        return
-    if len(x) > 2 and np.ptp(x) > 0:
-        parts: Any = axes.violinplot(x, [at], widths=width, showextrema=True)
-        for body in parts["bodies"]:
-            body.set(facecolor="none" if hollow else colour, alpha=1, lw=0.8 if hollow else 0)
-            body.set_edgecolor(colour)
-        parts["cbars"].set_visible(False)
-        for name in ("cmins", "cmaxes"):
-            parts[name].set(color=colour, lw=0.8)
-    half = 0.3 * width
-    axes.plot((at - half, at + half), [x.mean()] * 2, color="black" if hollow else "snow", lw=1)
-
-
-TRIAL_SCALE = 1e4
-"""Training trials are counted in units of this."""
-
-
 def band(
     axes: Axes,
     x: npt.ArrayLike,
@@ -262,45 +193,6 @@ def points(
         )
     if dots:
         axes.scatter(np.full(len(values), x), values, s=4, color=SEED_DOT, lw=0, zorder=3)
-
-
-def violin(
-    axes: Axes,
-    x: float,
-    numbers: Numbers,
-    colour: str,
-    *,
-    width: float = 0.5,
-    hollow: bool = False,
-    edge: str | None = None,
-) -> None:
-    """Draw a violin of values that were filtered before, with mean and extremes.
-
-    Args:
-        axes: Where.
-        x: Its place.
-        numbers: The values.
-        colour: Its colour.
-        width: Its width.
-        hollow: Whether only the outline is drawn, in the colour.
-        edge: Colour of a dashed outline; none by default.
-    """
-    values = np.asarray(numbers, float).ravel()
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return
-    if np.ptp(values) == 0:  # no density can be estimated
-        axes.plot((x - width / 2, x + width / 2), values[[0, 0]], color=colour)
-        return
-    parts: Any = axes.violinplot(values, [x], widths=width, showmeans=True)
-    for body in parts["bodies"]:
-        body.set(facecolor="none" if hollow else colour, alpha=1, lw=0.7 if hollow or edge else 0)
-        body.set_edgecolor(edge or colour)
-        body.set_linestyle("--" if edge else "-")
-    parts["cmeans"].set(color="black" if hollow else "snow", lw=1)
-    for name in ("cmins", "cmaxes"):
-        parts[name].set(color=colour, lw=0.8)
-    parts["cbars"].set_visible(False)
 
 
 def training_axis(axes: Axes, ticks: Sequence[float] = (0, 0.25, 0.5, 0.75, 1)) -> None:

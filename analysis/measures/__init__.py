@@ -6,5 +6,6 @@ from .ellipse import *
 from .kept import *
 from .likeness import *
 from .perturbation import *
+from .resampling import *
 from .statistics import *
 from .tuning import *

@@ -13,7 +13,8 @@ import pandas as pd
 from modnav.tables import Recording
 
 from .behaviour import performance
-from .statistics import Correlation, bootstrap_correlation, shuffled
+from .resampling import Correlation, bootstrap_correlation
+from .statistics import shuffled
 
 __all__ = [
     "CELL",

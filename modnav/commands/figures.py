@@ -150,14 +150,12 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
             for figure, panel in panels:
                 bar.update(outer, description=f"panel {panel.name}")
                 about = _drawn(panel, study, given.out)
-                drawn.append(
-                    {"figure": figure, "panel": panel.name, "title": panel.title, **about}
-                )
+                drawn.append({"figure": figure, **about})
                 _write_index(given, drawn)
                 if about["error"]:
                     failed.append(f"{panel.name}: {about['error']}")
                 bar.advance(outer)
-                tell_unwatched(console, _line(panel.name, about))
+                tell_unwatched(console, _line(about))
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"interrupted after {len(drawn)} of {len(panels)} panels; the same command goes on"
@@ -188,7 +186,14 @@ def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
         with suppress(OSError):
             clear(panel, out)  # half of a panel is none
     seconds = round(time.monotonic() - begun, 1)
-    return {"drawn": whole, "missing": missing, "error": error, "seconds": seconds}
+    return {
+        "panel": panel.name,
+        "title": panel.title,
+        "drawn": whole,
+        "missing": missing,
+        "error": error,
+        "seconds": seconds,
+    }
 
 
 def _write_index(given: argparse.Namespace, drawn: Sequence[dict[str, Any]]) -> None:
@@ -201,10 +206,10 @@ def _write_index(given: argparse.Namespace, drawn: Sequence[dict[str, Any]]) -> 
     write_text_atomically(json.dumps(content, indent=1) + "\n", given.out / INDEX)
 
 
-def _line(name: str, about: dict[str, Any]) -> str:
+def _line(about: dict[str, Any]) -> str:
     told = about["error"] and f"failed: {about['error']}"
     told = told or "; ".join(about["missing"]) or "complete"
-    return f"{name} ({about['seconds']:.0f} s): {told}"
+    return f"{about['panel']} ({about['seconds']:.0f} s): {told}"
 
 
 def _report(console: Console, drawn: Sequence[dict[str, Any]], out: Path) -> None:
@@ -212,7 +217,7 @@ def _report(console: Console, drawn: Sequence[dict[str, Any]], out: Path) -> Non
     if console.is_terminal:
         for about in drawn:
             if about["missing"] or about["error"]:
-                console.print(_line(about["panel"], about), soft_wrap=True, highlight=False)
+                console.print(_line(about), soft_wrap=True, highlight=False)
     whole = sum(not about["missing"] and not about["error"] for about in drawn)
     there = sum(about["drawn"] for about in drawn)
     console.print(

@@ -1,9 +1,7 @@
 """``modnav fit|validate|test|predict``: LightningCLI with the parts every run of modnav has."""
 
-import difflib
 import logging
 import os
-import re
 import sys
 import warnings
 from argparse import ArgumentError
@@ -15,10 +13,9 @@ from typing import Any
 import pandas as pd
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.cli import LightningCLI, SaveConfigCallback
+from pytorch_lightning import Trainer
+from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
 from modnav.callbacks import (
@@ -30,27 +27,15 @@ from modnav.callbacks import (
     TrialProgress,
 )
 from modnav.errors import ProcessLostError, RunEndedError
-from modnav.files import one_line, replacing, write_atomically
+from modnav.files import one_line, replacing
 from modnav.learning import SINGLE, TD3, Experience, check_precision, fast_precision
+from modnav.machine import threads
 from modnav.runs import RunFolder, read
 from modnav.task import bounds
 
+from .checks import check_fit, thread_count, with_nearest_key
+from .keeping import AtomicCheckpointIO, KeptConfig
 from .terminal import tell
-
-
-class KeptConfig(SaveConfigCallback):
-    """Keep what a run was asked for in its folder, also what a resumed run was asked anew."""
-
-    @override
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if not trainer.is_global_zero:
-            return
-        path = RunFolder(Path(trainer.default_root_dir)).config
-        config = self.config.clone()
-        # of this start alone
-        config.ckpt_path, config.folder, config.overwrite = None, None, False
-        with replacing(path) as temporary:  # a killed run leaves the former whole
-            self.parser.save(config, temporary, skip_none=False, overwrite=True)
 
 
 class ModnavCLI(LightningCLI):
@@ -180,7 +165,7 @@ class ModnavCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         config = self.config_init[subcommand]
         try:
-            with threads(config.threads) if subcommand == "fit" else nullcontext():
+            with threads_everywhere(config.threads) if subcommand == "fit" else nullcontext():
                 super()._run_subcommand(subcommand)
         except Exception as error:  # parts of another kind than they should be raise many
             checkpoint = str(config.ckpt_path)
@@ -219,75 +204,18 @@ class ModnavCLI(LightningCLI):
         return [*given, Monitor(), *bar, Summary()]
 
 
-LEFT_ALONE = {
-    "limit_val_batches": ((None, 1.0), "validations decide phases and select checkpoints"),
-    "overfit_batches": ((0, 0.0), "batches come from acting"),
-    "gradient_clip_val": ((None, 0, 0.0), "modnav optimises by hand, as published"),
-    "accumulate_grad_batches": ((1,), "modnav optimises by hand, as published"),
-    "enable_checkpointing": ((None, True), "a run is resumed and selected by its checkpoints"),
-}
-"""Options of Lightning's trainer that a training of modnav cannot obey, and why."""
-
-
-def check_fit(config: Any) -> None:
-    """Refuse what a training would silently ignore, or fail of later.
-
-    Raises:
-        ValueError: If there is such an option; the message names it and says why.
-    """
-    for key, (allowed, why) in LEFT_ALONE.items():
-        value = config.trainer.get(key)
-        if (type(value), value) not in [
-            (type(x), x) for x in allowed
-        ]:  # 1 batch is not 1.0 of all
-            raise ValueError(f"trainer.{key} is {value}; it must be left alone: {why}")
-    optimizer = config.model.get("optimizer")
-    rate = getattr(getattr(optimizer, "init_args", None), "lr", None)
-    if rate not in (None, 1e-3, config.phases.one.learning_rate):  # 1e-3: torch's own default
-        raise ValueError(
-            f"model.optimizer.init_args.lr is {rate}, but phases decide the learning rate; set "
-            "phases.one.learning_rate, phases.two.learning_rate and phases.three.learning_rate"
-        )
-
-
-def with_nearest_key(message: str, known: Sequence[str]) -> str:
-    """Return a message about keys that are not known, with the nearest that is."""
-    found = re.search(r"(?:unrecognized arguments: --|[Kk]ey ['\"]|option ['\"])([\w.]+)", message)
-    if not found or found[1] in known:
-        return message
-    near = difflib.get_close_matches(found[1], known, 1, 0.6)
-    return f"{found[1]} is not known; did you mean {near[0]}?" if near else message
-
-
-def thread_count(asked: int | str | None) -> int:
-    """Return the number of threads of a run: the one asked for, OMP_NUM_THREADS, or else 1.
-
-    Raises:
-        ValueError: If what is asked for is no number, or below 1.
-    """
-    if asked is None:
-        return torch.get_num_threads() if os.environ.get("OMP_NUM_THREADS") else 1
-    if isinstance(asked, str) or asked < 1:
-        raise ValueError(
-            f"threads is {asked}; it must be a number, 1 or more: say --threads 1, or write "
-            "threads: 1 in the run's config.yaml"
-        )
-    return asked
-
-
 @contextmanager
-def threads(count: int) -> Iterator[None]:
+def threads_everywhere(count: int) -> Iterator[None]:
     """Use so many threads of the processor, also in the processes that Lightning starts."""
-    before, variable = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+    before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = str(count)  # else Lightning shares out all cores
-    torch.set_num_threads(count)
     try:
-        yield
+        with threads(count):
+            yield
     finally:
-        torch.set_num_threads(before)
         os.environ.pop("OMP_NUM_THREADS")
-        if variable is not None:
-            os.environ["OMP_NUM_THREADS"] = variable
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 def run(args: Sequence[str] | None) -> ModnavCLI:
@@ -354,27 +282,3 @@ def quieten() -> None:
         "The AccumulateGrad node's stream does not match",  # Lightning starts DDP on its own stream
     ):
         warnings.filterwarnings("ignore", about)
-
-
-_VERSION = re.compile(r"\d+(\.\d+)*(\.?(a|b|rc|post|dev)\d+)*")
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write a checkpoint beside its place and move it there when it is whole.
-
-    A run that is killed, or a disk that fills up, leaves the former checkpoint as it was.
-    """
-
-    @override
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
-    ) -> None:
-        write_atomically(checkpoint, Path(path))
-
-    @override
-    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        checkpoint = dict(read(path).content)
-        version = checkpoint.get("pytorch-lightning_version")
-        if not isinstance(version, str) or not _VERSION.fullmatch(version):
-            raise ValueError(f"{path} does not tell the version of Lightning that wrote it")
-        return checkpoint

@@ -6,4 +6,6 @@ from .learner import *
 from .precision import *
 from .replay import *
 from .schedule import *
+from .stream import *
 from .td3 import *
+from .validation import *

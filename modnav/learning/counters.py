@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 __all__ = ["Block", "Counters", "Setting"]
 
 
@@ -78,3 +80,26 @@ class Counters:
         whole = [*flat.values(), *(x for pair in self.recent for x in pair)]
         if not all(type(x) is int and x >= 0 for x in whole) or not 0 <= self.scripted < 1e9:
             raise ValueError("its counters are damaged")
+
+    def next_block(self, size: int, epoch: int, dt: float) -> Block | None:
+        """Return how the next full block of trials of this epoch went, if it has ended.
+
+        Args:
+            size: Trials in a block.
+            epoch: Trials in an epoch.
+            dt: Length of a step, s.
+        """
+        if self.trials - self.checked < size or self.checked >= self.closed + epoch:
+            return None
+        self.checked += size
+        earlier = self.trials - self.checked
+        cut = len(self.recent) - earlier
+        part, self.recent = np.array(self.recent[:cut]), self.recent[cut:]
+        rewarded, steps = part[:, 0].sum(), part[:, 1]
+        return Block(
+            self.checked,
+            self.total_trials - earlier,
+            float(rewarded / len(part)),
+            float(rewarded / (dt * (steps - 1).sum())),
+            float(steps.mean()),
+        )

@@ -1,9 +1,12 @@
-"""Lightning data module that streams replay: acts, stores, samples."""
+"""Lightning data module that streams replay: acts, stores, samples.
+
+It is long, as each of acting, counting and resuming works on the state of the others.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Generic, TypeVar
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +17,6 @@ from typing_extensions import override
 from modnav.acting import ROLES, Collector, Segment, Sweep, Warmup, scripted_trials
 from modnav.errors import PhaseOneFailedError, require
 from modnav.evaluation import (
-    GAINS,
     TestTrials,
     fixed_gain_conditions,
     fixed_perturbation_conditions,
@@ -27,39 +29,10 @@ from modnav.task import TaskParameters
 from .counters import Block, Counters, Setting
 from .replay import AbstractReplay, TrialReplay
 from .schedule import End, Restart, Step
+from .stream import Stream
+from .validation import LARGEST, Validation
 
-__all__ = ["Experience", "Stream", "Validation"]
-
-T = TypeVar("T")
-
-LARGEST = 1_000_000
-"""Most parallel trials, and trials of a validation: more would not fit into memory."""
-
-
-@dataclass(frozen=True)
-class Validation:
-    """How agents are validated while they learn.
-
-    Attributes:
-        gains: Test gains.
-        trials: Trials at each gain of the published in-training validation: new targets each
-            time, no process noise.
-        selection_trials: Trials at each gain of the validation that selects checkpoints: the same
-            targets each time, both noises on.
-    """
-
-    gains: tuple[float, ...] = GAINS
-    trials: int = 300
-    selection_trials: int = 500
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        if not self.gains:
-            raise ValueError("validation.gains is []; it must hold a gain")
-        for gain in self.gains:
-            require("validation.gains", gain, 0, LARGEST, strict=True)
-        for key in ("trials", "selection_trials"):
-            require(f"validation.{key}", getattr(self, key), 1, LARGEST)
+__all__ = ["Experience"]
 
 
 class Experience(LightningDataModule):
@@ -102,23 +75,8 @@ class Experience(LightningDataModule):
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        require("parallel_trials", parallel_trials, 1, LARGEST)
-        require("steps_per_update", steps_per_update, 1)
-        require("epoch_trials", epoch_trials, 1)
-        require("check_trials", check_trials, 2)  # the first block of phase II is a trial shorter
-        require("learning_starts", learning_starts, 0)
-        if epoch_trials % check_trials:
-            raise ValueError(
-                f"epoch_trials is {epoch_trials}; "
-                f"it must be a multiple of check_trials, which is {check_trials}"
-            )
         self.task = task
         self.replay = TrialReplay() if replay is None else replay
-        if learning_starts * self.replay.batch_size >= self.replay.capacity:
-            raise ValueError(
-                f"replay.capacity is {self.replay.capacity}; it must be above learning_starts "
-                f"x replay.batch_size, which is {learning_starts * self.replay.batch_size}"
-            )
         self.parallel_trials = parallel_trials
         self.steps_per_update = steps_per_update
         self.learning_starts = learning_starts
@@ -134,6 +92,26 @@ class Experience(LightningDataModule):
         self.processes = 1
         self.within_epoch = False
         self._closing = False
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        require("parallel_trials", self.parallel_trials, 1, LARGEST)
+        require("steps_per_update", self.steps_per_update, 1)
+        require("epoch_trials", self.epoch_trials, 1)
+        # the first block of phase II is a trial shorter
+        require("check_trials", self.check_trials, 2)
+        require("learning_starts", self.learning_starts, 0)
+        if self.epoch_trials % self.check_trials:
+            raise ValueError(
+                f"epoch_trials is {self.epoch_trials}; "
+                f"it must be a multiple of check_trials, which is {self.check_trials}"
+            )
+        least = self.learning_starts * self.replay.batch_size
+        if least >= self.replay.capacity:
+            raise ValueError(
+                f"replay.capacity is {self.replay.capacity}; it must be above learning_starts "
+                f"x replay.batch_size, which is {least}"
+            )
 
     @override
     def setup(self, stage: str) -> None:
@@ -282,25 +260,7 @@ class Experience(LightningDataModule):
         self.counters.scripted -= owed
 
     def _next_block(self) -> Block | None:
-        """Return how the next full block of trials of this epoch went, if it has ended."""
-        counters = self.counters
-        if (
-            counters.trials - counters.checked < self.check_trials
-            or counters.checked >= counters.closed + self.epoch_trials
-        ):
-            return None
-        counters.checked += self.check_trials
-        earlier = counters.trials - counters.checked
-        cut = len(counters.recent) - earlier
-        part, counters.recent = np.array(counters.recent[:cut]), counters.recent[cut:]
-        rewarded, steps = part[:, 0].sum(), part[:, 1]
-        return Block(
-            counters.checked,
-            counters.total_trials - earlier,
-            float(rewarded / len(part)),
-            float(rewarded / (self.task.dt * (steps - 1).sum())),
-            float(steps.mean()),
-        )
+        return self.counters.next_block(self.check_trials, self.epoch_trials, self.task.dt)
 
     def _apply(self, step: Step) -> None:
         """Do what was decided after a block.
@@ -411,21 +371,6 @@ class Experience(LightningDataModule):
     def _made_with(self) -> dict[str, Any]:
         """Return what a state is only good for."""
         return {"seed": self.seed, "task": asdict(self.task)}
-
-
-class Stream(Generic[T]):
-    """An iterable that asks for new items each time it is iterated.
-
-    Args:
-        make: Returns the items.
-    """
-
-    def __init__(self, make: Callable[[], Iterator[T]]) -> None:
-        self.make = make
-
-    def __iter__(self) -> Iterator[T]:
-        """Return new items."""
-        return self.make()
 
 
 def _nothing(block: Block) -> Iterable[Step]:

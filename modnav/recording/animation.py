@@ -105,6 +105,26 @@ def _panels(
     belief: pd.DataFrame | None,
     reward_zone_cm: float,
 ) -> "list[_Panel]":
+    grid = _grid(figure, trials, steps)
+    panels = [
+        _Panel(
+            axes,
+            trial,
+            steps[steps["trial"] == trial["trial"]],
+            None if belief is None else belief[belief["trial"] == trial["trial"]],
+            reward_zone_cm,
+        )
+        for axes, (_, trial) in zip(grid.flat, trials.iterrows(), strict=False)
+    ]
+    if belief is not None:
+        panels[0].axes.legend(
+            [panels[0].mean], ["belief, 2 SD"], loc="lower right", fontsize=7, frameon=False
+        )
+    return panels
+
+
+def _grid(figure: Figure, trials: pd.DataFrame, steps: pd.DataFrame) -> Any:
+    """Return axes for all trials, of one range that shows every path and target."""
     rows, columns = -(-len(trials) // PER_ROW), min(len(trials), PER_ROW)
     xlim, ylim = (
         (min(low, values.min() - 40), max(high, values.max() + 40))
@@ -125,21 +145,7 @@ def _panels(
         axes.set_aspect("equal")
     for axes in grid.flat[len(trials) :]:
         axes.set_axis_off()
-    panels = [
-        _Panel(
-            axes,
-            trial,
-            steps[steps["trial"] == trial["trial"]],
-            None if belief is None else belief[belief["trial"] == trial["trial"]],
-            reward_zone_cm,
-        )
-        for axes, (_, trial) in zip(grid.flat, trials.iterrows(), strict=False)
-    ]
-    if belief is not None:
-        panels[0].axes.legend(
-            [panels[0].mean], ["belief, 2 SD"], loc="lower right", fontsize=7, frameon=False
-        )
-    return panels
+    return grid
 
 
 class _Panel:

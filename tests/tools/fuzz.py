@@ -31,7 +31,7 @@ from mutants import altered, attacks, call, garbled, odd_value, rearranged
 from pytorch_lightning import Trainer
 
 from modnav.cli import main as modnav
-from modnav.commands.training import AtomicCheckpointIO
+from modnav.commands.keeping import AtomicCheckpointIO
 from modnav.networks import build_agent
 from modnav.published import monkey_recordings, read_monkey, write_published
 from modnav.recording import make_session, read_targets

@@ -1,0 +1,64 @@
+"""What a training is asked for, checked before it begins."""
+
+import difflib
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+LEFT_ALONE = {
+    "limit_val_batches": ((None, 1.0), "validations decide phases and select checkpoints"),
+    "overfit_batches": ((0, 0.0), "batches come from acting"),
+    "gradient_clip_val": ((None, 0, 0.0), "modnav optimises by hand, as published"),
+    "accumulate_grad_batches": ((1,), "modnav optimises by hand, as published"),
+    "enable_checkpointing": ((None, True), "a run is resumed and selected by its checkpoints"),
+}
+"""Options of Lightning's trainer that a training of modnav cannot obey, and why."""
+
+
+def check_fit(config: Any) -> None:
+    """Refuse what a training would silently ignore, or fail of later.
+
+    Raises:
+        ValueError: If there is such an option; the message names it and says why.
+    """
+    for key, (allowed, why) in LEFT_ALONE.items():
+        value = config.trainer.get(key)
+        if (type(value), value) not in [
+            (type(x), x) for x in allowed
+        ]:  # 1 batch is not 1.0 of all
+            raise ValueError(f"trainer.{key} is {value}; it must be left alone: {why}")
+    optimizer = config.model.get("optimizer")
+    rate = getattr(getattr(optimizer, "init_args", None), "lr", None)
+    if rate not in (None, 1e-3, config.phases.one.learning_rate):  # 1e-3: torch's own default
+        raise ValueError(
+            f"model.optimizer.init_args.lr is {rate}, but phases decide the learning rate; set "
+            "phases.one.learning_rate, phases.two.learning_rate and phases.three.learning_rate"
+        )
+
+
+def thread_count(asked: int | str | None) -> int:
+    """Return the number of threads of a run: the one asked for, OMP_NUM_THREADS, or else 1.
+
+    Raises:
+        ValueError: If what is asked for is no number, or below 1.
+    """
+    if asked is None:
+        return torch.get_num_threads() if os.environ.get("OMP_NUM_THREADS") else 1
+    if isinstance(asked, str) or asked < 1:
+        raise ValueError(
+            f"threads is {asked}; it must be a number, 1 or more: say --threads 1, or write "
+            "threads: 1 in the run's config.yaml"
+        )
+    return asked
+
+
+def with_nearest_key(message: str, known: Sequence[str]) -> str:
+    """Return a message about keys that are not known, with the nearest that is."""
+    found = re.search(r"(?:unrecognized arguments: --|[Kk]ey ['\"]|option ['\"])([\w.]+)", message)
+    if not found or found[1] in known:
+        return message
+    near = difflib.get_close_matches(found[1], known, 1, 0.6)
+    return f"{found[1]} is not known; did you mean {near[0]}?" if near else message

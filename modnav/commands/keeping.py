@@ -1,0 +1,52 @@
+"""What a training keeps in the folder of its run: configuration and checkpoints, each whole."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.cli import SaveConfigCallback
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from typing_extensions import override
+
+from modnav.files import replacing, write_atomically
+from modnav.runs import RunFolder, read
+
+_VERSION = re.compile(r"\d+(\.\d+)*(\.?(a|b|rc|post|dev)\d+)*")
+
+
+class KeptConfig(SaveConfigCallback):
+    """Keep what a run was asked for in its folder, also what a resumed run was asked anew."""
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if not trainer.is_global_zero:
+            return
+        path = RunFolder(Path(trainer.default_root_dir)).config
+        config = self.config.clone()
+        # of this start alone
+        config.ckpt_path, config.folder, config.overwrite = None, None, False
+        with replacing(path) as temporary:  # a killed run leaves the former whole
+            self.parser.save(config, temporary, skip_none=False, overwrite=True)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Write a checkpoint beside its place and move it there when it is whole.
+
+    A run that is killed, or a disk that fills up, leaves the former checkpoint as it was.
+    """
+
+    @override
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        write_atomically(checkpoint, Path(path))
+
+    @override
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        checkpoint = dict(read(path).content)
+        version = checkpoint.get("pytorch-lightning_version")
+        if not isinstance(version, str) or not _VERSION.fullmatch(version):
+            raise ValueError(f"{path} does not tell the version of Lightning that wrote it")
+        return checkpoint
