@@ -11,7 +11,8 @@ taken, so exploration noise counts in it when the start is judged. ``info`` tell
 does not sense: ``state`` (x, y, heading, v, w) after the step, ``target``, ``gain``, and
 ``distance`` (unit), ``reached`` and ``rewarded``, which like the reward belong to the position
 before the motion of the step. ``reset(options={"trials": ...})`` takes the trials to begin, as
-:class:`modnav.task.Trials`, one for each environment, in place of drawn ones.
+:class:`modnav.task.Trials`, one for each environment, in place of drawn ones. Both stand in one
+file, as the single environment is a batch of one.
 """
 
 import math

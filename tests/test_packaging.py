@@ -1,6 +1,7 @@
 """The package is what setup.cfg and docs/architecture.md say: all modules listed, arrows down."""
 
 import configparser
+import importlib
 import subprocess
 import sys
 from importlib import resources
@@ -168,6 +169,17 @@ def test_lightning_is_known_where_it_must_be_and_nowhere_else(module: str):
     assert "lightning" not in tops
     if not module.startswith("modnav.callbacks") and module not in WITH_LIGHTNING:
         assert "pytorch_lightning" not in tops
+
+
+def test_every_name_that_is_imported_is_there():
+    """Also those that a function imports, which no other test and no type checker may meet."""
+    known = layout.modules()
+    for module, file in known.items():
+        for name in layout.imports(file, module):
+            if name.startswith("modnav.") and name not in known and not name.endswith(".*"):
+                package, _, attribute = name.rpartition(".")
+                found = importlib.import_module(package)
+                assert hasattr(found, attribute), f"{module} imports {name}, which is not there"
 
 
 def test_faces_are_short():

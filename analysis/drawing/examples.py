@@ -12,9 +12,11 @@ from matplotlib.axes import Axes
 
 from modnav.task import REWARD_ZONE_CM
 
-from .style import REWARDED
+from ..study import DATA, NO_GENERALIZATION
+from .marks import groups, legend
+from .style import REWARDED, colour_of
 
-__all__ = ["draw_arc", "draw_target", "path_table", "typical"]
+__all__ = ["draw_arc", "draw_kinds", "draw_target", "path_table", "typical"]
 
 
 def typical(errors: Sequence[Any], allowed: Any = None) -> int:
@@ -68,3 +70,19 @@ def path_table(steps: pd.DataFrame, **about: Any) -> pd.DataFrame:
     for place, (name, value) in enumerate(about.items()):
         path.insert(place, name, value)
     return path
+
+
+def draw_kinds(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw paths with their ends, and a legend: a solid line for data, else a dashed one.
+
+    Args:
+        axes: Where.
+        table: Steps, with ``architecture`` and ``kind``.
+    """
+    for (name, kind), path in groups(table, ["architecture", "kind"]):
+        style = "-" if kind == DATA else "--"
+        axes.plot(path["x_cm"], path["y_cm"], style, color=colour_of(name))
+        axes.plot(*path[["x_cm", "y_cm"]].iloc[-1], ".", color=colour_of(name), ms=4)
+    axes.set_axis_off()
+    names = table["architecture"].unique().tolist()
+    legend(axes, names, {DATA: "-", NO_GENERALIZATION: "--"})

@@ -1,4 +1,7 @@
-"""Figure 2 and S2: what agents trust when noise grows, their senses or their predictions."""
+"""Figure 2 and S2: what agents trust when noise grows, their senses or their predictions.
+
+All panels stand together, as they share grids of noise and the agents tested on them.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,8 @@
 """Figure 4: what agents do at joystick gains that they were not trained at.
 
 Panels 4a to 4h, S4a to S4c. Agents and animals are trained at gain 1 and tested at 1, 1.5 and 2;
-"no generalization" replays their actions at gain 1 under the other gains.
+"no generalization" replays their actions at gain 1 under the other gains. All panels stand
+together, as they share these trials and measures; those of paths are in ``fig4_paths``.
 """
 
 from functools import partial
@@ -19,6 +20,7 @@ from ..drawing import (
     band,
     colour_of,
     draw_arc,
+    draw_kinds,
     draw_target,
     groups,
     legend,
@@ -132,13 +134,7 @@ def plot_4b(table: pd.DataFrame, figure: Figure) -> None:
     target = tuple(table[TARGET].iloc[0])
     draw_target(axes, target)
     draw_arc(axes, target)
-    for (name, kind), path in groups(table, ["architecture", "kind"]):
-        style = "-" if kind == DATA else "--"
-        axes.plot(path["x_cm"], path["y_cm"], style, color=colour_of(name))
-        axes.plot(*path[["x_cm", "y_cm"]].iloc[-1], ".", color=colour_of(name), ms=4)
-    axes.set_axis_off()
-    names = table["architecture"].unique().tolist()
-    legend(axes, names, {DATA: "-", NO_GENERALIZATION: "--"})
+    draw_kinds(axes, table)
 
 
 # --- 4c, 4d, S4a: radial errors -------------------------------------------------------------

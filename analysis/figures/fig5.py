@@ -1,7 +1,8 @@
 """Figure 5: what units of agents know about the position at gains that they were not trained at.
 
 Panels 5a to 5e, S5a, S5b. Decoders are fitted anew at each gain: they tell how well the position
-can be read at that gain, not whether a decoder of gain 1 still serves.
+can be read at that gain, not whether a decoder of gain 1 still serves. All panels stand together,
+as they share conditions and decoders.
 """
 
 from functools import partial

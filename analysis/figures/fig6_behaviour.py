@@ -1,7 +1,7 @@
 """Figure 6, behaviour: agents that are pushed off course, as in no trial of their training.
 
 Panels 6a to 6e, S6a to S6d. "No generalization" replays a subject's actions of a trial without
-perturbation while it is pushed.
+perturbation while it is pushed. All panels stand together, as they share trials and directions.
 """
 
 from functools import partial
@@ -18,9 +18,9 @@ from ..drawing import (
     Panel,
     bars,
     colour_of,
+    draw_kinds,
     draw_target,
     groups,
-    legend,
     limits,
     name_ticks,
     path_table,
@@ -146,13 +146,7 @@ def plot_6b(table: pd.DataFrame, figure: Figure) -> None:
     axes = figure.subplots()
     x, y = table[TARGET].iloc[0]
     draw_target(axes, (float(x), float(y)))
-    for (name, kind), path in groups(table, ["architecture", "kind"]):
-        style = "-" if kind == DATA else "--"
-        axes.plot(path["x_cm"], path["y_cm"], style, color=colour_of(name))
-        axes.plot(*path[["x_cm", "y_cm"]].iloc[-1], ".", color=colour_of(name), ms=4)
-    axes.set_axis_off()
-    names = table["architecture"].unique().tolist()
-    legend(axes, names, {DATA: "-", NO_GENERALIZATION: "--"})
+    draw_kinds(axes, table)
 
 
 # --- 6c, 6d, 6e: radial error and performance -----------------------------------------------

@@ -2,6 +2,7 @@
 
 Agents were trained at 16 levels of noise, most of them for long. Their checkpoints are those of
 before 10,000 trials (E), of before 100,000 (L), and the same selected on the hardest tasks (LH).
+All panels stand together, as they share these agents and stages.
 """
 
 from collections.abc import Sequence

@@ -18,6 +18,7 @@ from modnav.runs import (
     read_curve,
 )
 
+from .curve_options import add_curves
 from .terminal import best_table, wide_console
 
 
@@ -61,14 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="folder of a run, or of runs"
     )
-    parser.add_argument(
-        "--task",
-        choices=("gain", "perturbation"),
-        default="gain",
-        help="task of the curves (default: gain)",
-    )
-    parser.add_argument(
-        "--extensive", action="store_true", help="take the curves on the extensive test tasks"
+    add_curves(
+        parser,
+        task="task of the curves",
+        extensive="take the curves on the extensive test tasks",
+        out="folder that training_curve/ is in",
     )
     parser.add_argument(
         "--on",
@@ -79,13 +77,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--before", type=int, metavar="N", help="take checkpoints before this trial only"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="folder that training_curve/ is in (default: this one)",
     )
     parser.add_argument(
         "--json", metavar="FILE", help="write the result there too; - prints it alone"

@@ -21,6 +21,7 @@ from modnav.runs import (
     plan_evaluations,
 )
 
+from .curve_options import add_curves
 from .terminal import best_table, progress_bar, tell_unwatched, wide_console
 
 SHARE = 20
@@ -67,30 +68,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RUN",
         help="folder of a run (runs/NAME/seedK), a folder of such, or a checkpoint",
     )
-    parser.add_argument(
-        "--task",
-        choices=("gain", "perturbation"),
-        default="gain",
-        help="what to test on (default: gain)",
-    )
-    parser.add_argument(
-        "--extensive",
-        action="store_true",
-        help="test on gains 1, 2, 3, 4, or perturbation levels 0, 1, 2",
+    add_curves(
+        parser,
+        task="what to test on",
+        extensive="test on gains 1, 2, 3, 4, or perturbation levels 0, 1, 2",
+        out="folder to put training_curve/ in, and notes about it into made_by_modnav/ beside it",
     )
     parser.add_argument(
         "--trials",
         type=int,
         metavar="N",
         help=f"trials of each test task (default: {TRIALS}, extensive {EXTENSIVE_TRIALS})",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="folder to put training_curve/ in, and notes about it into made_by_modnav/ beside it "
-        "(default: this one)",
     )
     parser.add_argument(
         "--pre",

@@ -12,7 +12,7 @@ def main(args: Sequence[str]) -> None:
         ValueError: As ``modnav figures``; the page is written also if panels failed.
         InterruptedRunError: If it was interrupted; the same command goes on.
     """
-    from modnav.analysis import write_report
+    from modnav.analysis.report import write_report
     from modnav.analysis.study import find_members
 
     given = figures.options("report", args)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 import pytest
 import torch
 import yaml
+from same_weights import same
 from torch import nn
 
 from modnav.cli import main
@@ -19,12 +20,6 @@ PARTS = {"actor_kalman": "ActorEKF", "critic_kalman": "CriticEKF"}
 def published_parts(architecture):
     """Published names of an architecture's actor and critic."""
     return [PARTS.get(part, part.capitalize()) for part in ARCHITECTURES[architecture]]
-
-
-def same(a, b):
-    """Whether two agents have the same weights."""
-    pairs = zip(a.state_dict().items(), b.state_dict().items(), strict=True)
-    return all(k == m and torch.equal(x, y) for (k, x), (m, y) in pairs)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from same_weights import same
 
 import modnav
 from modnav.learning import TD3
@@ -36,12 +37,6 @@ def saved(tmp_path):
     path = tmp_path / "x.ckpt"
     save_agent(build_agent("EKF"), path)
     return path
-
-
-def same(a, b):
-    """Whether two agents have the same weights."""
-    pairs = zip(a.state_dict().items(), b.state_dict().items(), strict=True)
-    return all(k == m and torch.equal(x, y) for (k, x), (m, y) in pairs)
 
 
 def test_every_agent_returns_from_its_checkpoint(architecture, agent, make_segment, tmp_path):

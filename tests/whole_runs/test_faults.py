@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from same_weights import same
 
 from modnav.cli import main
 from modnav.files import write_atomically
@@ -63,10 +64,6 @@ def _told(stderr):
 
 def weights(run):
     return read(run / "last.ckpt").content["state_dict"]
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
 def test_a_full_disk_leaves_the_former_checkpoint_and_room_lets_the_run_go_on(small, mount):

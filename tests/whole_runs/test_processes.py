@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from same_weights import same
 
 from modnav.runs import read
 
@@ -54,10 +55,6 @@ def finished(process: subprocess.Popen[str], status: int = 0) -> str:
 def weights(folder: Path, rank: int) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = torch.load(folder / f"spy{rank}.pt")["weights"]
     return found
-
-
-def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
 def children(pid: int) -> list[int]:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from pytorch_lightning import Trainer
+from same_weights import same
 
 from modnav.callbacks.last import LastCheckpoint
 from modnav.cli import main
@@ -28,10 +29,6 @@ def fit(config: Path, *more: str, seed: int = 0) -> Path:
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     return read(run / "last.ckpt").content["state_dict"]
-
-
-def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
 def test_a_run_leaves_what_it_promises(small: Path, capsys: pytest.CaptureFixture[str]):
