@@ -1,7 +1,8 @@
 """Replay memories: preallocated tensors that TD3 draws its batches from.
 
 Two kinds share one interface: :class:`TrialReplay` holds whole trials for recurrent agents,
-:class:`StepReplay` single steps for memoryless ones (a segment with ``T = 1``).
+:class:`StepReplay` single steps for memoryless ones (a segment with ``T = 1``). They stand together,
+as each is read beside what they share.
 """
 
 import abc
