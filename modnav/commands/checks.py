@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 LEFT_ALONE = {
-    "limit_val_batches": ((None, 1.0), "validations decide phases and select checkpoints"),
+    "limit_val_batches": ((None,), "validations decide phases and select checkpoints"),
     "overfit_batches": ((0, 0.0), "batches come from acting"),
     "gradient_clip_val": ((None, 0, 0.0), "modnav optimises by hand, as published"),
     "accumulate_grad_batches": ((1,), "modnav optimises by hand, as published"),
@@ -28,7 +28,7 @@ def check_fit(config: Any) -> None:
         value = config.trainer.get(key)
         if (type(value), value) not in [
             (type(x), x) for x in allowed
-        ]:  # 1 batch is not 1.0 of all
+        ]:
             raise ValueError(f"trainer.{key} is {value}; it must be left alone: {why}")
     optimizer = config.model.get("optimizer")
     rate = getattr(getattr(optimizer, "init_args", None), "lr", None)
