@@ -98,7 +98,8 @@ def _fail(error: BaseException, status: int) -> None:
         raise error
     rank = int(os.environ.get("LOCAL_RANK", "0"))
     where = f" (process {rank})" if rank else ""
-    print(f"modnav: error{where}: {_told(str(error))}", file=sys.stderr)
+    told = "".join(c if c.isprintable() else "?" for c in _told(str(error)))
+    print(f"modnav: error{where}: {told}", file=sys.stderr)
     if rank:
         _outlive_the_first()
     raise SystemExit(status) from error

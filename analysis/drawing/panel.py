@@ -150,6 +150,8 @@ def clear(panel: Panel, folder: Path) -> None:
     """
     for kind in KINDS:
         (folder / f"{panel.name}.{kind}").unlink(missing_ok=True)
+        for left in folder.glob(f".{panel.name}.{kind}.*"):  # half written by a killed process
+            left.unlink(missing_ok=True)
 
 
 def blank(panel: Panel, reason: str, folder: Path) -> Drawn:

@@ -18,6 +18,10 @@ LEFT_ALONE = {
 """Options of Lightning's trainer that a training of modnav cannot obey, and why."""
 
 
+MOST_THREADS = 1024
+"""Threads beyond which a number is taken for a mistake."""
+
+
 def check_fit(config: Any) -> None:
     """Refuse what a training would silently ignore, or fail of later.
 
@@ -26,9 +30,7 @@ def check_fit(config: Any) -> None:
     """
     for key, (allowed, why) in LEFT_ALONE.items():
         value = config.trainer.get(key)
-        if (type(value), value) not in [
-            (type(x), x) for x in allowed
-        ]:
+        if value not in allowed:
             raise ValueError(f"trainer.{key} is {value}; it must be left alone: {why}")
     optimizer = config.model.get("optimizer")
     rate = getattr(getattr(optimizer, "init_args", None), "lr", None)
@@ -47,9 +49,9 @@ def thread_count(asked: int | str | None) -> int:
     """
     if asked is None:
         return torch.get_num_threads() if os.environ.get("OMP_NUM_THREADS") else 1
-    if isinstance(asked, str) or asked < 1:
+    if isinstance(asked, str) or not 1 <= asked <= MOST_THREADS:
         raise ValueError(
-            f"threads is {asked}; it must be a number, 1 or more: say --threads 1, or write "
+            f"threads is {asked}; it must be a number, 1 to {MOST_THREADS:,}: say --threads 1, or write "
             "threads: 1 in the run's config.yaml"
         )
     return asked

@@ -1,4 +1,9 @@
-"""What the configuration of a run may name: a run from elsewhere must not choose what is run."""
+"""What the configuration of a run may say: a run from elsewhere must not choose what is run.
+
+The file that lies in a run's folder is read only if it is such as modnav writes: known sections, numbers,
+plain words, and classes of modnav, Lightning and torch or of modules that the user named. Other
+texts could be paths of further configurations, or configurations themselves.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,11 +15,22 @@ from modnav.files import one_line, read_yaml
 TRUSTED = ("modnav.", "pytorch_lightning.", "torch.optim.", "torch.nn.")
 """Where classes may come from without being named by the user."""
 
-_ADDRESS = re.compile(r"\s*[^\W\d]\w*(\.[^\W\d]\w*)+\s*")
-"""How a class or function is named, whatever key it stands under."""
+_SECTIONS = {"trainer", "model", "data", "phases", "checkpoint", "last", "seed_everything"}
+_OPTIONS = {
+    "runs",
+    "name",
+    "folder",
+    "overwrite",
+    "prefer_bf16",
+    "threads",
+    "ckpt_path",
+    "weights_only",
+}
+"""Options at the top; where the run lies and what it goes on from is said on the command line."""
 
-_PLAIN = ("name", "runs", "folder", "ckpt_path")
-"""Keys at the top whose text names no class."""
+_ADDRESS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
+_WORD = re.compile(r"[\w+:,\- ]*")
+_METRIC = re.compile(r"\w+(/\w+)+")
 
 
 def check_run_config(path: Path, imported: Sequence[str]) -> None:
@@ -25,42 +41,49 @@ def check_run_config(path: Path, imported: Sequence[str]) -> None:
         imported: Modules that the user named by ``--import``.
 
     Raises:
-        ValueError: If it does, or writes outside of its run, or cannot be read; the message is one
-            line, and says how to allow it.
+        ValueError: If it does, names files, has other parts than modnav writes, or cannot be read;
+            the message is one line, and says how to allow a class.
     """
     config = read_yaml(path)
+    if unknown := sorted(map(str, config.keys() - _SECTIONS - _OPTIONS)):
+        raise ValueError(f"{path} has a part {one_line(unknown[0])}, which modnav does not write")
     allowed = (*TRUSTED, *(f"{module}." for module in imported))
-    sections = {k: v for k, v in config.items() if k not in _PLAIN}
-    for text in _texts(sections):
-        name = text.strip()
-        if _ADDRESS.fullmatch(text) and not name.startswith(allowed):
-            module = name.rpartition(".")[0]
+    folder = path.resolve().parent
+    for key, text in _texts({name: config[name] for name in config.keys() & _SECTIONS}):
+        if _ADDRESS.fullmatch(text) and key == "class_path":
+            if not text.startswith(allowed):
+                raise ValueError(
+                    f"{path} names {one_line(text)}, which is not of modnav; if you trust it, "
+                    f"allow it with --import {one_line(text.rpartition('.')[0])}"
+                )
+        elif key == "dirpath":
+            if not Path(text).resolve().is_relative_to(folder):
+                raise ValueError(
+                    f"{path}: dirpath is {one_line(text)}; it must be in the run's own folder"
+                )
+        elif not (_is_word(text, folder) or (key == "monitor" and _METRIC.fullmatch(text))):
             raise ValueError(
-                f"{path} names {one_line(name)}, which is not of modnav; "
-                f"if you trust it, allow it with --import {one_line(module)}"
+                f"{path}: {one_line(key)} is {one_line(text)}; the configuration of a run must hold "
+                "numbers, plain words and class_path"
             )
-    folder = _section(config, "checkpoint").get("dirpath")
-    if folder is not None and not Path(str(folder)).resolve().is_relative_to(
-        path.resolve().parent
-    ):
-        raise ValueError(
-            f"{path}: checkpoint.dirpath is {one_line(str(folder))}; "
-            "it must be in the run's own folder"
-        )
 
 
-def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = config.get(name)
-    return found if isinstance(found, Mapping) else {}
+def _is_word(text: str, folder: Path) -> bool:
+    """Return whether a text can be no path of a configuration, and none by itself."""
+    files = (Path(text), folder / text)
+    return _WORD.fullmatch(text) is not None and not any(file.is_file() for file in files)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in a value, keys left out."""
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text in a value, with the key it stands under; keys are texts too."""
     if isinstance(value, str):
-        yield value
+        yield key, value
     elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _texts(part)
+        for name, part in value.items():
+            yield "a key", str(name)
+            yield from _texts(part, str(name))
     elif isinstance(value, (list, tuple)):
         for part in value:
-            yield from _texts(part)
+            yield from _texts(part, key)
+    elif not isinstance(value, (int, float, type(None))):
+        yield key, repr(value)  # a date or the like, which modnav does not write

@@ -241,6 +241,8 @@ def run(args: Sequence[str] | None) -> ModnavCLI:
     except RunEndedError:
         raise
     except RuntimeError as error:
+        if "more than one stateful callback" in str(error):
+            raise ValueError(f"trainer.callbacks: {error}") from error
         if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):
             raise ProcessLostError(
                 "another process of the run ended, so this one stopped; what the other said is "

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from typing_extensions import override
 
+from modnav.errors import require
+
 from .linear import Linear
 
 __all__ = [
@@ -121,6 +123,8 @@ class Recurrent(AbstractSequence):
         self.out_features = out_features
         self.num_layers = num_layers
         self.cell = cell
+        for size in (in_features, out_features, num_layers):
+            require("features or num_layers of a Recurrent", size, 1)
         cells = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
         if cell not in cells:
             raise ValueError(f"cell is {cell!r}; it must be one of {', '.join(cells)}")
@@ -149,6 +153,8 @@ class Feedforward(AbstractSequence):
         self.in_features = in_features
         self.out_features = out_features
         self.hidden_features = tuple(hidden_features)
+        for size in (in_features, out_features, *self.hidden_features):
+            require("features of a Feedforward", size, 1)
         layers: list[nn.Module] = []
         for before, after in pairwise((in_features, *hidden_features, out_features)):
             layers += [Linear(before, after), nn.ReLU()]

@@ -61,10 +61,11 @@ class RunFolder:
                 f"`modnav fit --resume {self.path}`, choose another --name, "
                 "or start anew with --overwrite true"
             )
-        for name in ("checkpoints", "hparams.yaml"):
-            if (self.path / name).is_symlink():
+        for name, kind in (("checkpoints", Path.is_dir), ("hparams.yaml", Path.is_file)):
+            place = self.path / name
+            if place.is_symlink() or (place.exists() and not kind(place)):
                 raise ValueError(
-                    f"{self.path / name} is a link; it must be the run's own, so remove it"
+                    f"{place} is a link, or of another kind than it must be, so remove it"
                 )
         try:
             self.path.mkdir(parents=True, exist_ok=True)

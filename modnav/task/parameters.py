@@ -101,6 +101,7 @@ class TaskParameters:
         ):
             value = getattr(self, key)
             _require(bounds(value)[0] > 0, key, value, "above 0")
+            _require(bounds(value)[0] > 1 / LARGEST, key, value, f"above {1 / LARGEST}")
         _require(self.max_steps > 1, "max_steps", self.max_steps, "2 or more: a start and a stop")
         for key in (
             "process_noise",

@@ -23,23 +23,47 @@ def written(folder: Path, **config):
     return path
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
+def refusal(tmp_path, imported=(), **config) -> str:
+    with pytest.raises(ValueError, match=r"config.yaml") as error:
+        check_run_config(written(tmp_path, **config), imported)
+    return str(error.value)
+
+
+def test_classes_of_others_are_refused(tmp_path):
+    for config in (
         {"trainer": {"callbacks": [{"class_path": "runs.downloaded.seed0.payload.P"}]}},
-        {"trainer": {"callbacks": ["runs.downloaded.seed0.payload.P"]}},
-        {"trainer": {"callbacks": " payload.P "}},
         {"trainer": {"logger": {"class_path": "payload.P", "init_args": {}}}},
         {"model": {"actor": {"belief": {"class_path": "payload.P"}}}},
         {"model": {"optimizer": {"class_path": "torch.hub.load"}}},
+    ):
+        assert "which is not of modnav; if you trust it, allow it with --import" in refusal(
+            tmp_path, **config
+        )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"trainer": {"callbacks": ["runs.downloaded.seed0.payload.P"]}},
+        {"trainer": {"callbacks": " payload.P "}},
         {"trainer": {"plugins": [{"init_args": {"function": "os.system"}}]}},
         {"data": {"replay": {"dict_kwargs": {"x": ["os.system"]}}}},
+        {"trainer": "trainer.yaml"},
+        {"trainer": {"callbacks": "sub/callbacks.yaml"}},
+        {"model": {"actor": "there"}},  # a file of that name lies beside it
+        {"trainer": {"strategy": '{"class_path": "payload.P"}'}},
+        {"model": {"optimizer": "{class_path: payload.P}"}},
+        {"config": "other.yaml"},
+        {"checkpoint": "checkpoint.yaml"},
+        {"trainer": {"logger": {"init_args": {"save_dir": "/tmp/x"}}}},
+        {"trainer": {"default_root_dir": "../x"}},
+        {"data": {"task": {"name": "\x1b[31mX"}}},
+        {"data": {"task": {"a.b": 1}}},
     ],
 )
-def test_classes_of_others_are_refused(config, tmp_path):
-    path = written(tmp_path, **config)
-    with pytest.raises(ValueError, match=r"which is not of modnav; .* allow it with --import"):
-        check_run_config(path, [])
+def test_texts_that_modnav_does_not_write_are_refused(config, tmp_path):
+    (tmp_path / "there").write_text("class_path: payload.P")
+    assert "\x1b" not in refusal(tmp_path, **config)
 
 
 def test_what_the_user_imports_and_what_modnav_writes_is_allowed(tmp_path):
@@ -49,8 +73,11 @@ def test_what_the_user_imports_and_what_modnav_writes_is_allowed(tmp_path):
             "actor": {"belief": {"class_path": "my_lab.Belief"}},
             "optimizer": {"class_path": "torch.optim.Adam"},
         },
-        "trainer": {"callbacks": ["pytorch_lightning.callbacks.LearningRateMonitor"]},
-        "checkpoint": {"dirpath": str(tmp_path / "checkpoints")},
+        "trainer": {"callbacks": [{"class_path": "pytorch_lightning.callbacks.Timer"}]},
+        "checkpoint": {
+            "dirpath": str(tmp_path / "checkpoints"),
+            "monitor": "selection/reward_rate",
+        },
     }
     check_run_config(written(tmp_path, **config), ["my_lab"])
     with pytest.raises(ValueError, match="--import my_lab"):
