@@ -59,7 +59,7 @@ def test_what_is_no_number_of_threads_is_refused(small: Path, capsys, threads: s
     with pytest.raises(SystemExit) as exit_info:
         main(["fit", "--config", str(small), "--threads", threads])
     assert exit_info.value.code == 2
-    assert f"threads is {threads}; it must be a number, 1 or more" in capsys.readouterr().err
+    assert f"threads is {threads}; it must be a number, 1 to 1,024" in capsys.readouterr().err
     assert not Path("runs").exists()
 
 
