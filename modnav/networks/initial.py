@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
+from modnav.files import one_line
+
 from .description import describe, rebuild
 from .sequence import AbstractSequence, is_own, name_of_class
 
@@ -68,7 +70,12 @@ def twin_of(network: NetworkT) -> NetworkT:
     Raises:
         ValueError: If one of them cannot be; the message names it.
     """
-    twin = copy.deepcopy(network)
+    try:
+        twin = copy.deepcopy(network)
+    except RuntimeError as error:
+        raise ValueError(
+            f"there is no twin of the critic, as it cannot be copied: {one_line(error)}"
+        ) from error
     _draw(twin, anew=True)
     return twin
 
@@ -90,6 +97,6 @@ def _make_anew(module: AbstractSequence) -> None:
         module.load_state_dict(fresh.state_dict())
     except RuntimeError as error:
         raise ValueError(
-            f"{name_of_class(module)} made anew from its arguments has other weights, so there "
-            "can be no twin of it; make all its parts in __init__"
+            f"{name_of_class(module)} made anew from the arguments that it keeps has other weights, "
+            "so there is no twin of it; keep them as they were given, and make all in __init__"
         ) from error

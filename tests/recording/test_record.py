@@ -3,6 +3,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import own_modules
 import pandas as pd
 import pytest
 import torch
@@ -379,3 +380,17 @@ def test_what_cannot_be_run_is_refused(modular, options, message):
 def test_a_session_is_not_changed_by_options(modular, session):
     with pytest.raises(ValueError, match="gain: the session that is given has that already"):
         simulate(modular, session, gain=2.0)
+
+
+def test_a_fresh_agent_is_recorded_in_eval_mode():
+    """Dropout and batch norm: the same tables each time, and nothing of the agent moves."""
+    actor = Actor(own_modules.Noisy(6, 8), Feedforward(8, 2, (4,)))
+    critic = Critic(own_modules.Noisy(6, 8), Feedforward(10, 1, (4,)))
+    agent = Agent(actor, TwinCritic(critic))
+    before = copy.deepcopy(agent.state_dict())
+    first, second = (record(agent, trials=20) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+    pd.testing.assert_frame_equal(first.steps, modnav.simulate(agent, trials=20).steps)
+    assert all(module.training for module in agent.modules())
+    assert all(torch.equal(before[name], x) for name, x in agent.state_dict().items())

@@ -2,10 +2,14 @@
 
 import random
 import re
+from contextlib import contextmanager
 
+import own_modules
 import pytest
 import torch
 from same_weights import same
+from torch import nn
+from torch.nn.utils import parametrizations
 
 import modnav
 from modnav.learning import TD3
@@ -20,7 +24,7 @@ from modnav.networks import (
     build_agent,
 )
 from modnav.published import write_published
-from modnav.runs import load_agent, save_agent
+from modnav.runs import load_agent, read, save_agent
 
 
 @pytest.fixture
@@ -56,9 +60,137 @@ def test_agents_of_ones_own_return_too(custom, tmp_path):
     save_agent(custom, tmp_path / "x.ckpt")
     loaded = load_agent(tmp_path / "x.ckpt")
     assert same(loaded, custom)
-    assert loaded.architecture.startswith("ActorCritic-")
-    with pytest.raises(ValueError, match=r"holds ActorCritic-.*, not Actor3Critic5"):
+    assert re.fullmatch("ActorCritic-[0-9a-f]{6}", loaded.architecture)
+    with pytest.raises(ValueError, match=r"holds ActorCritic-\w{6}, not Actor3Critic5"):
         load_agent(tmp_path / "x.ckpt", "modular")
+
+
+@pytest.mark.parametrize("kind", own_modules.BELIEFS, ids=lambda kind: kind.__name__)
+def test_modules_of_ones_own_return_with_their_buffers(kind, make_segment, tmp_path):
+    actor = Actor(kind(6, 8), own_modules.Gate(8, 2))
+    agent = Agent(actor, TwinCritic(Critic(kind(6, 8), own_modules.Gate(10, 1))))
+    segment = make_segment({"observation"}, 4, 3)
+    agent.actor(segment.inputs)  # in train mode: whatever has running means moves them
+    save_agent(agent, tmp_path / "x.ckpt")
+    loaded = load_agent(tmp_path / "x.ckpt")
+    assert same(loaded, agent)
+    assert not loaded.training
+    assert torch.equal(loaded.actions(segment.inputs), agent.actions(segment.inputs))
+
+
+def replaced(agent):
+    agent.actor.action.mlp[1] = nn.Tanh()
+
+
+def compiled(agent):
+    agent.actor = torch.compile(agent.actor)
+
+
+def compiled_within(agent):
+    agent.actor.action.mlp = torch.compile(agent.actor.action.mlp)
+
+
+class OwnActor(Actor):
+    """An actor of a user's own, which descriptions do not know."""
+
+
+def retyped(agent):
+    agent.actor = OwnActor(agent.actor.belief, agent.actor.action)
+
+
+BACK = "no file would bring the agent back: "
+CHANGES = {
+    "half": (Agent.half, BACK + "actor.action.mlp.0.weight is of kind torch.float16"),
+    "double": (Agent.double, BACK + "actor.action.mlp.0.weight is of kind torch.float64"),
+    "compiled": (compiled, "agent.actor is a torch._dynamo.eval_frame.OptimizedModule"),
+    "compiled within": (compiled_within, BACK + "actor.action.mlp.0.weight is missing"),
+    "retyped": (retyped, "OwnActor, which no file would bring back; it must be a modnav.netw"),
+    "spectral_norm": (
+        lambda agent: parametrizations.spectral_norm(agent.actor.action.mlp[0]),
+        BACK + "actor.action.mlp.0.weight is missing",
+    ),
+    "more": (
+        lambda agent: agent.critic.register_buffer("more", torch.zeros(1)),
+        BACK + "critic.more is none of its parameters. Undo what was done to it since",
+    ),
+    "replaced": (replaced, "the agent built anew from arguments and weights gives other actions"),
+}
+
+
+COMPILES = pytest.mark.filterwarnings("ignore:.*torch.jit.script_method")
+"""What torch's own compiler uses as it is imported."""
+
+
+@COMPILES
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_would_not_load_is_not_saved(name, tmp_path):
+    agent, (change, message) = build_agent("EKF"), CHANGES[name]
+    change(agent)
+    with pytest.raises(ValueError, match=re.escape(message)) as refusal:
+        save_agent(agent, tmp_path / "x.ckpt")
+    assert "\n" not in str(refusal.value)
+    assert not list(tmp_path.iterdir())
+
+
+@COMPILES
+def test_an_agent_compiled_in_place_is_saved_without_compiling(tmp_path):
+    def backend(*args):
+        pytest.fail("compiled")
+
+    agent = build_agent("EKF")
+    agent.actor.compile(backend=backend)
+    save_agent(agent, tmp_path / "x.ckpt")
+    assert same(load_agent(tmp_path / "x.ckpt"), agent)
+
+
+def test_saving_changes_nothing(make_segment, tmp_path):
+    agent = build_agent("modular")
+    before, numbers = (
+        agent.critic.first.belief.units.rnn.weight_hh_l0.clone(),
+        torch.get_rng_state(),
+    )
+    save_agent(agent, tmp_path / "x.ckpt")
+    assert torch.equal(torch.get_rng_state(), numbers)
+    assert torch.equal(agent.critic.first.belief.units.rnn.weight_hh_l0, before)
+    assert agent.training
+
+
+@contextmanager
+def defaults(dtype, device):
+    """Other defaults of torch than its own."""
+    torch.set_default_dtype(dtype)
+    torch.set_default_device(device)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        lambda: defaults(torch.float64, None),
+        lambda: defaults(torch.float32, "meta"),
+        lambda: torch.device("meta"),
+    ],
+    ids=["float64", "default device", "device"],
+)
+@pytest.mark.parametrize("name", ["x.ckpt", "x.pth.tar", "own.ckpt"])
+def test_agents_are_loaded_in_float32_on_the_cpu(name, elsewhere, tmp_path):
+    agent = build_agent("modular")
+    if name == "own.ckpt":
+        noisy = own_modules.Noisy(6, 8)
+        agent = Agent(
+            Actor(noisy, Feedforward(8, 2)), TwinCritic(Critic(noisy, Feedforward(10, 1)))
+        )
+    (write_published if name.endswith("tar") else save_agent)(agent, tmp_path / name)
+    with elsewhere():
+        found = load_agent(tmp_path / name), read(tmp_path / name).agent()
+    for loaded in found:
+        assert {str(x.device) for x in loaded.state_dict().values()} == {"cpu"}
+        assert {x.dtype for x in loaded.parameters()} == {torch.float32}
+        assert same(loaded, agent)
 
 
 def test_the_full_state_of_a_run_is_read(agent, tmp_path):

@@ -18,6 +18,7 @@ class Spy(Callback):
     def __init__(self) -> None:
         self.phases: list[list[int]] = []
         self.epochs: list[int] = []
+        self.validations: list[Any] = []
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
         phase, updates = phases_of(trainer).phase, learner_of(trainer).updates
@@ -27,12 +28,16 @@ class Spy(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.epochs.append(learner_of(trainer).updates)
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.validations.append(learner_of(trainer).results)
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         stem = Path(trainer.default_root_dir) / f"spy{trainer.global_rank}"
         experience = experience_of(trainer)
         seen = {
             "phases": self.phases,
             "epochs": self.epochs,
+            "validations": self.validations,
             "trials": experience.counters.total_trials,
             "env_steps": experience.counters.total_env_steps,
         }

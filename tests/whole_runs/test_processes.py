@@ -96,6 +96,18 @@ def test_two_processes_learn_together_and_go_on_after_a_signal_to_one(small: Pat
     pd.testing.assert_frame_equal(*tables)
 
 
+def test_buffers_that_differ_in_training_are_one_in_validations(small: Path):
+    own = ["--model.actor.init_args.belief", "own_modules.Noisy"]
+    own += ["--model.critic.init_args.belief", "own_modules.Noisy"]
+    fit = ["fit", "--config", str(small), "--config", "ddp", "--phases.trials", "40"]
+    finished(modnav(*fit, *own, "--folder", str(RUN)))
+    first, second = (json.loads((RUN / f"spy{rank}.json").read_text()) for rank in (0, 1))
+    assert first["validations"] == second["validations"]
+    assert len(first["validations"]) == 2
+    assert same(weights(RUN, 0), weights(RUN, 1))
+    assert weights(RUN, 0)["agent.actor.belief.calls"] > 5
+
+
 def test_another_number_of_processes_goes_on_and_says_how(small: Path):
     fit = ["fit", "--config", str(small), "--folder", str(RUN)]
     finished(modnav(*fit))
