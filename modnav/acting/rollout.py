@@ -154,10 +154,8 @@ def rollout(
     for t in range(task.max_steps):
         action, memory = policy(_inputs(now), now.memory)
         log.write(t, now.rows, action=action, observed=now.sensation.velocity)
-        process, observation = noise.process[t, now.rows], noise.observation[t, now.rows]
-        world, sensation, outcome = advance(
-            task, now.trials, now.world, action, action, process, observation
-        )
+        draws = noise.process[t, now.rows], noise.observation[t, now.rows]
+        world, sensation, outcome = advance(task, now.trials, now.world, action, action, *draws)
         after = {
             name: stream.step(now.trials, sensation, now.streams[name][1], task)
             for name, stream in used.items()

@@ -40,7 +40,7 @@ def same_runs(one: str, other: str) -> bool:
     return alike(*states)
 
 
-@pytest.mark.parametrize(("actor", "critic"), pairwise([*NAMES, NAMES[0]][::2]))
+@pytest.mark.parametrize(("actor", "critic"), list(pairwise([*NAMES, NAMES[0]][::2])))
 def test_own_modules_train_resume_load_and_are_evaluated(small: Path, actor: str, critic: str):
     beliefs = ["--model.actor.init_args.belief", f"own_modules.{actor}"]
     beliefs += ["--model.critic.init_args.belief", f"own_modules.{critic}"]
