@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO, TextIOWrapper
 from typing import Any
 
 PIPE_STATUS = 141
@@ -61,6 +62,8 @@ def steady_output(*, outlast: bool) -> Iterator[None]:
     Raises:
         SystemExit: With status 141 if the reader went away, unless ``outlast``.
     """
+    sys.stdout = sys.stdout or _nowhere()  # it was closed: `>&-`
+    sys.stderr = sys.stderr or _nowhere()
     streams = sys.stdout, sys.stderr
     for stream in streams:
         if hasattr(stream, "reconfigure"):
@@ -83,3 +86,7 @@ def steady_output(*, outlast: bool) -> Iterator[None]:
         if outlast and hung_up is signal.SIG_DFL:
             with suppress(ValueError):
                 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def _nowhere() -> TextIOWrapper:
+    return TextIOWrapper(FileIO(os.devnull, "w"), encoding="utf-8")

@@ -44,9 +44,15 @@ class RunFolder:
         return checkpoint is not None and self.path.resolve() in Path(checkpoint).resolve().parents
 
     def has_checkpoints(self) -> bool:
-        """Return whether there is anything of a training to lose."""
-        files = (self.path.glob(pattern) for pattern in ("checkpoints/*.ckpt", "*.ckpt"))
-        return any(True for found in files for _ in found)
+        """Return whether there is anything of a training to lose.
+
+        A run that was killed before its first state was written, just after its first checkpoint,
+        makes that checkpoint again.
+        """
+        patterns = ("checkpoints/*.ckpt", "[!.]*.ckpt")
+        count = sum(1 for pattern in patterns for _ in self.path.glob(pattern))
+        trained = any(self.path.glob("events.out.tfevents*"))  # an imported run has none
+        return count > 1 or (count == 1 and not trained)
 
     def claim(self, *, overwrite: bool, resume: bool) -> None:
         """Make the folder ready for a run.

@@ -45,6 +45,18 @@ def test_a_terminal_without_unicode(small):
     assert "best checkpoint" in out
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="its shell closes no output")
+@pytest.mark.parametrize("command", [FIT, ["--help"]])
+def test_an_output_that_was_closed(command, small):
+    line = [sys.executable, "-m", "modnav", *command]
+    with subprocess.Popen(
+        ["sh", "-c", '"$@" >&-', "sh", *line], stderr=subprocess.PIPE
+    ) as process:
+        assert process.wait(LIMIT) == 0
+        assert b"Traceback" not in process.stderr.read()
+    assert LAST.exists() == (command == FIT)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="terminals do not hang up here")
 def test_a_closed_terminal_ends_no_training(small):
     more = ["--phases.trials", "200"]

@@ -14,6 +14,7 @@ from modnav.cli import main
 from modnav.runs import read
 
 NAMES = [kind.__name__ for kind in own_modules.BELIEFS]
+TRUSTED = ["--import", "own_modules"]
 
 
 def fit(config: Path, folder: str, trials: int, *more: str) -> None:
@@ -46,7 +47,7 @@ def test_own_modules_train_resume_load_and_are_evaluated(small: Path, actor: str
     beliefs += ["--model.critic.init_args.belief", f"own_modules.{critic}"]
     fit(small, "whole", 40, *beliefs)
     fit(small, "broken", 20, *beliefs)
-    main(["fit", "--resume", "broken", "--phases.trials", "40"])
+    main(["fit", "--resume", "broken", "--phases.trials", "40", *TRUSTED])
     assert same_runs("whole", "broken")
     checkpoint = "whole/checkpoints/00039.ckpt"
     agent = modnav.load_agent(checkpoint)
@@ -57,8 +58,8 @@ def test_own_modules_train_resume_load_and_are_evaluated(small: Path, actor: str
     trials, steps, units = modnav.record(agent, trials=4, max_steps=8)
     assert trials["subject"].unique() == [agent.architecture]
     assert len(steps) == len(units) > 0
-    main(["validate", "--ckpt_path", checkpoint])
+    main(["validate", "--ckpt_path", checkpoint, *TRUSTED])
     main(["evaluate", "whole", "--trials", "5", "--out", "data"])
     (curve,) = Path("data").rglob("*.csv")
     assert curve.name == f"{agent.architecture}_seed0.csv"
-    assert len(pd.read_csv(curve)) == 2
+    assert len(pd.read_csv(curve)) == 6  # two checkpoints, three gains

@@ -93,6 +93,16 @@ def test_a_run_that_never_wrote_a_checkpoint_may_start_again(run, capsys):
     assert len(list(run.glob("events.out.tfevents*"))) == 1
 
 
+def test_a_run_killed_between_its_first_checkpoint_and_its_first_state_starts_again(run, capsys):
+    whole = content()["state_dict"]
+    for file in [*run.glob("*.ckpt"), *sorted((run / "checkpoints").iterdir())[1:]]:
+        file.unlink()
+    (run / ".last.ckpt.half.ckpt").write_bytes(b"half")
+    fit("--resume", str(run))
+    assert all(torch.equal(x, whole[k]) for k, x in content()["state_dict"].items())
+    assert len(list((run / "checkpoints").iterdir())) == 3
+
+
 @pytest.mark.parametrize("damage", [0, 100, 20_000, -1])
 def test_the_state_before_the_last_is_there_if_the_last_is_damaged(damage, run, capsys):
     whole = content()["state_dict"]
