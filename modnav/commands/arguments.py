@@ -21,19 +21,19 @@ def with_config_paths(args: list[str]) -> list[str]:
         ValueError: If a config is neither a file nor such a name; the message lists the names.
     """
     found: list[str] = []
-    configs: list[str] = []
+    has_agent = any(word.partition("=")[0] == "--resume" for word in args)
     for k, word in enumerate(args):
         flag, equals, value = word.partition("=")
         named = flag in ("--config", "-c") and bool(equals)
         if named or (k and args[k - 1] in ("--config", "-c")):
             name = value if named else word
             path = _config(name)
-            if not configs and _is_overlay(path):
+            if not has_agent and _is_overlay(path):
                 raise ValueError(
                     f"--config {name} is an overlay: give it after an agent, "
                     f"as in --config modular --config {name}"
                 )
-            configs.append(path)
+            has_agent = True
             found.append(f"{flag}={path}" if named else path)
         else:
             found.append(word)

@@ -1,0 +1,273 @@
+"""Networks of many agents as one: modules whose weights have a leading axis of members ``P``.
+
+A stacked module is an ordinary sequence module. It reads ``(T, P * B, F)``, the trials of the
+first member first, and does with those of each member what that member's own module does. So
+actors, critics, TD3, collector and rollout need not know that there are members.
+
+Weights are shared: after :func:`stack_agents` those of each agent are views of the stack, so an
+update of the stack is one of every agent, and agents are saved and validated as ever.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from .actor_critic import Actor, Critic, TwinCritic
+from .agent import Agent
+from .belief import AbstractBelief, KalmanBelief, RecurrentBelief
+from .sequence import (
+    AbstractSequence,
+    Chain,
+    Feedforward,
+    Memory,
+    Recurrent,
+    name_of_class,
+    restarted,
+)
+
+__all__ = [
+    "StackedFeedforward",
+    "StackedLinear",
+    "StackedRecurrent",
+    "apart",
+    "share",
+    "stack_agents",
+    "stack_sequences",
+    "together",
+]
+
+
+def share(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+    """Stack a parameter of all members; those of the members are views of the stack from now on.
+
+    Args:
+        parameters: One of each member, all of one shape.
+
+    Returns:
+        The stack, ``(P, ...)``.
+    """
+    stack = nn.Parameter(
+        torch.stack([p.detach() for p in parameters]), requires_grad=parameters[0].requires_grad
+    )
+    for parameter, part in zip(parameters, stack.detach(), strict=True):
+        parameter.data = part
+    return stack
+
+
+def apart(x: Tensor, members: int) -> Tensor:
+    """Return ``(T, P * B, F)`` as a matrix for each member, ``(P, T * B, F)``."""
+    return x.unflatten(1, (members, -1)).transpose(0, 1).flatten(1, 2)
+
+
+def together(x: Tensor, steps: int) -> Tensor:
+    """Return what :func:`apart` took, ``(T, P * B, F)``, from ``(P, T * B, F)``."""
+    return x.unflatten(1, (steps, -1)).transpose(0, 1).flatten(1, 2)
+
+
+class StackedLinear(nn.Module):
+    """Affine maps of many members, ``(P, N, F_in)`` to ``(P, N, F_out)``.
+
+    Args:
+        layers: Those of the members.
+    """
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        super().__init__()
+        self.weight = share([layer.weight for layer in layers])
+        self.bias = share([layer.bias for layer in layers])
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias[:, None], x, self.weight.transpose(1, 2))
+
+
+class StackedFeedforward(AbstractSequence):
+    """The MLPs of many members, see :class:`Feedforward`.
+
+    Args:
+        members: Those of the members, all of one form.
+    """
+
+    recurrent = False
+
+    def __init__(self, members: Sequence[Feedforward]) -> None:
+        super().__init__()
+        self.members = len(members)
+        self.in_features, self.out_features = members[0].in_features, members[0].out_features
+        depth = range(0, len(members[0].mlp), 2)  # every other one is a ReLU
+        self.layers = nn.ModuleList(
+            StackedLinear([member.mlp[k] for member in members])  # type: ignore[misc]  # Linear
+            for k in depth
+        )
+
+    @override
+    def forward(self, x: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
+        h = apart(x, self.members)
+        for layer in self.layers[:-1]:
+            h = torch.relu(layer(h))
+        return together(self.layers[-1](h), len(x)), None
+
+
+class StackedRecurrent(AbstractSequence):
+    """LSTM, GRU or plain tanh networks of many members, see :class:`Recurrent`.
+
+    Its memory is that of :class:`Recurrent` with ``P * B`` trials.
+
+    Args:
+        members: Those of the members, all of one form.
+    """
+
+    recurrent = True
+
+    def __init__(self, members: Sequence[Recurrent]) -> None:
+        super().__init__()
+        first = members[0]
+        self.members, self.cell, self.num_layers = len(members), first.cell, first.num_layers
+        self.in_features, self.out_features = first.in_features, first.out_features
+        for name, _ in first.rnn.named_parameters():
+            self.register_parameter(name, share([getattr(m.rnn, name) for m in members]))
+
+    @override
+    def forward(self, x: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
+        shape = (self.num_layers, self.members, x.shape[1] // self.members, self.out_features)
+        if memory is None:
+            zeros = x.new_zeros(shape, dtype=self.weight_hh_l0.dtype)
+            states = (zeros, zeros) if self.cell == "lstm" else (zeros,)
+        else:
+            states = tuple(
+                s.view(shape) for s in (memory if self.cell == "lstm" else (memory,))
+            )
+        after = []
+        for k in range(self.num_layers):
+            x, state = self._layer(k, x, tuple(s[k] for s in states))
+            after.append(state)
+        ended = tuple(torch.stack(s).flatten(1, 2) for s in zip(*after, strict=True))
+        return x, ended if self.cell == "lstm" else ended[0]
+
+    def _layer(
+        self, k: int, x: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run a layer over ``x`` ``(T, P * B, F)`` from states ``(P, B, H)``."""
+        w_x, w_h, b_x, b_h = (
+            getattr(self, f"{name}_l{k}")
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        given = torch.baddbmm(b_x[:, None], apart(x, self.members), w_x.transpose(1, 2))
+        given = given.unflatten(1, (len(x), -1))
+        w_h, b_h, outputs = w_h.transpose(1, 2), b_h[:, None], []
+        for g in given.unbind(1):
+            state = _CELLS[self.cell](g, torch.baddbmm(b_h, state[0], w_h), state)
+            outputs.append(state[0])
+        return torch.stack(outputs).flatten(1, 2), state
+
+
+def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    i, f, g, o = (x + h).chunk(4, dim=-1)
+    c = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def _gru(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = x.chunk(3, dim=-1), h.chunk(3, dim=-1)
+    new = torch.tanh(x_n + torch.sigmoid(x_r + h_r) * h_n)
+    return (new + torch.sigmoid(x_z + h_z) * (state[0] - new),)
+
+
+def _rnn(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (torch.tanh(x + h),)
+
+
+_CELLS = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
+"""From what inputs and memory give to all gates ``(P, B, gates * H)`` and the state before, to the
+state after; the first of it is the output. Equations as in ``torch.nn``."""
+
+
+class _StackedBelief(AbstractBelief):
+    """Learned beliefs of many members."""
+
+    recurrent = True
+
+    def __init__(self, units: AbstractSequence, source: Literal["observation", "kalman"]) -> None:
+        super().__init__()
+        self.units = units
+        self.source = source  # type: ignore[misc]  # of the class, elsewhere
+        self.in_features, self.out_features = units.in_features, units.out_features
+
+    @override
+    def forward(self, x: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
+        return self.units(x, memory)
+
+    @override
+    def reset(self, memory: Memory, which: Tensor) -> Memory:
+        return restarted(self.units, memory, which)
+
+
+def stack_sequences(members: Sequence[AbstractSequence]) -> AbstractSequence:
+    """Return one module for those of many members, all of one form.
+
+    A class of a user's own takes part by a class method ``stack(members)``, see
+    docs/own_modules.md.
+
+    Raises:
+        ValueError: If the class has no stacked form; the message names it.
+    """
+    first = members[0]
+    kind = type(first)
+    if hasattr(kind, "stack"):
+        return kind.stack(members)
+    if kind is Feedforward:
+        return StackedFeedforward(members)  # type: ignore[arg-type]  # all of one form
+    if kind is Recurrent:
+        return StackedRecurrent(members)  # type: ignore[arg-type]
+    if kind is KalmanBelief:
+        return first
+    if kind is RecurrentBelief:
+        units = stack_sequences([m.units for m in members])  # type: ignore[attr-defined]
+        return _StackedBelief(units, "observation")
+    if kind is Chain:
+        parts = zip(*(m.parts for m in members), strict=True)  # type: ignore[attr-defined]
+        return Chain([stack_sequences(part) for part in parts])
+    raise ValueError(f"{name_of_class(first)} has no stacked form (a class method `stack`)")
+
+
+def stack_agents(agents: Sequence[Agent]) -> Agent:
+    """Return one agent whose modules do for ``P * B`` trials what those agents do for ``B`` each.
+
+    Of a lone agent the modules are its own. The weights of the agents are parts of its weights
+    from now on.
+
+    Args:
+        agents: Agents of one architecture, on one device.
+
+    Raises:
+        ValueError: If a class has no stacked form.
+    """
+    if len(agents) == 1:
+        return agents[0]
+    _check_once(agents[0])
+    actor = Actor(
+        stack_sequences([a.actor.belief for a in agents]),  # type: ignore[arg-type]
+        stack_sequences([a.actor.action for a in agents]),
+    )
+    pair = [
+        _stack_critics([getattr(a.critic, which) for a in agents]) for which in ("first", "second")
+    ]
+    return Agent(actor, TwinCritic(*pair))
+
+
+def _stack_critics(critics: Sequence[Critic]) -> Critic:
+    return Critic(
+        stack_sequences([c.belief for c in critics]),  # type: ignore[arg-type]
+        stack_sequences([c.value for c in critics]),
+        critics[0].action_enters,  # type: ignore[arg-type]  # checked when it was made
+    )
+
+
+def _check_once(agent: Agent) -> None:
+    """Refuse agents in which two parts share weights, which stacks would not."""
+    held = [id(p) for p in agent.parameters()]
+    if len(list(agent.named_parameters(remove_duplicate=False))) != len(held):
+        raise ValueError("parts of the agent share weights, which has no stacked form")
