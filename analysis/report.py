@@ -4,18 +4,20 @@ import base64
 import html
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from modnav.files import read_yaml, write_text_atomically
+from modnav.files import write_text_atomically
 
 from . import panels_of
+from .comparison import side_of, study_side
+from .comparison_figure import write_comparison
 from .drawing import Panel, comparison
-from .study import Member, short
+from .study import DEFAULT, Member, Training, config_of, entry_of, short
 
 INDEX = "figures.json"
 """What ``modnav figures`` says of the panels that it drew."""
@@ -49,12 +51,16 @@ figure img { max-width: 100%; display: block } figcaption { font-size: 13px; mar
 """
 
 
-def write_report(folder: Path, members: Sequence[Member]) -> Path:
-    """Write ``report.html`` beside the panels of a folder.
+def write_report(
+    folder: Path, members: Sequence[Member], trainings: Sequence[Training] = ()
+) -> Path:
+    """Write ``report.html`` beside the panels of a folder, and the comparison with the study.
 
     Args:
         folder: Where ``modnav figures`` put its panels.
         members: The runs that they were drawn from.
+        trainings: How runs learned, to compare with the study's seeds; of an architecture with runs
+            of the default and of the extensive training, the default ones are taken.
 
     Raises:
         ValueError: If the folder holds no panels.
@@ -64,17 +70,20 @@ def write_report(folder: Path, members: Sequence[Member]) -> Path:
         raise ValueError(f"{folder} holds no {INDEX}; `modnav figures` writes it")
     index = json.loads(file.read_text(encoding="utf-8"))
     path = folder / "report.html"
-    write_text_atomically(page(index, folder, members), path)
+    write_text_atomically(page(index, folder, members, _learning(folder, trainings)), path)
     return path
 
 
-def page(index: Mapping[str, Any], folder: Path, members: Sequence[Member]) -> str:
+def page(
+    index: Mapping[str, Any], folder: Path, members: Sequence[Member], learning: str = ""
+) -> str:
     """Return the page.
 
     Args:
         index: What ``modnav figures`` says of the panels, see :data:`INDEX`.
         folder: Where they are.
         members: The runs that they were drawn from.
+        learning: The section on how they learned.
     """
     found = {panel.name: panel for name in _figures(index) for panel in panels_of(name)}
     compared = {
@@ -86,11 +95,13 @@ def page(index: Mapping[str, Any], folder: Path, members: Sequence[Member]) -> s
     links = "".join(
         f'<a href="#figure{name}">{html.escape(_title(name))}</a>' for name in _figures(index)
     )
+    first = '<a href="#learning">Learning</a>' if learning else ""
     parts = [
         f"<h1>Modular navigation agents: {len(members)} runs</h1>",
-        f'<nav><a href="#runs">Runs</a><a href="#published">Published values</a>{links}</nav>',
+        f'<nav><a href="#runs">Runs</a><a href="#published">Published values</a>{first}{links}</nav>',
         _about(index, members),
         _published(compared),
+        learning,
         *(_figure(name, index, folder, compared) for name in _figures(index)),
     ]
     return (
@@ -120,7 +131,7 @@ def _compared(panel: Panel, numbers: Path) -> pd.DataFrame:
 def _about(index: Mapping[str, Any], members: Sequence[Member]) -> str:
     rows = []
     for member in members:
-        config = _config(member.run.folder)
+        config = config_of(member.run.folder)
         row = {
             "architecture": member.architecture,
             "agent": short(member.architecture),
@@ -128,7 +139,7 @@ def _about(index: Mapping[str, Any], members: Sequence[Member]) -> str:
             "seed": member.run.seed,
             "last trial": max(member.run.checkpoints, default=-1) + 1,
         }
-        rows.append(row | {name: _at(config, keys) for name, keys in OPTIONS.items()})
+        rows.append(row | {name: entry_of(config, keys) for name, keys in OPTIONS.items()})
     table = pd.DataFrame(rows).dropna(axis="columns", how="all")
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     trials = index["trials"]
@@ -139,18 +150,6 @@ def _about(index: Mapping[str, Any], members: Sequence[Member]) -> str:
         f"<p>Panels are computed {how}{fewer}. Python {platform.python_version()}, {versions}.</p>"
         + _html(table)
     )
-
-
-def _config(folder: Path) -> Any:
-    file = folder / "config.yaml"
-    return read_yaml(file) if file.is_file() else {}
-
-
-def _at(config: Any, keys: Iterable[str]) -> Any:
-    """Return an entry of a configuration; None if it has none."""
-    for key in keys:
-        config = config.get(key) if isinstance(config, dict) else None
-    return config
 
 
 def _published(compared: Mapping[str, pd.DataFrame]) -> str:
@@ -175,6 +174,30 @@ def _published(compared: Mapping[str, pd.DataFrame]) -> str:
     return f'<h2 id="published">Published values</h2>{text}{_html(pd.DataFrame(rows))}'
 
 
+def _learning(folder: Path, trainings: Sequence[Training]) -> str:
+    """Compare runs with the study's seeds; empty if they have no architecture in common."""
+    default = {x.member.architecture for x in trainings if x.member.group == DEFAULT}
+    taken = [
+        x for x in trainings if x.member.group == DEFAULT or x.member.architecture not in default
+    ]
+    study = study_side()
+    if not {x.member.architecture for x in taken} & set(study.summary["architecture"]):
+        return ""
+    heading = '<h2 id="learning">Learning</h2>'
+    try:
+        table, files = write_comparison(side_of("runs", taken), study, folder)
+    except ValueError as error:
+        return f'{heading}<p class="missing">{html.escape(str(error))}</p>'
+    told = table.dropna(axis="columns", how="all")
+    text = (
+        "<p>Phase I and some ages after it, beside the seeds of the study's first version, which was "
+        "trained with RAdam and phase III from 0.95 rewarded. Its seeds that failed phase I are not "
+        "known. Differences are ours less the study's, in standard errors of both means.</p>"
+    )
+    image = _image(files[-1], "Every seed before the study's mean and SD")
+    return f"{heading}{text}<figure>{image}</figure>{_html(told)}"
+
+
 def _figure(
     name: str, index: Mapping[str, Any], folder: Path, compared: Mapping[str, pd.DataFrame]
 ) -> str:
@@ -189,13 +212,7 @@ def _figure(
 
 def _panel(about: Mapping[str, Any], folder: Path, table: pd.DataFrame | None) -> str:
     name, title = html.escape(about["panel"]), html.escape(about["title"])
-    picture, image = folder / f"{about['panel']}.png", ""
-    if picture.is_file():
-        content = picture.read_bytes()
-        width = int.from_bytes(content[16:20], "big") // 2  # of a PNG; 300 dots per inch
-        data = base64.b64encode(content).decode("ascii")
-        source = f"data:image/png;base64,{data}"
-        image = f'<img alt="{name}: {title}" width="{width}" src="{source}">'
+    image = _image(folder / f"{about['panel']}.png", f"{name}: {title}")
     notes = [*about["missing"], *([f"failed: {about['error']}"] if about["error"] else [])]
     told = f'<div class="missing">{html.escape("; ".join(notes))}</div>' if notes else ""
     numbers = ""
@@ -203,6 +220,16 @@ def _panel(about: Mapping[str, Any], folder: Path, table: pd.DataFrame | None) -
         numbers = f"<details><summary>published values</summary>{_html(table)}</details>"
     caption = f"<figcaption><b>{name}</b> {title}{told}{numbers}</figcaption>"
     return f'<figure id="panel{name}">{image}{caption}</figure>'
+
+
+def _image(picture: Path, title: str) -> str:
+    """Return a PNG file as a part of the page; empty if there is none."""
+    if not picture.is_file():
+        return ""
+    content = picture.read_bytes()
+    width = int.from_bytes(content[16:20], "big") // 2  # of a PNG; 300 dots per inch
+    data = base64.b64encode(content).decode("ascii")
+    return f'<img alt="{title}" width="{width}" src="data:image/png;base64,{data}">'
 
 
 def _html(table: pd.DataFrame) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from same_weights import same_runs
 
 from modnav.cli import main
 from modnav.networks import ARCHITECTURES, NICKNAMES, description_of, rebuild_agent
@@ -25,7 +26,7 @@ TASKS = {
     "gain_range": "Actor3Critic5-gain1to2-0.2_0.1",
     "perturbation": "Actor3Critic5-perturbation-0.2_0.1",
 }
-OVERLAYS = {"ddp", "debug", "extensive", "fast", "train", "warmup"}
+OVERLAYS = {"ddp", "debug", "extensive", "fast", "first_version", "train", "warmup"}
 
 
 def parts(architecture: str) -> list[str]:
@@ -34,7 +35,7 @@ def parts(architecture: str) -> list[str]:
     return [word for name in names for word in ("--config", name)]
 
 
-def run(arguments: list[str], folder: Path, name: str) -> Path:
+def run(arguments: list[str], folder: Path, name: str, *more: str) -> Path:
     main(
         [
             "fit",
@@ -47,6 +48,7 @@ def run(arguments: list[str], folder: Path, name: str) -> Path:
             name,
             "--trainer.accelerator",
             "cpu",
+            *more,
         ]
     )
     return folder / name / "seed0"
@@ -66,6 +68,22 @@ def test_warmup_acts_in_phase_one_only(tmp_path: Path):
     )  # the memory is emptied, phases II and III as published
     last = read(folder / "last.ckpt").content["experience"]
     assert len(last["replay"]["items"]["action"]) < 2000  # no scripted trial is left
+
+
+def test_first_version_runs_says_so_and_resumes_bit_for_bit(tmp_path: Path):
+    words = ["--config", "modular", "--config", "first_version"]
+    whole = run(words, tmp_path, "whole")
+    config = yaml.safe_load((whole / "config.yaml").read_text())
+    optimizer = config["model"]["optimizer"]
+    assert optimizer["class_path"] == "torch.optim.RAdam"
+    assert (optimizer["init_args"]["lr"], optimizer["init_args"]["eps"]) == (3e-4, 1.5e-4)
+    assert config["phases"]["refine_fraction"] == 0.95
+    assert config["data"]["validation"]["gains"] == [1, 2, 3, 4]
+    half = run(words, tmp_path, "half", "--phases.trials", "20")
+    main(["fit", "--resume", str(half), "--phases.trials", "40"])
+    assert same_runs(whole, half)
+    states = read(half / "last.ckpt").content["optimizer_states"]
+    assert min(x["step"] for state in states for x in state["state"].values()) > 5  # rectified
 
 
 def test_every_config_is_tried_here():

@@ -108,7 +108,14 @@ MAY_IMPORT = {
         "tables",
         "task",
     },
-    "modnav.analysis": {"analysis.drawing", "analysis.study", "analysis.figures", "files"},
+    "modnav.analysis": {
+        "analysis.drawing",
+        "analysis.measures",
+        "analysis.published",
+        "analysis.study",
+        "analysis.figures",
+        "files",
+    },
 }
 """Rooms that each room may import, ``modnav.`` left out; a room is a folder, or a file of `modnav/`."""
 

@@ -29,6 +29,8 @@ __all__ = [
     "missing_of",
     "picture",
     "with_missing",
+    "write_numbers",
+    "write_picture",
 ]
 
 DPI = 300
@@ -165,19 +167,34 @@ def blank(panel: Panel, reason: str, folder: Path) -> Drawn:
         width = max(20, int(17 * panel.size[0]))
         text = textwrap.fill(f"{panel.name} needs what is missing: {reason}", width)
         figure.text(0.5, 0.5, text, ha="center", va="center", size=5.5, color="firebrick")
-    return Drawn(panel.name, _written(panel, figure, folder, tight=False), (reason,))
+    return Drawn(panel.name, write_picture(panel.name, figure, folder, tight=False), (reason,))
 
 
-def _written(
-    panel: Panel, figure: Figure, folder: Path, *, tight: bool = True
+def write_picture(
+    name: str, figure: Figure, folder: Path, *, tight: bool = True
 ) -> tuple[Path, ...]:
+    """Write ``<name>.pdf`` and ``.png``, cut to what is drawn if ``tight``; return the files.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
     box: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.04} if tight else {}
-    files = tuple(folder / f"{panel.name}.{kind}" for kind in ("pdf", "png"))
+    files = tuple(folder / f"{name}.{kind}" for kind in ("pdf", "png"))
     with styled():
         for file in files:
             with replacing(file) as temporary:
                 figure.savefig(temporary, dpi=DPI, **box)
     return files
+
+
+def write_numbers(table: pd.DataFrame, file: Path) -> None:
+    """Write a table as CSV, numbers to six digits.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    with replacing(file) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
 
 
 def draw(panel: Panel, study: "Study", folder: Path) -> Drawn:
@@ -189,7 +206,6 @@ def draw(panel: Panel, study: "Study", folder: Path) -> Drawn:
     """
     table = panel.compute(study)
     numbers = folder / f"{panel.name}.csv"
-    with replacing(numbers) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
-    files = _written(panel, picture(panel, table), folder)
+    write_numbers(table, numbers)
+    files = write_picture(panel.name, picture(panel, table), folder)
     return Drawn(panel.name, (numbers, *files), missing_of(table))

@@ -30,6 +30,7 @@ __all__ = [
     "bootstrap_interval",
     "compare",
     "improvement_interval",
+    "wilson_interval",
 ]
 
 
@@ -179,6 +180,20 @@ def improvement_interval(
     tail = (1 - confidence) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail))
     return Interval(value, float(low), float(high))
+
+
+def wilson_interval(count: int, of: int, confidence: float = 0.95) -> Interval:
+    """Return a share with Wilson's score interval; NaN of nothing.
+
+    Args:
+        count: How many did.
+        of: How many there were.
+        confidence: Coverage of the interval.
+    """
+    if not of:
+        return Interval(*[float("nan")] * 3)
+    found = stats.binomtest(count, of).proportion_ci(confidence, method="wilson")
+    return Interval(count / of, float(found.low), float(found.high))
 
 
 def compare(table: pd.DataFrame, by: str, column: str, reference: str) -> pd.DataFrame:

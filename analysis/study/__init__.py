@@ -11,3 +11,4 @@ from .selection import *
 from .simulation import *
 from .sources import *
 from .study import *
+from .trainings import *

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from modnav.files import read_yaml
 from modnav.networks import own_modules
@@ -15,8 +16,11 @@ __all__ = [
     "DEFAULT_TRIALS",
     "EXTENSIVE",
     "Member",
+    "config_of",
+    "entry_of",
     "find_members",
     "group_of",
+    "member_of",
     "noise_group",
 ]
 
@@ -81,7 +85,7 @@ def find_members(paths: Iterable[Path]) -> list[Member]:
         files = [f for f in path.rglob("*.pth.tar") if not f.name.startswith(".")]
         members += _published(files)
         if not files or any(path.rglob("*.ckpt")):
-            members += [_member(run) for run in find_runs([path])]
+            members += [member_of(run) for run in find_runs([path])]
     found: dict[tuple[str, str, int], Member] = {}
     for member in sorted(members, key=lambda m: (m.architecture, m.group, m.run.seed)):
         key = member.architecture, member.group, member.run.seed
@@ -94,9 +98,15 @@ def find_members(paths: Iterable[Path]) -> list[Member]:
     return list(found.values())
 
 
-def _member(run: TrainedRun) -> Member:
-    longest = max(run.checkpoints)
-    extensive = max(longest, _planned(run.folder)) > DEFAULT_TRIALS
+def member_of(run: TrainedRun) -> Member:
+    """Return what a run of modnav is in a study.
+
+    Raises:
+        ValueError: If none of its checkpoints can be read.
+    """
+    longest = 0 if run.pre else max(run.checkpoints)
+    planned = entry_of(config_of(run.folder), ("phases", "trials"))
+    extensive = max(longest, planned if isinstance(planned, int) else 0) > DEFAULT_TRIALS
     about = run.about()
     return Member(
         run,
@@ -106,13 +116,21 @@ def _member(run: TrainedRun) -> Member:
     )
 
 
-def _planned(folder: Path) -> int:
-    """Return the number of trials after phase I that a run was configured for; 0 if unknown."""
-    path = folder / CONFIG
-    config = read_yaml(path) if path.is_file() else {}
-    phases = config.get("phases") if isinstance(config, Mapping) else None
-    trials = phases.get("trials") if isinstance(phases, Mapping) else None
-    return trials if isinstance(trials, int) else 0
+def config_of(folder: Path) -> Any:
+    """Return the configuration of a run, empty if there is none.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    file = folder / CONFIG
+    return read_yaml(file) if file.is_file() else {}
+
+
+def entry_of(config: Any, keys: Iterable[str]) -> Any:
+    """Return an entry of a configuration; None if it has none."""
+    for key in keys:
+        config = config.get(key) if isinstance(config, Mapping) else None
+    return config
 
 
 def _published(files: Iterable[Path]) -> list[Member]:

@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "run every checkpoint of runs on the fixed test trials: training curves",
     "bench": "time acting, updates, evaluation, replay and runs on this machine",
     "best": "find the best checkpoint of each run and architecture",
+    "compare": "compare how runs learned with the study's seeds, or with other runs",
     "figures": "draw the study's figures from trained runs",
     "report": "draw the study's figures, and one HTML page of them beside the published values",
     "import-published": "turn trained agents of the study into checkpoints",

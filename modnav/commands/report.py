@@ -13,10 +13,11 @@ def main(args: Sequence[str]) -> None:
         InterruptedRunError: If it was interrupted; the same command goes on.
     """
     from modnav.analysis.report import write_report
-    from modnav.analysis.study import find_members
+    from modnav.analysis.study import LOG, find_members, find_trainings
 
     given = figures.options("report", args)
     failed = figures.draw_figures(given)
-    path = write_report(given.out, find_members(given.runs))
+    logged = [path for path in given.runs if any(path.rglob(LOG))]  # the study's data has none
+    path = write_report(given.out, find_members(given.runs), find_trainings(logged)[0])
     print(f"report: {path}")
     figures.complain(failed)

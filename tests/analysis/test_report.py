@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from learning_runs import make_training
 from matplotlib.figure import Figure
 
 from modnav.analysis import report
 from modnav.analysis.drawing import Panel
-from modnav.analysis.study import find_members
+from modnav.analysis.study import find_members, find_trainings
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -65,6 +66,34 @@ def test_the_page_has_panels_runs_and_published_values(folder: Path, tiny_runs: 
     assert '<td class="far">51</td>' in row.group()
     assert text.count('<td class="far">') == 1
     assert not re.search(r"(src|href)=\"(?!data:|#)", text), "the page needs nothing else"
+
+
+def test_the_page_compares_how_runs_learned_with_the_study(folder: Path, tmp_path: Path):
+    for seed, x in enumerate((0.2, 0.4)):
+        make_training(tmp_path / "runs", seed=seed, curve={500: x})
+    make_training(tmp_path / "runs" / "long", seed=5, curve={500: 0.9}, trials=100_000)
+    trainings, _ = find_trainings([tmp_path / "runs"])
+    text = report.write_report(folder, find_members([tmp_path / "runs"]), trainings).read_text()
+    assert text.count("data:image/png;base64,") == 2 + 1
+    assert '<a href="#learning">' in text
+    # fractions .2, .4 after 500 trials; the long run is not of the default training
+    row = re.search(r"<tr><td class=\"text\">Actor3Critic5</td><td>500</td>.*?</tr>", text)
+    assert row is not None
+    assert "<td>0.3</td>" in row.group()
+    assert (folder / "comparison.csv").is_file()
+
+
+def test_what_cannot_be_compared_is_said_or_left_out(
+    folder: Path, tmp_path: Path, tiny_runs: Path
+):
+    make_training(tmp_path / "runs", "EKF", curve={500: 0.2})
+    members, (trainings, _) = find_members([tiny_runs]), find_trainings([tmp_path / "runs"])
+    assert "Learning" not in report.write_report(folder, members, trainings).read_text()
+    for name in "ab":
+        make_training(tmp_path / "twice" / name, curve={500: 0.2})
+    trainings, _ = find_trainings([tmp_path / "twice"])
+    text = report.write_report(folder, members, trainings).read_text()
+    assert "are both Actor3Critic5, seed 0" in text
 
 
 def test_a_folder_without_figures_is_refused(tmp_path: Path):

@@ -97,7 +97,8 @@ def make_run(folder, architecture, seed, episodes=EPISODES, trials=10_000, skill
         agent = steering_agent(architecture, seed, skill=skill * (k + 1) / len(episodes))
         save_agent(agent, folder / "checkpoints" / f"{episode:05d}.ckpt")
         found = score(agent, conditions, run(agent, conditions))
-        about = {"trials": episode + 1, "phase": 2, "validation": "selection"}
+        about = {"total_trials": episode + 901, "trials": episode + 1, "phase": 2}
+        about["validation"] = "selection"
         rows += [{**about, "task": label, **row} for label, row in found.items()]
     pd.DataFrame(rows).to_csv(folder / "validation.csv", index=False)
     return folder

@@ -2,16 +2,15 @@
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import own_modules
 import pandas as pd
 import pytest
 import torch
+from same_weights import same_runs
 
 import modnav
 from modnav.cli import main
-from modnav.runs import read
 
 NAMES = [kind.__name__ for kind in own_modules.BELIEFS]
 TRUSTED = ["--import", "own_modules"]
@@ -20,25 +19,6 @@ TRUSTED = ["--import", "own_modules"]
 def fit(config: Path, folder: str, trials: int, *more: str) -> None:
     where = ["--folder", folder, "--phases.trials", str(trials)]
     main(["fit", "--config", str(config), *where, *more])
-
-
-def alike(a: Any, b: Any) -> bool:
-    """Say whether two states are the same bit for bit."""
-    if isinstance(a, torch.Tensor):
-        return a.dtype == b.dtype and torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(alike(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(alike, a, b))
-    return a == b
-
-
-def same_runs(one: str, other: str) -> bool:
-    """Say whether two runs ended in one state: weights, optimizers, replay, memories, generators."""
-    states = [dict(read(Path(run) / "last.ckpt").content) for run in (one, other)]
-    for state in states:
-        del state["callbacks"]  # wall times and paths
-    return alike(*states)
 
 
 @pytest.mark.parametrize(("actor", "critic"), list(pairwise([*NAMES, NAMES[0]][::2])))

@@ -16,6 +16,7 @@ from modnav.analysis.measures import (
     sem,
     shuffled,
     tukey,
+    wilson_interval,
     within_fences,
 )
 
@@ -159,3 +160,15 @@ def test_compare_architectures():
     assert found.loc["b", "mean"] == pytest.approx(7 / 3)
     assert found["count"].tolist() == [3, 3]
     assert found["improvement_low"].isna().tolist() == [True, False]
+
+
+def test_wilson_interval_of_a_share():
+    z2 = 1.959964**2
+    share = wilson_interval(0, 10)
+    assert share == pytest.approx((0, 0, z2 / (10 + z2)))
+    half = z2**0.5 * np.sqrt(4 / 9 * 5 / 9 / 9 + z2 / 18**2)
+    middle = 4 / 9 + z2 / 18
+    assert wilson_interval(4, 9) == pytest.approx(
+        (4 / 9, (middle - half) / (1 + z2 / 9), (middle + half) / (1 + z2 / 9))
+    )
+    assert np.isnan(wilson_interval(0, 0)).all()

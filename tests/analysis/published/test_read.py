@@ -10,7 +10,8 @@ from pandas.testing import assert_frame_equal
 
 from modnav.analysis import FIGURES, panels_of
 from modnav.analysis.measures import CELL, pearson
-from modnav.analysis.published import published
+from modnav.analysis.published import published, study_curves
+from modnav.networks import ARCHITECTURES
 
 FILES = Path(__file__).parents[3] / "analysis" / "published"
 PANELS = {panel.name: panel for figure in FIGURES for panel in panels_of(figure)}
@@ -20,7 +21,7 @@ SAME = {"8e": "8c", "8f": "8d"}
 
 def panels_by_file():
     found = defaultdict(set)
-    for file in FILES.glob("*.csv"):
+    for file in FILES.glob("fig*.csv"):
         with file.open(encoding="utf-8", newline="") as stream:
             found[file.name] |= {row["panel"] for row in csv.DictReader(stream)}
     return found
@@ -108,3 +109,36 @@ def test_maps_reproduce_the_printed_correlations():
     for name, r in (("8c", -0.894), ("8d", -0.922), ("S9b", -0.929)):
         wide = published(name).pivot(index="architecture", columns="quantity", values="published")
         assert wide.corr().iloc[0, 1] == pytest.approx(r, abs=0.002)
+
+
+# --- curves of the study's first version --------------------------------------------------
+
+
+def test_curves_are_there_for_all_recurrent_architectures():
+    table = study_curves()
+    assert set(table["architecture"]) == {x for x in ARCHITECTURES if "EKF" not in x}
+    assert not table.duplicated(["architecture", "trials", "quantity"]).any()
+    assert table.notna().all(axis=None)
+    assert table["n"].isin([3, 4, 8]).all()
+    later = table[table["trials"] > 0]
+    assert (later.groupby("architecture").size() == 3 * 7).all()
+    assert (table.loc[table["trials"] == 0, "quantity"] == "phase1_trials").all()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "quantity", "trials", "mean", "sd"),
+    [
+        ("Actor1Critic1", "phase1_trials", 0, 16_875, 3_720),
+        ("Actor3Critic1", "phase1_trials", 0, 22_062, 7_641),
+        ("Actor1Critic1", "reward_fraction gain1x", 2500, 0.62, 0.45),
+        ("Actor1Critic5", "reward_fraction gain1x", 500, 0.10, 0.12),
+        ("Actor3Critic5", "reward_rate gain1x", 10_000, 0.72, 0.02),
+        ("Actor3Critic5", "reward_rate gain2x", 10_000, 0.68, 0.20),
+    ],
+)
+def test_curves_are_those_that_are_known(architecture, quantity, trials, mean, sd):
+    keys = ["architecture", "quantity", "trials"]
+    row = study_curves().set_index(keys).loc[(architecture, quantity, trials)]
+    assert row["n"] == 8
+    near = 0.0051 if trials else 1
+    assert row[["mean", "sd"]].tolist() == pytest.approx([mean, sd], abs=near)

@@ -1,0 +1,113 @@
+"""``modnav compare``: how runs learned beside the study's seeds, or beside other runs."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from .terminal import wide_console
+
+STUDY = "study"
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command: print a table, and write it and a figure.
+
+    Raises:
+        ValueError: For a mistake in the arguments or the files.
+        OSError: If a file cannot be written.
+    """
+    from modnav.analysis.comparison import runs_side, study_side
+    from modnav.analysis.comparison_figure import write_comparison
+
+    given = _parser().parse_args(args)
+    against = [] if given.against == [STUDY] else [Path(path) for path in given.against]
+    for path in given.runs:
+        if not path.is_dir():
+            raise ValueError(f"RUNS is {path}; it must be a folder of runs")
+    for path in against:
+        if not path.is_dir():
+            raise ValueError(f"--with is {path}; it must be {STUDY} or a folder of runs")
+    ours, notes = runs_side(given.runs)
+    other, more = runs_side(against) if against else (study_side(), [])
+    table, files = write_comparison(ours, other, given.out)
+    console = wide_console()
+    for name, rows in table.groupby("architecture", sort=False):
+        console.print(_shown(f"{name}: {ours.name} with {other.name}", rows))
+    for line in (*notes, *more, *map(str, files)):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="modnav compare",
+        description="Compare how runs learned with the seeds of the study's first version, or with "
+        "other runs: phase I, and 500, 2,500, 5,000 and 10,000 trials after it.",
+    )
+    add = parser.add_argument
+    add("runs", nargs="+", type=Path, metavar="RUNS", help="folder of a run, or of runs")
+    add(
+        "--with",
+        dest="against",
+        nargs="+",
+        default=[STUDY],
+        metavar="RUNS2",
+        help=f"folders of other runs, or {STUDY} (the default)",
+    )
+    out = "folder for comparison.csv, .pdf and .png (default: this one)"
+    add("--out", type=Path, default=Path(), metavar="FOLDER", help=out)
+    return parser
+
+
+def _shown(title: str, rows: Any) -> Table:
+    """Return the table of an architecture."""
+    table = Table(
+        title=Text(title),
+        caption="mean (SD) n; difference in standard errors of both means; P: probability that a "
+        "run is better than one of the others, from 5 seeds a side on with 95 % interval",
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE,
+        padding=(0, 0, 0, 1),
+    )
+    for head in ("quantity", "trials", "runs", "others", "difference", "SEM", "P"):
+        table.add_column(head, justify="left" if head == "quantity" else "right")
+    for row in rows.to_dict("records"):
+        digits = 0 if row["quantity"] == "phase1_trials" else 2
+        table.add_row(
+            row["quantity"],
+            f"{row['trials']:,}",
+            _side(row, "", digits),
+            _side(row, "_other", digits),
+            _number(row["difference"], digits, sign="+"),
+            _number(row["in_sem"], 1, sign="+"),
+            _between(row, "improvement", "improvement_low", "improvement_high"),
+        )
+    return table
+
+
+def _side(row: dict[str, Any], end: str, digits: int) -> str:
+    """Return what is known of a side: ``mean (SD) n``, or a share and its interval."""
+    number = f" {row[f'n{end}']}"
+    if row["quantity"] != "phase1_given_up":
+        spread = _number(row[f"sd{end}"], digits)
+        return _number(row[f"mean{end}"], digits) + f" ({spread})" * bool(spread) + number
+    going = row[f"unfinished{end}"]
+    if math.isnan(going):
+        return ""  # the study kept no seed that failed
+    share = _between(row, f"mean{end}", f"low{end}", f"high{end}")
+    return f"{share}{number}" + f", {going:.0f} unfinished" * bool(going)
+
+
+def _between(row: dict[str, Any], value: str, low: str, high: str) -> str:
+    bounds = [_number(row[name], 2) for name in (low, high)]
+    return _number(row[value], 2) + f" [{bounds[0]}, {bounds[1]}]" * all(bounds)
+
+
+def _number(value: float, digits: int, sign: str = "") -> str:
+    return "" if math.isnan(value) else f"{value:{sign},.{digits}f}"
