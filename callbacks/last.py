@@ -47,6 +47,9 @@ class LastCheckpoint(Checkpoint):
     Attributes:
         megabytes: Size of the last file written, MB.
         seconds: Time it took, s.
+        together: Whether the run is a member of a population, which says when to save: all members
+            at one moment, by :meth:`save_together`. Its own saves are those at its end.
+        meeting: Number of the last moment at which it was saved with the others.
         check_folder: Called before each save; raises ``OSError`` if the folder is no longer ours.
     """
 
@@ -61,6 +64,8 @@ class LastCheckpoint(Checkpoint):
         self.replay = replay
         self.every_minutes = every_minutes
         self.megabytes = self.seconds = 0.0
+        self.together = False
+        self.meeting = 0
         self.check_folder: Callable[[], None] = lambda: None
         self._saves = 0
         self._whole = False
@@ -97,11 +102,23 @@ class LastCheckpoint(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        if not experience_of(trainer).within_epoch:
+        if self.together or not experience_of(trainer).within_epoch:
             return  # the epoch has just ended, and is saved whole after its validation
         received, due = self._everywhere(trainer)
         if received or due:
             self._save(trainer)
+        self._stop(trainer, received)
+
+    def save_together(self, trainer: Trainer, meeting: int, received: int) -> None:
+        """Save as all members of a population do now, and end if a signal was received.
+
+        Args:
+            trainer: The run's trainer.
+            meeting: Number of this moment.
+            received: The signal, or 0.
+        """
+        self.meeting = meeting
+        self._save(trainer)
         self._stop(trainer, received)
 
     def _stop(self, trainer: Trainer, received: int) -> None:
@@ -127,6 +144,8 @@ class LastCheckpoint(Checkpoint):
             if best != self._best:
                 self._best = best
                 self._save(trainer, "best")
+        if self.together and not trainer.should_stop:
+            return
         self._save(trainer)
         if not trainer.should_stop:
             self._stop(trainer, self._everywhere(trainer)[0])
@@ -194,11 +213,12 @@ class LastCheckpoint(Checkpoint):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"saves": self._saves, "best": self._best}
+        return {"saves": self._saves, "best": self._best, "meeting": self.meeting}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._saves, self._best = operator.index(state_dict["saves"]), str(state_dict["best"])
+        self.meeting = operator.index(state_dict["meeting"])
 
     @override
     def on_save_checkpoint(

@@ -1,11 +1,12 @@
 """Parallel trials that end and restart independently: where experience comes from."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from modnav.networks import Actor, Memory, map_memory
+from modnav.networks import Actor, Memory, cat_memories, map_memory
 from modnav.task import (
     STREAMS,
     StreamState,
@@ -20,7 +21,7 @@ from modnav.task import (
 
 from .trajectories import Finished, Sweep
 
-__all__ = ["ROLES", "Collector"]
+__all__ = ["ROLES", "Collector", "join_collectors"]
 
 ROLES = ("trials", "process_noise", "observation_noise", "exploration")
 """What the collector draws; each has a generator of its own, so that runs can be repeated."""
@@ -29,11 +30,16 @@ ROLES = ("trials", "process_noise", "observation_noise", "exploration")
 class Collector:
     """Acts in ``B`` parallel trials, one step of all of them at a time.
 
+    The trials may be those of several members of a population, ``P * b`` trials with those of the
+    first member first. Each member has draws of its own, those that it would have alone, and its
+    own noises and gains; all other constants of the task are those of the first.
+
     Args:
         task: Constants of the task.
         sources: Names of the streams that the agent's networks read.
-        parallel_trials: Number of trials ``B``.
+        parallel_trials: Number of trials of a member, ``b``.
         generators: A generator for each of :data:`ROLES`, all on the device of the agent.
+        others: Task and generators of the other members, if there are any.
     """
 
     def __init__(
@@ -42,51 +48,77 @@ class Collector:
         sources: set[str],
         parallel_trials: int,
         generators: dict[str, Generator],
+        others: Sequence[tuple[TaskParameters, dict[str, Generator]]] = (),
     ) -> None:
-        self.task = task
-        self.streams = {name: STREAMS[name]() for name in sorted(sources)}
+        self.tasks = [task, *(other for other, _ in others)]
         self.generators = generators
+        self.all_generators = [generators, *(other for _, other in others)]
+        self.streams = {name: STREAMS[name]() for name in sorted(sources)}
         self.parallel_trials = parallel_trials
+        self.members = len(self.tasks)
+        count, steps = self.members * parallel_trials, task.max_steps
         device = generators["trials"].device
-        self.slots = torch.arange(parallel_trials, device=device)
-        steps = task.max_steps
-        self.action_log = torch.zeros(parallel_trials, steps, 2, device=device)
+        self.slots = torch.arange(count, device=device)
+        self.action_log = torch.zeros(count, steps, 2, device=device)
         self.input_logs = {
-            name: torch.zeros(parallel_trials, steps + 1, stream.features, device=device)
+            name: torch.zeros(count, steps + 1, stream.features, device=device)
             for name, stream in self.streams.items()
         }
-        self.restart(task)
+        self.memory: Memory = None
+        self.trials: Trials
+        self.world: World
+        self.now: dict[str, Tensor] = {}
+        self.states: dict[str, StreamState] = {}
+        if not others:
+            self.restart(task)
+
+    @property
+    def task(self) -> TaskParameters:
+        """Constants of the task of the first member."""
+        return self.tasks[0]
+
+    @task.setter
+    def task(self, task: TaskParameters) -> None:
+        self.tasks[0] = task
 
     def restart(self, task: TaskParameters) -> None:
         """Drop the trials under way and begin new ones of ``task``."""
+        assert self.members == 1
         self.task = task
-        self.trials: Trials = sample_trials(task, self.parallel_trials, self.generators["trials"])
-        self.world: World
+        self.trials = sample_trials(task, self.parallel_trials, self.generators["trials"])
         self.world, sensation = begin(self.trials)
-        self.memory: Memory = None
-        self.now: dict[str, Tensor] = {}
-        self.states: dict[str, StreamState] = {}
+        self.memory = None
         for name, stream in self.streams.items():
             self.now[name], self.states[name] = stream.start(self.trials, sensation)
 
-    @torch.no_grad()
+    def restart_member(self, member: int, task: TaskParameters, actor: Actor) -> None:
+        """Drop the trials of a member and begin new ones of ``task``."""
+        self.tasks[member] = task
+        self._restart_some(actor, self.slots[self._rows(member)])
+
     def sweep(self, actor: Actor, exploration_std: float) -> Sweep:
+        """Take one step in all trials, as :meth:`sweep_all` for a lone agent."""
+        return self.sweep_all(actor, [exploration_std])[0]
+
+    @torch.no_grad()
+    def sweep_all(self, actor: Actor, exploration_std: Sequence[float]) -> list[Sweep]:
         """Take one step in all trials; those that end restart. The actor stays in its mode.
 
         Exploration noise is added only to actions that move: a stop stays a stop.
 
         Args:
             actor: Policy.
-            exploration_std: Standard deviation of the exploration noise, action units.
+            exploration_std: Standard deviation of the exploration noise of each member, action
+                units.
 
         Returns:
-            The step, and the trials that it ended.
+            The step of each member, and the trials that it ended.
         """
         inputs, step = self.now, self.world.step
         raw, self.memory = actor({name: x[None] for name, x in inputs.items()}, self.memory)
         greedy = raw[0]
         moving = is_moving(greedy, self.task.stop_threshold)[:, None]
-        noise = exploration_std * self._normal("exploration")
+        noise = self._of_each(exploration_std) * self._normal("exploration")
         action = torch.where(moving, greedy + noise, greedy).clamp(-1, 1)
         self.world, sensation, outcome = advance(
             self.task,
@@ -107,22 +139,49 @@ class Collector:
         self.action_log[self.slots, step] = action
         ended = outcome.terminated | outcome.truncated
         which = ended.nonzero()[:, 0]
+        sweeps = [
+            self._sweep(k, part, inputs, action, outcome.reward, ended, outcome.rewarded)
+            for k, part in enumerate(self._by_member(which))
+        ]
+        if len(which):
+            self._restart_some(actor, which)
+        return sweeps
+
+    def _sweep(
+        self,
+        member: int,
+        which: Tensor,
+        inputs: dict[str, Tensor],
+        action: Tensor,
+        reward: Tensor,
+        ended: Tensor,
+        rewarded: Tensor,
+    ) -> Sweep:
+        rows = self._rows(member)
         finished = Finished(
             {name: log[which] for name, log in self.input_logs.items()},
             self.action_log[which],
-            outcome.reward[which],
+            reward[which],
             self.world.step[which],
         )
-        sweep = Sweep(
-            inputs, action, outcome.reward, ended, self.now, finished, outcome.rewarded[which]
+        return Sweep(
+            {name: x[rows] for name, x in inputs.items()},
+            action[rows],
+            reward[rows],
+            ended[rows],
+            {name: x[rows] for name, x in self.now.items()},
+            finished,
+            rewarded[which],
         )
-        if len(which):
-            self._restart_some(which)
-            self.memory = None if self.memory is None else actor.reset(self.memory, which)
-        return sweep
 
-    def _restart_some(self, which: Tensor) -> None:
-        trials = sample_trials(self.task, len(which), self.generators["trials"])
+    def _restart_some(self, actor: Actor, which: Tensor) -> None:
+        parts = self._by_member(which)
+        drawn = [
+            sample_trials(task, len(part), generators["trials"])
+            for task, generators, part in zip(self.tasks, self.all_generators, parts, strict=True)
+            if len(part)
+        ]
+        trials = drawn[0] if len(drawn) == 1 else Trials(*map(torch.cat, zip(*drawn, strict=True)))
         world, sensation = begin(trials)
 
         def put(old: Tensor, new: Tensor) -> Tensor:
@@ -135,13 +194,37 @@ class Collector:
             self.now = {**self.now, name: put(self.now[name], first)}
             if state is not None:
                 self.states[name] = tuple(map(put, self.states[name], state))
+        self.memory = None if self.memory is None else actor.reset(self.memory, which)
+
+    def _by_member(self, which: Tensor) -> Sequence[Tensor]:
+        """Return the rows ``which`` ``(K,)``, in order, of each member."""
+        if self.members == 1:
+            return [which]
+        counts = torch.bincount(which // self.parallel_trials, minlength=self.members)
+        return torch.split(which, counts.tolist())
+
+    def _rows(self, member: int) -> slice:
+        return slice(member * self.parallel_trials, (member + 1) * self.parallel_trials)
 
     def _normal(self, role: str) -> Tensor:
-        generator = self.generators[role]
-        return torch.randn(self.parallel_trials, 2, generator=generator, device=generator.device)
+        """Return draws of all members, ``(B, 2)``."""
+        drawn = [
+            torch.randn(self.parallel_trials, 2, generator=g[role], device=g[role].device)
+            for g in self.all_generators
+        ]
+        return drawn[0] if self.members == 1 else torch.cat(drawn)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the trials under way."""
+    def _of_each(self, values: Sequence[float]) -> float | Tensor:
+        """Return a number of each member as one of each trial, ``(B, 1)``; a lone one as it is."""
+        if self.members == 1:
+            return values[0]
+        each = torch.tensor(values, device=self.slots.device)
+        return each.repeat_interleave(self.parallel_trials)[:, None]
+
+    def state_dict(self, member: int = 0) -> dict[str, Any]:
+        """Return the trials of a member that are under way."""
+        if self.members > 1:
+            return self._state_of(member)
         return {
             "trials": tuple(self.trials),
             "world": tuple(self.world),
@@ -152,6 +235,20 @@ class Collector:
             "input_logs": {name: log.clone() for name, log in self.input_logs.items()},
         }
 
+    def _state_of(self, member: int) -> dict[str, Any]:
+        rows = self._rows(member)
+        state = {
+            "trials": tuple(self.trials),
+            "world": tuple(self.world),
+            "now": self.now,
+            "states": {k: None if s is None else tuple(s) for k, s in self.states.items()},
+            "action_log": self.action_log,
+            "input_logs": self.input_logs,
+        }
+        found: dict[str, Any] = map_memory(lambda x: x[rows].clone(), state)
+        found["memory"] = map_memory(lambda x: x[:, rows].clone(), self.memory)
+        return found
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the trials that :meth:`state_dict` returned.
 
@@ -159,7 +256,7 @@ class Collector:
             ValueError: If their number is another.
         """
         count = len(state["trials"][0])
-        if count != self.parallel_trials:
+        if count != len(self.slots):
             raise ValueError(
                 f"parallel_trials is {self.parallel_trials}; the checkpoint has {count} under way"
             )
@@ -168,3 +265,20 @@ class Collector:
         self.trials, self.world = Trials(*state["trials"]), World(*state["world"])
         self.memory, self.now, self.states = state["memory"], state["now"], state["states"]
         self.action_log, self.input_logs = state["action_log"], state["input_logs"]
+
+
+def join_collectors(members: Sequence[Collector]) -> Collector:
+    """Return a collector that goes on with the trials of all members.
+
+    Args:
+        members: Collectors of one member each, of as many trials and the same streams.
+    """
+    first = members[0]
+    others = [(m.task, m.generators) for m in members[1:]]
+    joined = Collector(
+        first.task, set(first.streams), first.parallel_trials, first.generators, others
+    )
+    states = [m.state_dict() for m in members]
+    memory = cat_memories([state.pop("memory") for state in states], dim=1)
+    joined.load_state_dict({**cat_memories(states, dim=0), "memory": memory})
+    return joined

@@ -77,12 +77,15 @@ class Rollout(NamedTuple):
 class Segment(NamedTuple):
     """A batch of experience, time first: whole trials, or single steps for memoryless agents.
 
+    Of a population it holds the trials of all members, ``B = P * b``, those of the first first.
+
     Attributes:
         inputs: What the agent read, each ``(T + 1, B, F)``.
         action: Actions in [-1, 1], ``(T, B, 2)``.
         reward: Rewards, ``(T, B, 1)``.
         terminal: 1 where the trial ends, else 0, ``(T, B, 1)``.
         mask: 1 at steps that belong to a trial, 0 at padding, ``(T, B, 1)``; None if all do.
+        members: Agents whose trials these are, ``P``.
     """
 
     inputs: Inputs
@@ -90,6 +93,20 @@ class Segment(NamedTuple):
     reward: Tensor
     terminal: Tensor
     mask: Tensor | None = None
+    members: int = 1
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return the mean over all steps ``(T, B, 1)`` that belong to a trial.
+
+        Returns:
+            The mean, ``()``; of several members that of each, ``(P,)``, 0 if it has no trials.
+        """
+        if self.members == 1:
+            return x.mean() if self.mask is None else (x * self.mask).sum() / self.mask.sum()
+        mask = x.new_ones(()).expand_as(x) if self.mask is None else self.mask
+        shape = (len(x), self.members, -1, 1)
+        total, count = (y.reshape(shape).sum(dim=(0, 2, 3)) for y in (x * mask, mask))
+        return total / count.clamp(min=1)
 
 
 class Finished(NamedTuple):

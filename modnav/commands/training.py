@@ -218,11 +218,12 @@ def threads_everywhere(count: int) -> Iterator[None]:
             os.environ["OMP_NUM_THREADS"] = before
 
 
-def run(args: Sequence[str] | None) -> ModnavCLI:
+def run(args: Sequence[str] | None, kind: type[ModnavCLI] = ModnavCLI) -> ModnavCLI:
     """Run a command of LightningCLI.
 
     Args:
         args: Arguments; those of the process if None.
+        kind: Which parts the run has.
 
     Raises:
         ValueError: For a mistake in the arguments or the files.
@@ -231,7 +232,7 @@ def run(args: Sequence[str] | None) -> ModnavCLI:
     quieten()
     command = (sys.argv[1:] if args is None else args)[0]
     try:
-        return _cli(command, args)
+        return _cli(command, args, kind)
     except MisconfigurationException as error:
         raise ValueError(str(error)) from error
     except SystemExit as error:
@@ -251,8 +252,8 @@ def run(args: Sequence[str] | None) -> ModnavCLI:
         raise
 
 
-def _cli(command: str, args: Sequence[str] | None) -> ModnavCLI:
-    return ModnavCLI(
+def _cli(command: str, args: Sequence[str] | None, kind: type[ModnavCLI]) -> ModnavCLI:
+    return kind(
         TD3,
         Experience,
         save_config_callback=KeptConfig if command == "fit" else None,

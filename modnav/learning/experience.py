@@ -89,6 +89,8 @@ class Experience(LightningDataModule):
         self.counters = Counters()
         self.listeners: list[Callable[[Block], None]] = []
         self.decide: Callable[[Block], Iterable[Step]] = _nothing
+        self.before_step: Callable[[], None] = _wait_for_nobody
+        self.draw_batch: Callable[[np.random.Generator], Any] = self.replay.sample
         self.processes = 1
         self.within_epoch = False
         self._closing = False
@@ -177,7 +179,7 @@ class Experience(LightningDataModule):
         while True:
             while self.counters.due > 0:
                 self.counters.due -= 1
-                yield self.replay.sample(self.rng)
+                yield self.draw_batch(self.rng)
             while not self._closing and (block := self._next_block()):
                 for listener in self.listeners:
                     listener(block)
@@ -186,6 +188,7 @@ class Experience(LightningDataModule):
             if self._epoch_ends():
                 self.within_epoch = False
                 return
+            self.before_step()
             self._step()
 
     def validations(self) -> Iterator[TestTrials]:
@@ -371,6 +374,10 @@ class Experience(LightningDataModule):
     def _made_with(self) -> dict[str, Any]:
         """Return what a state is only good for."""
         return {"seed": self.seed, "task": asdict(self.task)}
+
+
+def _wait_for_nobody() -> None:
+    pass
 
 
 def _nothing(block: Block) -> Iterable[Step]:

@@ -1,7 +1,7 @@
 """Lightning module that trains an agent with TD3."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -18,6 +18,7 @@ from modnav.acting import Rollout, Segment
 from modnav.errors import DivergedError, require
 from modnav.evaluation import TestTrials, run, score, trial_statistics
 from modnav.networks import (
+    ACTIONS,
     FORMAT,
     Actor,
     Agent,
@@ -102,6 +103,7 @@ class TD3(LightningModule):
         self.results: dict[str, dict[str, dict[str, float]]] = {}
         self.shown: tuple[TestTrials, Rollout] | None = None
         self.generator: Generator | None = None
+        self.update_with: Callable[[Any], None] = self.update  # a population has its own
 
     @override
     def configure_optimizers(self) -> list[Optimizer]:
@@ -132,10 +134,10 @@ class TD3(LightningModule):
             module.train(mode)
 
     @override
-    def training_step(self, dataloader_iter: Iterator[tuple[Segment, int, int]]) -> None:
+    def training_step(self, dataloader_iter: Iterator[tuple[Any, int, int]]) -> None:
         """Make the next updates; the batches come when asked for, so acting waits for learning."""
-        for segment, _, _ in islice(dataloader_iter, UPDATES_PER_STEP):
-            self.update(segment)
+        for batch, _, _ in islice(dataloader_iter, UPDATES_PER_STEP):
+            self.update_with(batch)
 
     def update(self, segment: Segment) -> None:
         """Update the critics and, every ``policy_delay`` times, the actor and the targets.
@@ -145,9 +147,7 @@ class TD3(LightningModule):
         """
         actor_optimizer, critic_optimizer = self.optimizers()  # type: ignore[attr-defined]  # a list: two are configured
         agent, target = self.agent, self.target
-        noise = self.noise_std * torch.randn(
-            segment.action.shape, generator=self.generator, device=segment.action.device
-        )
+        noise = self.noise(*segment.action.shape[:2])
         if target.training:
             target.eval()
         goal = td3.td_target(
@@ -163,12 +163,21 @@ class TD3(LightningModule):
         self._set_learning(False)
         self.updates += 1
 
+    def noise(self, steps: int, trials: int) -> Tensor:
+        """Draw smoothing noise for target actions, ``(T, B, 2)``."""
+        shape = (steps, trials, ACTIONS)
+        return self.noise_std * torch.randn(shape, generator=self.generator, device=self.device)
+
+    def diverged(self, loss: str) -> str:
+        """Return what there is to say if a loss is not finite."""
+        return (
+            f"{loss} at update {self.updates}{self._trial()}; "
+            "training stopped, and the checkpoints are as they were"
+        )
+
     def _descend(self, name: str, optimizer: LightningOptimizer, loss: Tensor) -> None:
         if not self._finite(loss):
-            raise DivergedError(
-                f"the {name} loss became {loss.item()} at update {self.updates}{self._trial()}; "
-                "training stopped, and the checkpoints are as they were"
-            )
+            raise DivergedError(self.diverged(f"the {name} loss became {loss.item()}"))
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()

@@ -1,12 +1,13 @@
 """Which precisions a processor or GPU can train in, and which of them is fast there."""
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["HALF", "SINGLE", "check_precision", "fast_precision", "runs_bf16"]
+__all__ = ["HALF", "SINGLE", "autocast_of", "check_precision", "fast_precision", "runs_bf16"]
 
 SINGLE, HALF = "32-true", "bf16-mixed"
 """Precisions of a trainer: all in float32, and products of networks in bfloat16."""
@@ -48,6 +49,21 @@ def fast_precision(on_cpu: bool) -> str:
 
 
 @lru_cache(maxsize=1)
+def autocast_of(precision: str, device: torch.device) -> Callable[[], torch.autocast]:
+    """Return what makes the context in which losses of stacked members are computed.
+
+    Raises:
+        ValueError: If they cannot be computed in this precision.
+    """
+    if precision == SINGLE:
+        return partial(torch.autocast, device.type, enabled=False)
+    if precision == HALF:
+        return partial(torch.autocast, device.type, dtype=torch.bfloat16)
+    raise ValueError(
+        f"trainer.precision is {precision}; in a stacked population it must be {SINGLE} or {HALF}"
+    )
+
+
 def runs_bf16() -> bool:
     """Return whether the processor can train an LSTM in bfloat16 (with AVX2 alone it cannot)."""
     with torch.random.fork_rng(devices=[]):

@@ -6,6 +6,8 @@ as each is read beside what they share.
 """
 
 import abc
+import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from modnav.errors import require
 from modnav.machine import memory_bytes
 from modnav.task import STREAMS, mirror_action
 
-__all__ = ["AbstractReplay", "StepReplay", "TrialReplay"]
+__all__ = ["AbstractReplay", "StepReplay", "TrialReplay", "join_replays"]
 
 
 class AbstractReplay(abc.ABC):
@@ -61,9 +63,29 @@ class AbstractReplay(abc.ABC):
     def add_trials(self, trials: Finished, mirror: bool) -> None:
         """Store whole trials, with mirror images if asked."""
 
-    @abc.abstractmethod
     def sample(self, rng: np.random.Generator) -> Segment:
         """Draw a batch."""
+        return self.gather(self.draw(rng))
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Draw the slots of a batch, ``(B,)``: any items that are held."""
+        return rng.choice(self.size, size=min(self.batch_size, self.size), replace=False)
+
+    @abc.abstractmethod
+    def gather(
+        self, slots: np.ndarray, real: np.ndarray | None = None, longest: int | None = None
+    ) -> Segment:
+        """Return the batch of these slots.
+
+        Args:
+            slots: Where its items are, ``(B,)``.
+            real: Whether each counts, bool, ``(B,)``; the others only fill up. All do if None.
+            longest: Steps of the batch; those of its longest trial if None.
+        """
+
+    def longest(self, slots: np.ndarray) -> int:
+        """Return the steps of the longest item in some slots; 1 if there are none."""
+        return 1
 
     def allocate(self, sources: set[str], max_steps: int, device: torch.device) -> None:
         """Make room for items read from ``sources``.
@@ -195,14 +217,16 @@ class TrialReplay(AbstractReplay):
             self.lengths[slot] = length
 
     @override
-    def sample(self, rng: np.random.Generator) -> Segment:
-        if self.padded:
-            slots = rng.choice(self.size, size=min(self.batch_size, self.size), replace=False)
-        else:
-            slots = self._of_one_length(rng)
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        return super().draw(rng) if self.padded else self._of_one_length(rng)
+
+    @override
+    def gather(
+        self, slots: np.ndarray, real: np.ndarray | None = None, longest: int | None = None
+    ) -> Segment:
         where = torch.from_numpy(slots).to(self.buffers["action"].device)
         steps = self.buffers["steps"][where].long()
-        longest = int(self.lengths[slots].max())
+        longest = self.longest(slots) if longest is None else longest
         inputs = {
             name: buffer[where, : longest + 1].transpose(0, 1)
             for name, buffer in self.buffers.items()
@@ -210,9 +234,18 @@ class TrialReplay(AbstractReplay):
         }
         step = torch.arange(longest, device=where.device)[:, None]
         last = (step == steps - 1).float()[..., None]
-        mask = (step < steps).float()[..., None] if self.padded else None
+        mask = None
+        if self.padded or real is not None:
+            counted = step < steps
+            if real is not None:
+                counted = counted & torch.from_numpy(real).to(where.device)
+            mask = counted.float()[..., None]
         action = self.buffers["action"][where, :longest].transpose(0, 1)
         return Segment(inputs, action, last * self.buffers["reward"][where, None], last, mask)
+
+    @override
+    def longest(self, slots: np.ndarray) -> int:
+        return int(self.lengths[slots].max(initial=1))
 
     def _of_one_length(self, rng: np.random.Generator) -> np.ndarray:
         assert self.index is not None
@@ -283,8 +316,9 @@ class StepReplay(AbstractReplay):
         self._write(_with_mirror_images(items) if mirror else items)
 
     @override
-    def sample(self, rng: np.random.Generator) -> Segment:
-        slots = rng.choice(self.size, size=min(self.batch_size, self.size), replace=False)
+    def gather(
+        self, slots: np.ndarray, real: np.ndarray | None = None, longest: int | None = None
+    ) -> Segment:
         where = torch.from_numpy(slots).to(self.buffers["action"].device)
         inputs = {
             name: buffer[where].transpose(0, 1)
@@ -294,7 +328,28 @@ class StepReplay(AbstractReplay):
         action, reward, terminal = (
             self.buffers[name][where][None] for name in ("action", "reward", "terminal")
         )
-        return Segment(inputs, action, reward[..., None], terminal[..., None])
+        mask = None if real is None else torch.from_numpy(real).to(reward)[None, :, None]
+        return Segment(inputs, action, reward[..., None], terminal[..., None], mask)
+
+
+def join_replays(members: Sequence[AbstractReplay]) -> AbstractReplay:
+    """Return a memory to gather from that holds those of all members.
+
+    The buffers of the members are views of its own from now on. Slot ``i`` of member ``k`` is its
+    slot ``k * capacity + i``.
+
+    Args:
+        members: Memories of one kind and capacity, allocated.
+    """
+    joined = copy.copy(members[0])
+    joined.buffers = {}
+    for name, buffer in members[0].buffers.items():
+        whole = torch.zeros((len(members), *buffer.shape), device=buffer.device)
+        for member, part in zip(members, whole, strict=True):
+            part[: member.size] = member.buffers[name][: member.size]
+            member.buffers[name] = part
+        joined.buffers[name] = whole.flatten(0, 1)
+    return joined
 
 
 class _LengthIndex:

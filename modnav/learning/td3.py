@@ -18,7 +18,6 @@ __all__ = [
     "actor_loss",
     "critic_loss",
     "frozen",
-    "masked_mean",
     "polyak_update",
     "smooth_target_action",
     "td_target",
@@ -84,13 +83,17 @@ def td_target(
 
 
 def critic_loss(critic: TwinCritic, segment: Segment, target: Tensor) -> Tensor:
-    """Return the mean squared TD error over steps and trials, summed over the two critics."""
+    """Return the mean squared TD error over steps and trials, summed over the two critics.
+
+    Returns:
+        The loss, ``()``; of several members that of each, ``(P,)``, as in :func:`actor_loss`.
+    """
     error = critic(_without_last(segment.inputs), segment.action) - target
-    return masked_mean((error**2).sum(dim=0), segment.mask)
+    return segment.mean((error**2).sum(dim=0))
 
 
 def actor_loss(
-    actor: Actor, critic: TwinCritic, segment: Segment, action_penalty: float = 0.0
+    actor: Actor, critic: TwinCritic, segment: Segment, action_penalty: float | Tensor = 0.0
 ) -> Tensor:
     """Return the negative mean value of the actor's own actions, by the first critic.
 
@@ -101,21 +104,17 @@ def actor_loss(
         critic: Critics.
         segment: Experience.
         action_penalty: Weight of the mean squared action, which keeps a policy that knows of no
-            rewards yet from the corners of its range; 0 as published.
+            rewards yet from the corners of its range; 0 as published. Of several members that
+            of each, ``(P,)``.
     """
     inputs = _without_last(segment.inputs)
     action, _ = actor(inputs)
     with frozen(critic.first):
-        loss = -masked_mean(critic.first(inputs, action), segment.mask)
-    if action_penalty:
+        loss = -segment.mean(critic.first(inputs, action))
+    if isinstance(action_penalty, Tensor) or action_penalty:
         squared = (action**2).mean(dim=-1, keepdim=True)
-        loss = loss + action_penalty * masked_mean(squared, segment.mask)
+        loss = loss + action_penalty * segment.mean(squared)
     return loss
-
-
-def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the mean over all steps ``(T, B, 1)`` that belong to a trial, ``()``."""
-    return x.mean() if mask is None else (x * mask).sum() / mask.sum()
 
 
 @torch.no_grad()

@@ -9,3 +9,4 @@ from .description import *
 from .initial import *
 from .linear import *
 from .sequence import *
+from .stacked import *

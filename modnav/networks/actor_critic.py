@@ -144,16 +144,17 @@ class TwinCritic(nn.Module):
     """Two critics of the same form with their own weights.
 
     Args:
-        critic: The first; the second is like it, with weights of its own draws.
+        critic: The first.
+        second: The second; one like the first, with weights of its own draws, if omitted.
 
     Raises:
         ValueError: If a module of a user's own cannot be made anew; the message names it.
     """
 
-    def __init__(self, critic: Critic) -> None:
+    def __init__(self, critic: Critic, second: Critic | None = None) -> None:
         super().__init__()
         self.first = critic
-        self.second = twin_of(critic)
+        self.second = twin_of(critic) if second is None else second
 
     def forward(self, inputs: Inputs, action: Tensor) -> Tensor:
         """Return both action values, ``(2, T, B, 1)``."""

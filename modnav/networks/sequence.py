@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -22,6 +23,7 @@ __all__ = [
     "Feedforward",
     "Memory",
     "Recurrent",
+    "cat_memories",
     "check_set",
     "evaluating",
     "is_own",
@@ -56,6 +58,25 @@ def map_memory(function: Callable[[Tensor], Tensor], memory: Memory) -> Memory:
         f"a memory holds a {type(memory).__name__}; it must be None, tensors, or tuples, lists "
         "and dictionaries of these"
     )
+
+
+def cat_memories(parts: Sequence[Memory], dim: int = 1) -> Memory:
+    """Put the memories of several sets of trials together; where one is at its start, zeros are.
+
+    Args:
+        parts: Memories of one structure, or ``None``.
+        dim: The dimension that counts trials.
+    """
+    given = [part for part in parts if part is not None]
+    if not given:
+        return None
+    if isinstance(given[0], Tensor):
+        return torch.cat([torch.zeros_like(given[0]) if p is None else p for p in parts], dim)
+    keys = given[0].keys() if isinstance(given[0], Mapping) else range(len(given[0]))
+    joined = [cat_memories([None if p is None else p[k] for p in parts], dim) for k in keys]
+    if isinstance(given[0], Mapping):
+        return dict(zip(keys, joined, strict=True))
+    return type(given[0])(joined)
 
 
 class AbstractSequence(nn.Module, abc.ABC):

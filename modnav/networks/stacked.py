@@ -9,7 +9,7 @@ update of the stack is one of every agent, and agents are saved and validated as
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +40,10 @@ __all__ = [
 ]
 
 
-def share(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+def share(parameters: Sequence[Any]) -> nn.Parameter:
     """Stack a parameter of all members; those of the members are views of the stack from now on.
+
+    The stack knows them as its ``parts``.
 
     Args:
         parameters: One of each member, all of one shape.
@@ -54,17 +56,18 @@ def share(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
     )
     for parameter, part in zip(parameters, stack.detach(), strict=True):
         parameter.data = part
+    stack.parts = list(parameters)  # type: ignore[attr-defined]  # who shares it
     return stack
 
 
 def apart(x: Tensor, members: int) -> Tensor:
     """Return ``(T, P * B, F)`` as a matrix for each member, ``(P, T * B, F)``."""
-    return x.unflatten(1, (members, -1)).transpose(0, 1).flatten(1, 2)
+    return x.reshape(len(x), members, -1, x.shape[-1]).transpose(0, 1).flatten(1, 2)
 
 
 def together(x: Tensor, steps: int) -> Tensor:
     """Return what :func:`apart` took, ``(T, P * B, F)``, from ``(P, T * B, F)``."""
-    return x.unflatten(1, (steps, -1)).transpose(0, 1).flatten(1, 2)
+    return x.reshape(len(x), steps, -1, x.shape[-1]).transpose(0, 1).flatten(1, 2)
 
 
 class StackedLinear(nn.Module):
@@ -74,7 +77,7 @@ class StackedLinear(nn.Module):
         layers: Those of the members.
     """
 
-    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+    def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__()
         self.weight = share([layer.weight for layer in layers])
         self.bias = share([layer.bias for layer in layers])
@@ -99,8 +102,7 @@ class StackedFeedforward(AbstractSequence):
         self.in_features, self.out_features = members[0].in_features, members[0].out_features
         depth = range(0, len(members[0].mlp), 2)  # every other one is a ReLU
         self.layers = nn.ModuleList(
-            StackedLinear([member.mlp[k] for member in members])  # type: ignore[misc]  # Linear
-            for k in depth
+            StackedLinear([member.mlp[k] for member in members]) for k in depth
         )
 
     @override
@@ -134,12 +136,10 @@ class StackedRecurrent(AbstractSequence):
     def forward(self, x: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
         shape = (self.num_layers, self.members, x.shape[1] // self.members, self.out_features)
         if memory is None:
-            zeros = x.new_zeros(shape, dtype=self.weight_hh_l0.dtype)
+            zeros = torch.zeros(shape, device=x.device)
             states = (zeros, zeros) if self.cell == "lstm" else (zeros,)
         else:
-            states = tuple(
-                s.view(shape) for s in (memory if self.cell == "lstm" else (memory,))
-            )
+            states = tuple(s.view(shape) for s in (memory if self.cell == "lstm" else (memory,)))
         after = []
         for k in range(self.num_layers):
             x, state = self._layer(k, x, tuple(s[k] for s in states))
@@ -156,7 +156,7 @@ class StackedRecurrent(AbstractSequence):
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
         given = torch.baddbmm(b_x[:, None], apart(x, self.members), w_x.transpose(1, 2))
-        given = given.unflatten(1, (len(x), -1))
+        given = given.reshape(self.members, len(x), -1, given.shape[-1])
         w_h, b_h, outputs = w_h.transpose(1, 2), b_h[:, None], []
         for g in given.unbind(1):
             state = _CELLS[self.cell](g, torch.baddbmm(b_h, state[0], w_h), state)
@@ -205,7 +205,7 @@ class _StackedBelief(AbstractBelief):
         return restarted(self.units, memory, which)
 
 
-def stack_sequences(members: Sequence[AbstractSequence]) -> AbstractSequence:
+def stack_sequences(members: Sequence[Any]) -> Any:
     """Return one module for those of many members, all of one form.
 
     A class of a user's own takes part by a class method ``stack(members)``, see
@@ -219,16 +219,16 @@ def stack_sequences(members: Sequence[AbstractSequence]) -> AbstractSequence:
     if hasattr(kind, "stack"):
         return kind.stack(members)
     if kind is Feedforward:
-        return StackedFeedforward(members)  # type: ignore[arg-type]  # all of one form
+        return StackedFeedforward(members)
     if kind is Recurrent:
-        return StackedRecurrent(members)  # type: ignore[arg-type]
+        return StackedRecurrent(members)
     if kind is KalmanBelief:
         return first
     if kind is RecurrentBelief:
-        units = stack_sequences([m.units for m in members])  # type: ignore[attr-defined]
+        units = stack_sequences([m.units for m in members])
         return _StackedBelief(units, "observation")
     if kind is Chain:
-        parts = zip(*(m.parts for m in members), strict=True)  # type: ignore[attr-defined]
+        parts = zip(*(m.parts for m in members), strict=True)
         return Chain([stack_sequences(part) for part in parts])
     raise ValueError(f"{name_of_class(first)} has no stacked form (a class method `stack`)")
 
@@ -249,7 +249,7 @@ def stack_agents(agents: Sequence[Agent]) -> Agent:
         return agents[0]
     _check_once(agents[0])
     actor = Actor(
-        stack_sequences([a.actor.belief for a in agents]),  # type: ignore[arg-type]
+        stack_sequences([a.actor.belief for a in agents]),
         stack_sequences([a.actor.action for a in agents]),
     )
     pair = [
@@ -260,9 +260,9 @@ def stack_agents(agents: Sequence[Agent]) -> Agent:
 
 def _stack_critics(critics: Sequence[Critic]) -> Critic:
     return Critic(
-        stack_sequences([c.belief for c in critics]),  # type: ignore[arg-type]
+        stack_sequences([c.belief for c in critics]),
         stack_sequences([c.value for c in critics]),
-        critics[0].action_enters,  # type: ignore[arg-type]  # checked when it was made
+        critics[0].action_enters,
     )
 
 

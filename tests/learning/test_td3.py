@@ -12,7 +12,6 @@ from modnav.learning import (
     actor_loss,
     critic_loss,
     frozen,
-    masked_mean,
     polyak_update,
     smooth_target_action,
     td_target,
@@ -357,10 +356,14 @@ def test_padded_replay_gives_the_masked_loss_of_its_trials(generator):
     assert loss.item() == pytest.approx(-total / sum(lengths), rel=1e-5)
 
 
-def test_masked_mean_counts_real_steps():
+def test_means_count_real_steps_of_each_member():
     x = torch.tensor([1.0, 2.0, 100.0]).view(3, 1, 1)
-    assert masked_mean(x, torch.tensor([1.0, 1.0, 0.0]).view(3, 1, 1)).item() == 1.5
-    assert masked_mean(x[:2], None).item() == 1.5
+    mask = torch.tensor([1.0, 1.0, 0.0]).view(3, 1, 1)
+    segment = Segment({}, x, x, x, mask)
+    assert segment.mean(x).item() == 1.5
+    assert segment._replace(mask=None).mean(x[:2]).item() == 1.5
+    both = segment._replace(mask=torch.cat((mask, 0 * mask), dim=1), members=2)
+    assert both.mean(torch.cat((x, x), dim=1)).tolist() == [1.5, 0.0]
 
 
 def test_polyak_update_moves_a_fraction_of_the_way():
