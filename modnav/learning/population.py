@@ -189,6 +189,7 @@ class Population:
             self._rows = {id(m.seat): k for k, m in enumerate(members)}
         lone = [self._lone_collector(m) for m in members]
         learners, first = [m.learner for m in members], members[0].learner
+        device = members[0].trainer.strategy.root_device
         self._joint = JointUpdates(
             [x.agent for x in learners],
             [x.target for x in learners],
@@ -196,9 +197,9 @@ class Population:
             first.discount,
             first.tau,
             first.smoothing,
-            autocast_of(members[0].trainer.precision, members[0].trainer.strategy.root_device),
+            autocast_of(members[0].trainer.precision, device),
+            graphs=device.type == "cuda",
         )
-        self._joint.target.eval()
         self._collector, self._members = join_collectors(lone), members
         for k, m in enumerate(members):
             own = _CollectorOf(m.seat, self._collector, k, self._joint.agent.actor)

@@ -16,6 +16,7 @@ from modnav.acting import Segment
 from modnav.networks import Agent, stack_agents
 
 from . import td3
+from .captured import Captured
 
 __all__ = ["FlatWeights", "JointUpdates", "StackedAdam", "Turn", "check_optimizers"]
 
@@ -65,11 +66,12 @@ def check_optimizers(optimizers: Sequence[Optimizer]) -> None:
     Raises:
         ValueError: If they are not plain Adam or RAdam, or not alike.
     """
-    first = optimizers[0]
-    shared = [_constants(optimizer) for optimizer in optimizers]
     extras = ("weight_decay", "amsgrad", "maximize", "decoupled_weight_decay")
-    plain = type(first) in (Adam, RAdam) and not any(first.defaults.get(key) for key in extras)
-    if not plain or any(constants != shared[0] for constants in shared):
+    plain = all(
+        type(x) in (Adam, RAdam) and not any(x.defaults.get(key) for key in extras)
+        for x in optimizers
+    )
+    if not plain or len({_constants(x) for x in optimizers}) > 1:
         raise ValueError(
             f"optimizers that are stacked must be Adam or RAdam, without {', '.join(extras)}, and "
             "alike but for their learning rates"
@@ -127,15 +129,15 @@ class StackedAdam:
         self.steps += which
         self.first.lerp_(grad, (1 - beta1) * which)
         self.second.lerp_(grad.square(), (1 - beta2) * which)
-        t = self.steps.clamp(min=1)
+        t = self.steps.clamp(min=1).double()  # what follows are small differences
         left1, left2 = 1 - beta1**t, 1 - beta2**t
-        scale = rates * which / left1
+        scale, spread = (rates * which / left1).float(), left2.sqrt().float()
         root = self.second.sqrt()
         if self.rectified:
             share, rectified = _rectification(t, beta2)
-            root = torch.where(rectified, (root + self.eps) / (share * left2.sqrt()), 1.0)
+            root = torch.where(rectified, (root + self.eps) / (share.float() * spread), 1.0)
         else:
-            root = root / left2.sqrt() + self.eps
+            root = root / spread + self.eps
         self.weights.values.sub_(scale * self.first / root)
 
 
@@ -174,6 +176,7 @@ class JointUpdates:
         tau: Fraction by which target networks move.
         smoothing: ``noise_clip`` and ``stop_threshold`` of :func:`td3.td_target`.
         context: Makes the context in which losses are computed, such as autocast.
+        graphs: Whether updates are captured in CUDA graphs.
 
     Attributes:
         agent: All agents as one, whose weights theirs are views of.
@@ -188,8 +191,12 @@ class JointUpdates:
         tau: float,
         smoothing: dict[str, float],
         context: Callable[[], torch.autocast],
+        *,
+        graphs: bool = False,
     ) -> None:
+        self.members = len(agents)
         self.agent, self.target = stack_agents(agents), stack_agents(targets)
+        self.target.eval()
         parts = [self.agent.actor, self.agent.critic, self.target.actor, self.target.critic]
         self.actor, self.critic, *self.slow = [FlatWeights(part) for part in parts]
         self.actor_optimizer, self.critic_optimizer = (
@@ -198,6 +205,7 @@ class JointUpdates:
         )
         self.discount, self.tau, self.smoothing = discount, tau, smoothing
         self.context = context
+        self._captured = Captured(self._update, graphs=graphs)
 
     def update(
         self, segment: Segment, noise: Tensor, turn: Turn, *, acting: bool
@@ -215,7 +223,18 @@ class JointUpdates:
         Returns:
             Losses of the critics and of the actors (0 if none acted), each ``(P,)``.
         """
-        agent, target = self.agent, self.target
+        names = tuple(segment.inputs)
+        assert segment.mask is not None  # members' batches differ in size
+        steps = (segment.action, segment.reward, segment.terminal, segment.mask, noise)
+        critic, actor = self._captured((acting, names), [*segment.inputs.values(), *steps, *turn])
+        return critic.clone(), actor.clone()
+
+    def _update(self, form: tuple[bool, tuple[str, ...]], *given: Tensor) -> tuple[Tensor, Tensor]:
+        """Do what :meth:`update` says, with tensors alone."""
+        (acting, names), (agent, target) = form, (self.agent, self.target)
+        inputs = dict(zip(names, given, strict=False))
+        action, reward, terminal, mask, noise, *rest = given[len(names) :]
+        segment, turn = Segment(inputs, action, reward, terminal, mask, self.members), Turn(*rest)
         with self.context():
             goal = td3.td_target(
                 target.actor, target.critic, segment, noise, self.discount, **self.smoothing

@@ -156,10 +156,12 @@ class StackedRecurrent(AbstractSequence):
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
         given = torch.baddbmm(b_x[:, None], apart(x, self.members), w_x.transpose(1, 2))
-        given = given.reshape(self.members, len(x), -1, given.shape[-1])
+        given = given.reshape(self.members, len(x), -1, given.shape[-1]).transpose(0, 1)
+        fused = self.cell == "lstm" and given.is_cuda and given.dtype == torch.float32
+        cell = _fused_lstm if fused else _CELLS[self.cell]
         w_h, b_h, outputs = w_h.transpose(1, 2), b_h[:, None], []
-        for g in given.unbind(1):
-            state = _CELLS[self.cell](g, torch.baddbmm(b_h, state[0], w_h), state)
+        for g in given.contiguous() if fused else given:
+            state = cell(g, torch.baddbmm(b_h, state[0], w_h), state)
             outputs.append(state[0])
         return torch.stack(outputs).flatten(1, 2), state
 
@@ -168,6 +170,13 @@ def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]
     i, f, g, o = (x + h).chunk(4, dim=-1)
     c = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
     return o.sigmoid() * c.tanh(), c
+
+
+def _fused_lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Do the same by the kernel of ``nn.LSTMCell`` on GPUs, which takes matrices."""
+    flat = (y.flatten(0, 1) for y in (x, h, state[1]))
+    after = torch.ops.aten._thnn_fused_lstm_cell(*flat)[:2]
+    return tuple(y.view(state[1].shape) for y in after)
 
 
 def _gru(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

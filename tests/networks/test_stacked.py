@@ -1,0 +1,148 @@
+"""Stacked networks: each member's part is what its own network gives."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from modnav.networks import (
+    Chain,
+    Feedforward,
+    Recurrent,
+    StackedLinear,
+    build_agent,
+    cat_memories,
+    stack_agents,
+    stack_sequences,
+)
+from modnav.task import STREAMS
+
+P, B, T = 3, 4, 9
+
+
+def members(make):
+    """Return modules of one form with weights of their own, away from 0."""
+    made = [make() for _ in range(P)]
+    for parameter in (p for module in made for p in module.parameters()):
+        nn.init.uniform_(parameter, -0.3, 0.3)
+    return made
+
+
+def of(member, x, dim=1):
+    return x.narrow(dim, member * B, B)
+
+
+def test_stacked_agents_act_and_value_as_each_does_alone(architecture, device):
+    agents = [a.to(device) for a in members(lambda: build_agent(architecture))]
+    inputs = {
+        name: torch.randn(T, P * B, STREAMS[name].features, device=device)
+        for name in agents[0].sources
+    }
+    action = torch.rand(T, P * B, 2, device=device) * 2 - 1
+    alone = [
+        (agent.actions(mine), agent.values(mine, of(k, action)))
+        for k, agent in enumerate(agents)
+        for mine in [{name: of(k, x) for name, x in inputs.items()}]
+    ]
+    kept = [copy.deepcopy(agent.state_dict()) for agent in agents]
+    stacked = stack_agents(agents)
+    close = {"rtol": 1e-5, "atol": {"cpu": 2e-6, "cuda": 1e-5}[device.type]}
+    actions, values = stacked.actions(inputs), stacked.values(inputs, action)
+    for k, (own_actions, own_values) in enumerate(alone):
+        torch.testing.assert_close(of(k, actions), own_actions, **close)
+        torch.testing.assert_close(of(k, values, 2), own_values, **close)
+    for agent, before in zip(agents, kept, strict=True):
+        assert all(torch.equal(x, before[name]) for name, x in agent.state_dict().items())
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_stacked_memories_go_on_and_restart_as_each_does_alone(cell, layers):
+    own = members(lambda: Recurrent(5, 7, layers, cell))
+    stacked = stack_sequences(own)
+    x = torch.randn(T, P * B, 5)
+    first, memory = stacked(x[:4])
+    memory = stacked.reset(memory, torch.tensor([1, 6]))
+    second, after = stacked(x[4:], memory)
+    for k, module in enumerate(own):
+        y, mine = module(of(k, x[:4]))
+        torch.testing.assert_close(of(k, first), y, rtol=0, atol=1e-6)
+        mine = module.reset(mine, torch.tensor([{0: 1, 1: 2}[k]] if k < 2 else []).long())
+        y, ended = module(of(k, x[4:]), mine)
+        torch.testing.assert_close(of(k, second), y, rtol=0, atol=1e-6)
+        pairs = zip(*((m if cell == "lstm" else (m,)) for m in (after, ended)), strict=True)
+        for theirs, alone in pairs:
+            torch.testing.assert_close(of(k, theirs), alone, rtol=0, atol=1e-6)
+
+
+def test_chains_are_stacked_part_by_part():
+    own = members(lambda: Chain([Recurrent(5, 6, cell="gru"), Feedforward(6, 2, (4,))]))
+    x = torch.randn(T, P * B, 5)
+    outputs, memory = stack_sequences(own)(x)
+    assert memory[0].shape == (1, P * B, 6)
+    for k, module in enumerate(own):
+        torch.testing.assert_close(of(k, outputs), module(of(k, x))[0], rtol=0, atol=1e-6)
+
+
+def test_an_update_of_the_stack_is_one_of_each_member():
+    agents = members(lambda: build_agent("modular"))
+    before = [p.clone() for agent in agents for p in agent.parameters()]
+    stacked = stack_agents(agents)
+    with torch.no_grad():
+        for parameter in stacked.parameters():
+            parameter.mul_(2)
+    after = (p for agent in agents for p in agent.parameters())
+    assert all(torch.equal(p, 2 * old) for p, old in zip(after, before, strict=True))
+
+
+class Scaled(Feedforward):
+    """A module of a user's own, with a stacked form."""
+
+    @classmethod
+    def stack(cls, members):
+        return _Scaled([member.mlp[0] for member in members])
+
+
+class _Scaled(nn.Module):
+    recurrent = False
+    in_features, out_features = 5, 2
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layer = StackedLinear(layers)
+
+    def forward(self, x, memory=None):
+        parts = x.reshape(len(x), P, -1, 5).transpose(0, 1).flatten(1, 2)
+        y = self.layer(parts).reshape(P, len(x), -1, 2)
+        return y.transpose(0, 1).flatten(1, 2), None
+
+
+def test_a_class_of_ones_own_takes_part_by_a_method_and_is_refused_without():
+    own = members(lambda: Scaled(5, 2, ()))
+    x = torch.randn(T, P * B, 5)
+    outputs, _ = stack_sequences(own)(x)
+    for k, module in enumerate(own):
+        torch.testing.assert_close(of(k, outputs), module(of(k, x))[0], rtol=0, atol=1e-6)
+
+    class Unknown(Feedforward):
+        pass
+
+    with pytest.raises(ValueError, match=r"Unknown has no stacked form"):
+        stack_sequences([Unknown(5, 2, ())] * 2)
+
+
+def test_weights_that_two_parts_share_are_refused():
+    agents = members(lambda: build_agent("modular"))
+    for agent in agents:
+        agent.critic.first.belief = agent.actor.belief
+    with pytest.raises(ValueError, match="share weights"):
+        stack_agents(agents)
+
+
+def test_memories_are_put_together_and_none_is_the_start():
+    memory = (torch.ones(1, 2, 3), {"x": torch.ones(1, 2)})
+    joined = cat_memories([memory, None])
+    assert torch.equal(joined[0], torch.cat((torch.ones(1, 2, 3), torch.zeros(1, 2, 3)), dim=1))
+    assert joined[1]["x"].shape == (1, 4)
+    assert cat_memories([None, None]) is None
