@@ -5,9 +5,12 @@ from .last import LastCheckpoint
 from .monitor import Monitor
 from .phases import TrainingPhases
 from .progress import Summary, TrialProgress
+from .report import MEMBER, MemberReport
 
 __all__ = [
+    "MEMBER",
     "LastCheckpoint",
+    "MemberReport",
     "Monitor",
     "Summary",
     "TrainingPhases",
