@@ -115,7 +115,7 @@ def requested(args: Sequence[str]) -> Request | None:
 
 def runs_in(folder: Path) -> list[Path]:
     """Return the folders ``seed<k>`` of a folder that hold runs, by seed; none if it is a run."""
-    if RunFolder(folder).config.is_file():
+    if not folder.is_dir() or RunFolder(folder).config.is_file():
         return []
     found = [p for p in folder.glob("seed*") if re.fullmatch(r"seed\d{1,10}", p.name)]
     return sorted((p for p in found if RunFolder(p).config.is_file()), key=seed_of)

@@ -81,7 +81,7 @@ def _start(member: Member) -> "subprocess.Popen[bytes]":
     log = RunFolder(member.folder).log
     if log.is_symlink():  # of a run from elsewhere; nothing is written through it
         log.unlink()
-    own = {MEMBER: "1", "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
+    own = {MEMBER: "1", "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
     with log.open("ab" if "--resume" in member.args else "wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "modnav", *member.args],
