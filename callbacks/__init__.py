@@ -6,10 +6,13 @@ from .monitor import Monitor
 from .parts import callback_of
 from .phases import TrainingPhases
 from .progress import Summary, TrialProgress
+from .report import MEMBER, MemberReport
 from .together import Together
 
 __all__ = [
+    "MEMBER",
     "LastCheckpoint",
+    "MemberReport",
     "Monitor",
     "Summary",
     "Together",

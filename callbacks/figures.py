@@ -107,6 +107,40 @@ def learning_curve(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def learning_curves(table: pd.DataFrame) -> Figure:
+    """Draw the selection's reward rate of many runs over trials, with median and quartiles.
+
+    Between validations a run is drawn straight; before its first it counts as at its first, after
+    its end as it ended.
+
+    Args:
+        table: Rows as :class:`Monitor` keeps them, with a column ``seed``.
+
+    Returns:
+        A figure with a panel for each gain; runs are thin and grey.
+    """
+    import seaborn as sns
+
+    chosen = table[table["validation"] == "selection"]
+    tasks = list(dict.fromkeys(chosen["task"]))
+    figure = Figure(figsize=(3.2 * len(tasks), 3.2), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(tasks), sharex=True, sharey=True))
+    trials = np.unique(chosen["total_trials"])
+    for axes, task in zip(panels, tasks, strict=True):
+        curves = []
+        for _, rows in chosen[chosen["task"] == task].groupby("seed"):
+            axes.plot(rows["total_trials"], rows["reward_rate"], color="0.75", lw=0.6)
+            curves.append(np.interp(trials, rows["total_trials"], rows["reward_rate"]))
+        low, middle, high = np.quantile(curves, (0.25, 0.5, 0.75), axis=0)
+        axes.fill_between(trials, low, high, color="lightseagreen", alpha=0.3, lw=0)
+        axes.plot(trials, middle, color="lightseagreen", lw=1.6)
+        axes.set(xlabel="trials since the start", ylim=(0, None))
+        axes.set_title(f"{task}: {len(curves)} runs", size=9)
+        sns.despine(ax=axes)
+    panels[0].set_ylabel("rewards per second")
+    return figure
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG at 150 dpi, making its folder."""
     with replacing(path) as temporary:

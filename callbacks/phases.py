@@ -102,12 +102,16 @@ class TrainingPhases(Callback):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         checked = self._experience().counters.checked
-        if self.finished or (self.phase > 1 and checked >= self.schedule.trials):
+        if self.is_finished(checked):
             raise ValueError(
                 f"the run is finished after {checked} trials; to go on "
                 "raise phases.trials or phases.enough_fraction"
             )
         self._set_learning()
+
+    def is_finished(self, checked: int) -> bool:
+        """Return whether nothing is left to do for a run that has so many checked trials."""
+        return self.finished or (self.phase > 1 and checked >= self.schedule.trials)
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -85,9 +85,20 @@ def _imports(args: list[str]) -> list[str]:
 
 def _train(args: list[str], imported: Sequence[str], from_process: bool) -> None:
     from modnav.commands.arguments import with_config_paths, with_negative_numbers, with_run
+    from modnav.commands.population.members import requested
+    from modnav.commands.population.together import end_with_parent
     from modnav.commands.training import run
 
-    found = with_run(with_config_paths(with_negative_numbers(args)), imported)
+    found = with_config_paths(with_negative_numbers(args))
+    if request := requested(found):
+        from modnav.commands.population.command import fit_members
+
+        if from_process:
+            del sys.argv[1:]  # LightningCLI gets the arguments of members
+        fit_members(request, imported)
+        return
+    end_with_parent()
+    found = with_run(found, imported)
     if from_process:
         sys.argv[1:] = found  # where Lightning and the processes that it starts look
     run(None if from_process else found)

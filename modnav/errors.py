@@ -1,7 +1,6 @@
 """Errors that end a run on purpose, each with an exit status of its own; checks of numbers."""
 
 import math
-from typing import ClassVar
 
 USAGE_STATUS = 2
 """Exit status for a mistake in the arguments or the files."""
@@ -14,7 +13,7 @@ class RunEndedError(RuntimeError):
         exit_status: Exit status of the command line.
     """
 
-    exit_status: ClassVar[int] = 1
+    exit_status = 1
 
 
 class PhaseOneFailedError(RunEndedError):
@@ -39,6 +38,19 @@ class ProcessLostError(RunEndedError):
     """A process that this one needs has ended."""
 
     exit_status = 5
+
+
+class MembersFailedError(RunEndedError):
+    """Members of a population failed, and the others finished.
+
+    Args:
+        message: What is to be said.
+        exit_status: The highest status of those that failed.
+    """
+
+    def __init__(self, message: str, exit_status: int) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
 
 
 def require(

@@ -21,7 +21,7 @@ FOLDERS = {
 MAY_IMPORT = {
     "modnav": {"networks", "recording", "runs"},  # what it hands on, when it is asked for
     "modnav.__main__": {"cli"},
-    "modnav.cli": {"commands", "errors", "machine"},
+    "modnav.cli": {"commands", "commands.population", "errors", "machine"},
     "modnav.gym": {"task"},
     "modnav.errors": set(),
     "modnav.machine": set(),
@@ -67,7 +67,9 @@ MAY_IMPORT = {
         "errors",
         "machine",
     },
+    "modnav.commands.population": {"callbacks", "runs", "files", "errors", "machine"},
     "modnav.commands": {
+        "commands.population",
         "bench",
         "callbacks",
         "analysis",
@@ -122,6 +124,7 @@ MAY_IMPORT = {
 FACES = MAY_IMPORT.keys() - {
     "modnav",
     "modnav.commands",  # one module each, found by the command's name
+    "modnav.commands.population",  # it loads matplotlib
     "modnav.analysis",
     "modnav.analysis.figures",  # one module each, found by the figure's name
     "modnav.callbacks",  # names those that YAML may use

@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
 """What each command does; ``import-published`` lives in ``import_published.py``."""
 
 LIGHTNING = {
-    "fit": "train an agent, e.g. `modnav fit --config modular`",
+    "fit": "train an agent, e.g. `modnav fit --config modular`, or many: `--seeds 0-31`",
     "validate": "run a checkpoint on the gain task",
     "test": "run a checkpoint on the perturbation task",
     "predict": "write a table of trials of a checkpoint",

@@ -24,11 +24,19 @@ class KeptConfig(SaveConfigCallback):
         if not trainer.is_global_zero:
             return
         path = RunFolder(Path(trainer.default_root_dir)).config
-        config = self.config.clone()
-        # of this start alone
-        config.ckpt_path, config.folder, config.overwrite = None, None, False
+        config = self.lasting()
         with replacing(path) as temporary:  # a killed run leaves the former whole
             self.parser.save(config, temporary, skip_none=False, overwrite=True)
+
+    def lasting(self) -> Any:
+        """Return the configuration without what is of this start alone."""
+        config = self.config.clone()
+        config.ckpt_path, config.folder, config.overwrite = None, None, False
+        return config
+
+    def text(self) -> str:
+        """Return what the file will hold."""
+        return str(self.parser.dump(self.lasting(), skip_none=False))
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -19,7 +19,9 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from typing_extensions import override
 
 from modnav.callbacks import (
+    MEMBER,
     LastCheckpoint,
+    MemberReport,
     Monitor,
     Summary,
     TrainingPhases,
@@ -104,8 +106,7 @@ class ModnavCLI(LightningCLI):
         trainer = config.trainer
         logger = trainer.logger
         if self.subcommand == "fit":
-            resume = folder.holds(config.ckpt_path)
-            folder.claim(overwrite=config.overwrite, resume=resume)
+            self._claim(folder, config)
             logger = self._logger(folder, config) if logger in (None, True) else logger
         else:
             logger = False if logger in (None, True) else logger
@@ -118,6 +119,9 @@ class ModnavCLI(LightningCLI):
             callbacks=self._callbacks(config),
             **kwargs,
         )
+
+    def _claim(self, folder: RunFolder, config: Any) -> None:
+        folder.claim(overwrite=config.overwrite, resume=folder.holds(config.ckpt_path))
 
     def after_predict(self) -> None:
         """Write the table of trials beside the checkpoint."""
@@ -135,9 +139,9 @@ class ModnavCLI(LightningCLI):
         if not self.trainer.is_global_zero:
             return
         config = self.config_init[self.subcommand]
-        folder, resume = self.run_folder, self.run_folder.holds(config.ckpt_path)
+        folder = self.run_folder
         folder.lock()
-        folder.claim(overwrite=config.overwrite, resume=resume)  # it may have changed until now
+        self._claim(folder, config)  # it may have changed until now
         folder.clear(whole=not config.ckpt_path)
         for callback in self.trainer.checkpoint_callbacks:
             if isinstance(callback, LastCheckpoint):
@@ -201,7 +205,8 @@ class ModnavCLI(LightningCLI):
         if self.subcommand != "fit":
             return given
         bar = [] if trainer.enable_progress_bar is False else [TrialProgress()]
-        return [*given, Monitor(), *bar, Summary()]
+        told = [MemberReport()] if os.environ.get(MEMBER) else []
+        return [*given, Monitor(), *bar, *told, Summary()]
 
 
 @contextmanager

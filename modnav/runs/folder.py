@@ -13,7 +13,8 @@ class RunFolder:
     """The folder of one run.
 
     It holds ``config.yaml``, ``last.ckpt``, ``checkpoints/``, ``validation.csv``,
-    ``learning_curve.png`` and the files of TensorBoard; ``.lock`` is held while it is trained.
+    ``learning_curve.png`` and the files of TensorBoard; ``.lock`` is held while it is trained. That
+    of a member of a population also holds ``fit.log`` and ``member.json``.
 
     Args:
         path: The folder.
@@ -38,6 +39,16 @@ class RunFolder:
     def config(self) -> Path:
         """Configuration of the run."""
         return self.path / "config.yaml"
+
+    @property
+    def log(self) -> Path:
+        """What a member of a population printed."""
+        return self.path / "fit.log"
+
+    @property
+    def report(self) -> Path:
+        """How a member of a population stands, or how it ended."""
+        return self.path / "member.json"
 
     def holds(self, checkpoint: str | None) -> bool:
         """Return whether a checkpoint is this run's own."""
@@ -122,9 +133,16 @@ class RunFolder:
         Args:
             whole: Delete all that a former run left.
         """
-        half = (".*.ckpt.*", "checkpoints/.*.ckpt.*", ".config.yaml.*", ".validation.csv.*")
+        half = (
+            ".*.ckpt.*",
+            "checkpoints/.*.ckpt.*",
+            ".config.yaml.*",
+            ".validation.csv.*",
+            ".member.json.*",
+        )
         for file in [file for x in half for file in self.path.glob(x)]:
             file.unlink(missing_ok=True)
+        self.report.unlink(missing_ok=True)  # of a former start
         if not whole:
             return
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)

@@ -70,6 +70,7 @@ def main() -> None:
     out = Path(sys.argv[1])
     config = Path(__file__).with_name("small.yaml")
     modnav(["fit", "--config", str(config), "--runs", str(out / "runs"), "--phases.trials", "40"])
+    modnav(["fit", "--config", str(config), "--runs", str(out / "runs"), "--seeds", "1"])
     run = next((out / "runs").glob("*/seed0"))
     modnav(["fit", "--resume", str(run), "--phases.trials", "60"])
     modnav(["evaluate", str(run), "--trials", "5", "--out", str(out)])

@@ -1,0 +1,72 @@
+"""``modnav fit --seeds ...``, and ``--resume`` with a folder of runs: train a population."""
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+
+from modnav.errors import InterruptedRunError, MembersFailedError
+
+from .gathered import Display, gather
+from .members import Outcome, Request, told_seeds
+from .plan import Plan, planned
+from .together import train_together
+
+STACKED = "modnav.commands.stacked"
+"""Module that trains members stacked along an axis of tensors."""
+
+
+def fit_members(request: Request, imported: Sequence[str]) -> None:
+    """Train a population, and show what came of it.
+
+    Args:
+        request: What is asked for.
+        imported: Modules that the user named by ``--import``.
+
+    Raises:
+        ValueError: For a mistake in what is asked for, before anything is trained.
+        InterruptedRunError: If it was told to stop; the message says how to go on.
+        MembersFailedError: If members failed.
+    """
+    plan = planned(request, imported)
+    kind = request.kind or ("stacked" if plan.on_gpu else "processes")
+    if kind == "stacked" and importlib.util.find_spec(STACKED) is None:
+        raise ValueError(f"stacked populations need {STACKED}; say --population processes")
+    _tell(plan)
+    again = "go on with: modnav fit --resume " + " ".join(map(str, plan.folders))
+    try:
+        outcomes = [*plan.left_alone, *_trained(plan, kind, request.at_once)]
+    except InterruptedRunError as error:
+        raise InterruptedRunError(f"{error}; {again}") from None
+    for folder in plan.folders:
+        gather(folder, [x for x in outcomes if x.member.folder.parent == folder])
+    if failed := [outcome.status for outcome in outcomes if outcome.status]:
+        told = f"{len(failed)} of {len(outcomes)} members failed"
+        raise MembersFailedError(f"{told}; {again}", max(failed))
+
+
+def _trained(plan: Plan, kind: str, cores: int) -> list[Outcome]:
+    if not plan.members:
+        return []
+    if kind == "stacked":
+        found: list[Outcome] = importlib.import_module(STACKED).fit_stacked(plan.members)
+        return found
+    at_once = max(1, cores // plan.threads)
+    with Display(plan.members, plan.left_alone) as display:
+        return train_together(plan.members, at_once, display)
+
+
+def _tell(plan: Plan) -> None:
+    """Say which members are trained and which are left alone."""
+    for folder in plan.folders:
+        todo = [m.seed for m in plan.members if m.folder.parent == folder]
+        print(f"{folder}: {len(todo)} to train{_seeds(todo)}")
+        here = [x for x in plan.left_alone if x.member.folder.parent == folder]
+        if finished := [x.member.seed for x in here if not x.status]:
+            print(f"{folder}: finished already and left alone{_seeds(finished)}")
+        for outcome in here:
+            if outcome.status:
+                print(f"{outcome.member.folder}: failed before and left alone: {outcome.reason}")
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f", seeds {told_seeds(seeds)}" if seeds else ""

@@ -1,0 +1,356 @@
+"""Populations as processes: real members, which are ordinary runs."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+import yaml
+from same_weights import same
+
+from modnav.cli import main
+from modnav.commands.population.gathered import standing
+from modnav.commands.population.members import Member, Outcome, names_of, requested, told_seeds
+from modnav.commands.population.plan import planned
+from modnav.runs import RunFolder, read
+
+FIT = ["fit", "--config", "small.yaml"]
+RUNS = Path("runs/small")
+LIMIT = 300  # s; a member that never ends is the fault, a slow machine is none
+
+
+def weights(folder: Path):
+    return read(folder / "last.ckpt").content["state_dict"]
+
+
+def status_of(*args: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(list(args))
+    return int(end.value.code)
+
+
+def start(*args: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "modnav", *args]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_until(condition: Callable[[], object], process: subprocess.Popen) -> None:
+    until = time.monotonic() + LIMIT
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def members_of(parent: subprocess.Popen) -> dict[int, psutil.Process]:
+    """Return the members that run, by seed."""
+    found = psutil.Process(parent.pid).children()
+    return {int(x.cmdline()[-1]): x for x in found if x.cmdline()[-2] == "--seed_everything"}
+
+
+def mid_training(seed: int) -> bool:
+    """Return whether a member has written a state."""
+    return RunFolder(RUNS / f"seed{seed}").last.exists()
+
+
+def test_members_are_the_runs_of_their_seeds(small, capsys):
+    main([*FIT, "--seeds", "0,2-3", "--cores", "2", "--config", "debug"])
+    out = capsys.readouterr().out
+    assert "runs/small: 3 to train, seeds 0,2-3" in out
+    assert out.count("finished") == 3
+    for seed in (0, 2, 3):
+        alone, member = Path(f"runs/alone/seed{seed}"), RUNS / f"seed{seed}"
+        main([*FIT, "--config", "debug", "--name", "alone", "--seed_everything", str(seed)])
+        assert same(weights(alone), weights(member))
+        tables = [
+            pd.read_csv(x / "validation.csv").drop(columns="seconds") for x in (alone, member)
+        ]
+        pd.testing.assert_frame_equal(*tables)
+        configs = [yaml.safe_load((x / "config.yaml").read_text()) for x in (alone, member)]
+        assert configs[0] == configs[1] | {"name": "alone"}
+        files = [{x.name.split(".")[0] for x in run.iterdir()} for run in (alone, member)]
+        assert files[1] - files[0] == {"fit", "member"}
+    assert not same(weights(RUNS / "seed0"), weights(RUNS / "seed2"))
+    gathered = pd.read_csv(RUNS / "validations.csv")
+    assert set(gathered["seed"]) == {0, 2, 3}
+    assert len(gathered) == 3 * len(tables[0])
+    assert (RUNS / "learning_curves.png").stat().st_size > 10_000
+
+    before = {x: x.stat().st_mtime_ns for x in RUNS.rglob("*.ckpt")}
+    for again in ([*FIT, "--config", "debug", "--seeds", "2-3"], ["fit", "--resume", str(RUNS)]):
+        capsys.readouterr()
+        main(again)
+        out = capsys.readouterr().out
+        assert "runs/small: 0 to train" in out
+        assert "finished already and left alone, seeds" in out
+    assert before == {x: x.stat().st_mtime_ns for x in RUNS.rglob("*.ckpt")}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no signals here")
+def test_a_member_that_is_killed_takes_no_other_with_it(small, capsys):
+    with start(*FIT, "--seeds", "0-1", "--cores", "2", "--phases.trials", "200") as parent:
+        wait_until(lambda: mid_training(1), parent)
+        members_of(parent)[1].kill()
+        out, _ = parent.communicate(timeout=LIMIT)
+    assert parent.returncode == 128 + signal.SIGKILL
+    assert "runs/small/seed1 failed (137): killed by SIGKILL" in out
+    assert "1 of 2 members failed; go on with: modnav fit --resume runs/small" in out
+    assert (RUNS / "validations.csv").exists()
+
+    main(["fit", "--resume", str(RUNS)])
+    out = capsys.readouterr().out
+    assert "runs/small: 1 to train, seeds 1" in out
+    assert "left alone, seeds 0" in out
+    assert out.count(" finished") == 3
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no signals here")
+def test_members_end_with_a_parent_that_is_killed(small):
+    with start(*FIT, "--seeds", "0-1", "--cores", "2", "--phases.trials", "100000") as parent:
+        wait_until(lambda: mid_training(0) and mid_training(1), parent)
+        members = list(members_of(parent).values())
+        assert len(members) == 2
+        parent.kill()
+        parent.wait()
+        _, left = psutil.wait_procs(members, timeout=LIMIT)
+    for member in left:
+        member.kill()
+    assert not left
+    for seed in (0, 1):
+        assert "stopped by SIGTERM" in (RUNS / f"seed{seed}/fit.log").read_text()
+        read(RUNS / f"seed{seed}/last.ckpt").check_whole()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no signals here")
+def test_a_population_that_was_stopped_goes_on_as_if_nothing_had_happened(small, capsys):
+    """The first member is stopped while it trains, the second before it began."""
+    more = ["--seeds", "0-1", "--cores", "1", "--phases.trials", "200"]
+    with start(*FIT, *more) as parent:
+        wait_until(lambda: mid_training(0), parent)
+        parent.send_signal(signal.SIGINT)
+        out, _ = parent.communicate(timeout=LIMIT)
+    assert parent.returncode == 130
+    assert "stopped by SIGINT; go on with: modnav fit --resume runs/small" in out
+    assert not (RUNS / "seed1/fit.log").exists()
+    assert "not finished (seeds 0); go on by `modnav fit --resume runs/small`" in error_of(
+        capsys, *FIT, *more
+    )
+
+    main(["fit", "--resume", str(RUNS), "--cores", "2"])
+    assert "runs/small: 2 to train, seeds 0-1" in capsys.readouterr().out
+    for seed in ("0", "1"):
+        main([*FIT, "--name", "alone", "--seed_everything", seed, "--phases.trials", "200"])
+        assert same(weights(RUNS / f"seed{seed}"), weights(Path(f"runs/alone/seed{seed}")))
+
+
+def test_members_of_a_sweep_and_one_whose_phase_one_fails(small, capsys):
+    sweep = ["--seeds", "4", "--sweep", "phases.learned_fraction=-1,2", "--phases.give_up", "20"]
+    assert status_of(*FIT, *sweep) == 3
+    good, bad = (Path(f"runs/small-learned_fraction{x}/seed4") for x in (-1, 2))
+    out, err = capsys.readouterr()
+    assert f"{bad} failed (3): phase I was given up after 20 trials" in out
+    assert "1 of 2 members failed" in err
+    assert yaml.safe_load((bad / "config.yaml").read_text())["phases"]["learned_fraction"] == 2
+    folders = [str(x.parent) for x in (good, bad)]
+    assert err.endswith(f"modnav fit --resume {' '.join(folders)}\n")
+
+    log = (bad / "fit.log").read_text()
+    assert status_of("fit", "--resume", *folders) == 3
+    out = capsys.readouterr().out
+    assert f"{good.parent}: finished already and left alone, seeds 4" in out
+    assert f"{bad}: failed before and left alone: phase I was given up" in out
+    assert (bad / "fit.log").read_text() == log
+
+    main(["fit", "--resume", folders[1], "--phases.learned_fraction", "-1"])
+    assert "1 to train" in capsys.readouterr().out
+
+
+def error_of(capsys, *args: str) -> str:
+    capsys.readouterr()
+    assert status_of(*args) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1, err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("--seeds 3-1", "--seeds is 3-1; 3 is above 1"),
+        ("--seeds 0-3,2", "seed 2 is there twice"),
+        ("--seeds -1", "it must be seeds such as 0-31"),
+        ("--seeds=-1", "it must be seeds such as 0-31"),
+        ("--seeds 0,", "it must be seeds such as 0-31"),
+        ("--seeds 0-10000", "more than 10,000 seeds"),
+        ("--seeds 0-99999999999", "seeds must be 4,294,967,295 or less"),
+        ("--seeds", "--seeds must be followed by a value"),
+        ("--seeds 0 --seeds 1", "--seeds is given twice"),
+        ("--seeds 0-1 --seed_everything 3", "--seed_everything is a run's own"),
+        ("--seeds 0-1 --folder x", "--folder is a run's own"),
+        ("--seeds 0-1 --data.seed 3", "--data.seed is a run's own"),
+        ("--seeds 0-1 --config seed.yaml", "data.seed is 3; leave it out"),
+        ("--seeds 0-1 --cores 0", "--cores is 0; it must be in [1, 10,000]"),
+        ("--seeds 0-1 --cores few", "--cores is few; it must be a whole number"),
+        ("--seeds 0-1 --population both", "it must be processes or stacked"),
+        ("--seeds 0-1 --trainer.devices 2", "trainer.devices is 2; members have 1 each"),
+        ("--seeds 0-1 --data.task.max_steps 1", "task.max_steps is 1; it must be 2 or more"),
+        ("--seeds 0-1 --resume runs/small/seed0", "leave out --seeds"),
+        ("--cores 2", "--cores is for many runs; say which by --seeds"),
+        ("--sweep data.task.gain=1,2", "--sweep is for many runs"),
+        ("--seeds 0 --sweep data.task.gain", "it must be KEY=NUMBER,NUMBER"),
+        ("--seeds 0 --sweep data.task.gain=1,x", "it must be KEY=NUMBER,NUMBER"),
+        ("--seeds 0 --sweep data.task.gain=1,1.0", "is there twice"),
+        ("--seeds 0 --sweep data.task.gain=1 --sweep data.task.gain=2", "is there twice"),
+        ("--seeds 0 --sweep data.task.process_noise=0,-1", "process_noise is -1.0; it must be 0"),
+        ("--seeds 0 --sweep data.task.process_noise=0,nan", "it must be KEY=NUMBER,NUMBER"),
+        ("--seeds 0 --sweep data.task.proces_noise=0", "did you mean data.task.process_noise?"),
+        (
+            "--seeds 0-99 --sweep data.task.gain=" + ",".join(map(str, range(1, 102))),
+            "10,100 runs",
+        ),
+        *(
+            (f"--seeds 0 --sweep {key}=1,2", "data.task.observation_noise, data.task.gain")
+            for key in (
+                "model.actor.init_args.belief.init_args.out_features",
+                "model.critic",
+                "seed_everything",
+                "data.seed",
+                "trainer.accelerator",
+                "name",
+                "gain",
+            )
+        ),
+    ],
+)
+def test_mistakes_are_told_in_a_line_before_anything_is_made(options, expected, small, capsys):
+    Path("seed.yaml").write_text("data: {seed: 3}")
+    assert expected in error_of(capsys, *FIT, *options.split())
+    assert not Path("runs").exists()
+
+
+def test_stacked_members_are_refused_until_they_can_be(small, capsys, monkeypatch):
+    monkeypatch.setattr("modnav.commands.population.command.STACKED", "modnav.commands.nowhere")
+    told = error_of(capsys, *FIT, "--seeds", "0", "--population", "stacked")
+    assert "stacked populations need modnav.commands.nowhere; say --population processes" in told
+
+
+def test_stacked_members_are_handed_over_as_they_are(small, capsys, monkeypatch):
+    """A stand-in for what trains them: it may leave out a member, and tell why."""
+    Path("users_stacked.py").write_text(
+        "from modnav.commands.population.members import Outcome\n"
+        "def fit_stacked(members):\n"
+        "    return [Outcome(m, 4 * m.seed, 'a loss became nan' * m.seed) for m in members]\n"
+    )
+    monkeypatch.syspath_prepend(Path.cwd())
+    monkeypatch.setattr("modnav.commands.population.command.STACKED", "users_stacked")
+    assert status_of(*FIT, "--seeds", "0-1", "--population", "stacked") == 4
+    out, err = capsys.readouterr()
+    assert "failed (4): a loss became nan" in out
+    assert "1 of 2 members failed" in err
+    sys.modules.pop("users_stacked")
+
+
+def test_plain_runs_know_nothing_of_populations(small):
+    assert requested(FIT) is None
+    assert requested(["validate", "--seeds", "0"]) is None
+    main([*FIT, "--phases.trials", "20"])
+    assert requested(["fit", "--resume", "runs/small/seed0"]) is None
+    assert not {"fit.log", "member.json"} & {x.name for x in (RUNS / "seed0").iterdir()}
+    found = requested(["fit", "--resume", "runs/small", "--cores", "3", "--phases.trials", "80"])
+    assert found is not None
+    assert (found.resumed, found.at_once) == ((RUNS,), 3)
+    assert found.args == ("fit", "--phases.trials", "80")
+
+
+def test_a_sweep_is_the_product_of_its_values(small):
+    noise, rate = "data.task.process_noise", "phases.two.learning_rate"
+    sweeps = ["--sweep", f"{noise}=0,0.1", f"--sweep={rate}=1e-4,3e-4"]
+    request = requested([*FIT, "--seeds", "0-1", *sweeps, "--runs", "out", "--name", "a/b"])
+    assert request is not None
+    plan = planned(request, ["json"])
+    assert len(plan.members) == 8
+    assert len(set(plan.members)) == 8
+    assert plan.members[3].folder == Path("out/a/b-process_noise0-learning_rate0.0003/seed1")
+    assert dict(plan.members[3].settings) == {noise: "0", rate: "3e-4"}
+    assert plan.members[3].trials == 60
+    for member in plan.members:
+        config = yaml.safe_load((member.folder / "config.yaml").read_text())
+        assert config["seed_everything"] == member.seed
+        assert config["threads"] == 1
+        assert config["data"]["task"]["process_noise"] == float(dict(member.settings)[noise])
+        assert member.args[:3] == tuple(FIT)
+        assert " --import json " in " ".join(member.args)
+
+
+def test_keys_are_named_by_as_much_as_tells_them_apart():
+    one, two = "phases.one.learning_rate", "phases.two.learning_rate"
+    names = names_of([((one, "1e-4"), (two, "0.10"), ("data.task.gain", "-1"))])
+    assert list(names.values()) == ["-one.learning_rate0.0001-two.learning_rate0.1-gain-1"]
+    assert told_seeds([5, 0, 1, 2, 9, 8]) == "0-2,5,8-9"
+
+
+def test_a_default_name_tells_noise_and_a_sweep_keeps_it_apart(small):
+    Path("anonymous.yaml").write_text(Path("small.yaml").read_text().replace("name: small", ""))
+    sweep = ["--seeds", "3", "--sweep", "data.task.process_noise=0.3"]
+    request = requested(["fit", "--config", "anonymous.yaml", *sweep])
+    assert request is not None
+    (member,) = planned(request, []).members
+    name = member.folder.parent.name
+    assert name.startswith("ActorCritic-")
+    assert name.endswith("-gain-0.3_0.1-process_noise0.3")
+
+
+def test_how_members_stand_is_told_in_two_lines():
+    members = [Member(k, (), Path(f"seed{k}"), (), 100) for k in range(6)]
+    speed = {"trials_per_s": 10, "updates_per_s": 4.6}
+    running = {
+        members[0]: {"phase": 1, "trials": 40, "reward_fraction": 0.1} | speed,
+        members[1]: {"phase": 2, "trials": 50, "reward_fraction": 0.5} | speed,
+        members[2]: {"phase": 3, "trials": 90, "reward_fraction": 0.9} | speed,
+        members[3]: {},
+    }
+    counts, numbers = standing(members, [Outcome(members[4], 0)], running)
+    assert counts == (
+        "2 waiting, 1 in phase I, 1 in phase II, 1 in phase III, 1 finished, 0 failed"
+    )
+    assert numbers == "rewarded 50% (10% to 90%), 14 updates/s, 0:00:12 left after phase I"
+    counts, numbers = standing(members, [Outcome(m, 3) for m in members], {})
+    assert "0 waiting" in counts
+    assert "6 failed" in counts
+    assert numbers == "0 updates/s"
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(small, capsys):
+    taken = RunFolder(RUNS / "seed1")
+    taken.claim(overwrite=False, resume=False)
+    taken.lock()
+    assert "is being trained by another process" in error_of(capsys, *FIT, "--seeds", "0-1")
+    taken.unlock()
+
+
+def test_a_run_from_elsewhere_gets_no_file_written_through_a_link(small, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    main([*FIT, "--phases.trials", "20"])
+    (RUNS / "seed0/fit.log").symlink_to(mine)
+    (RUNS / "seed0/member.json").symlink_to(mine)
+    main(["fit", "--resume", str(RUNS), "--phases.trials", "40"])
+    assert mine.read_text() == "mine"
+    assert "resuming runs/small/seed0" in (RUNS / "seed0/fit.log").read_text()
+
+
+def test_a_member_with_a_damaged_state_fails_alone(small, capsys):
+    main([*FIT, "--phases.trials", "20"])
+    shutil.copytree(RUNS / "seed0", RUNS / "seed1")
+    (RUNS / "seed1/last.ckpt").write_bytes(b"")
+    (RUNS / "seed1/member.json").write_text('{"status": 3}')
+    assert status_of("fit", "--resume", str(RUNS), "--phases.trials", "20") == 2
+    out = capsys.readouterr().out
+    assert "left alone, seeds 0" in out
+    assert "runs/small/seed1 failed (2): runs/small/seed1/last.ckpt" in out
