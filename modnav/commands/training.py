@@ -230,6 +230,8 @@ def run(args: Sequence[str] | None) -> ModnavCLI:
     """
     quieten()
     command = (sys.argv[1:] if args is None else args)[0]
+    if command != "fit":
+        warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`, callbacks used")
     try:
         return _cli(command, args)
     except MisconfigurationException as error:
