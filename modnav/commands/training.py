@@ -33,7 +33,7 @@ from modnav.machine import threads
 from modnav.runs import RunFolder, read
 from modnav.task import bounds
 
-from .checks import check_fit, thread_count, with_nearest_key
+from .checks import check_fit, in_one_process, thread_count, with_nearest_key
 from .keeping import AtomicCheckpointIO, KeptConfig
 from .terminal import tell
 
@@ -88,6 +88,7 @@ class ModnavCLI(LightningCLI):
         on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
         if self.subcommand != "fit":
             trainer.precision = SINGLE  # as all evaluations, also of what learned in another
+            in_one_process(trainer)
         if trainer.precision is None and config.prefer_bf16:
             trainer.precision = fast_precision(on_cpu)
             if trainer.precision == SINGLE:

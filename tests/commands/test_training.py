@@ -1,5 +1,6 @@
 """Threads of a run."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 import yaml
 
 from modnav.cli import main
+from modnav.commands.checks import NODES, check_nodes
 from modnav.learning import TD3
 from modnav.runs import read
 
@@ -137,6 +139,32 @@ def test_numbers_that_are_none_are_refused(key, value, small, capsys):
 def test_what_a_training_cannot_obey_is_refused_before_it(option, expected, small, capsys):
     assert expected in error_of(capsys, "fit", "--config", "small.yaml", *option)
     assert not Path("runs").exists()
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """An environment in which nobody starts other nodes."""
+    for name in NODES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_training_does_not_wait_for_nodes_that_nobody_starts(small, alone, capsys, monkeypatch):
+    args = ["fit", "--config", "small.yaml", "--trainer.num_nodes"]
+    assert "trainer.num_nodes is 9; it must be 1 unless" in error_of(capsys, *args, "9")
+    assert "trainer.num_nodes is 0; it must be 1 or more" in error_of(capsys, *args, "0")
+    monkeypatch.setenv("MASTER_ADDR", "10.0.0.1")
+    check_nodes(Namespace(num_nodes=9, plugins=None))
+
+
+def test_a_checkpoint_is_evaluated_in_one_process(small, alone, capsys):
+    main(["fit", "--config", "small.yaml"])
+    config = Path("runs/small/seed0/config.yaml")
+    content = yaml.safe_load(config.read_text())
+    content["trainer"] |= {"num_nodes": 9, "devices": 500, "strategy": "ddp"}
+    config.write_text(yaml.safe_dump(content))
+    for command in ("validate", "test", "predict"):
+        main([command, "--ckpt_path", "runs/small/seed0/last.ckpt"])
+    assert len(Path("runs/small/seed0/last.trials.csv").read_text().splitlines()) == 11
 
 
 def test_overlays_come_after_an_agent(small, capsys):
