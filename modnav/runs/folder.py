@@ -6,6 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from modnav.files import drop_leftovers
+
 __all__ = ["RunFolder"]
 
 
@@ -122,7 +124,9 @@ class RunFolder:
         Args:
             whole: Delete all that a former run left.
         """
-        half = (".*.ckpt.*", "checkpoints/.*.ckpt.*", ".config.yaml.*", ".validation.csv.*")
+        for name in ("config.yaml", "validation.csv", "learning_curve.png"):
+            drop_leftovers(self.path / name)
+        half = (".*.ckpt.*", "checkpoints/.*.ckpt.*")
         for file in [file for x in half for file in self.path.glob(x)]:
             file.unlink(missing_ok=True)
         if not whole:
