@@ -153,6 +153,8 @@ class TrainingPhases(Callback):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.standing = Standing(state_dict["phase"], state_dict["earned"])
+        if self.standing.phase not in (1, 2, 3) or self.standing.earned not in (False, True):
+            raise ValueError("its training phase is damaged")
         reached = state_dict["enough"]
         self.finished = bool(reached) and reached == self.enough_fraction
 

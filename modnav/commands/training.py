@@ -173,7 +173,8 @@ class ModnavCLI(LightningCLI):
             restoring = self.trainer._checkpoint_connector._loaded_checkpoint
             if not restoring or checkpoint in str(error) or isinstance(error, RunEndedError):
                 raise
-            reason = one_line(str(error) or type(error).__name__)
+            told = isinstance(error, (ValueError, RuntimeError)) and str(error)
+            reason = one_line(told or "part of it is of another kind than it must be")
             raise ValueError(f"{checkpoint} does not fit this run: {reason}") from error
         finally:
             self.run_folder.unlock()
