@@ -1,6 +1,5 @@
 """Lead a training through its phases: apply what the schedule decides."""
 
-import math
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -57,7 +56,7 @@ class TrainingPhases(Callback):
         three: Phase = Phase(0.4, 5e-5),
     ) -> None:
         if enough_fraction is not None:
-            require("phases.enough_fraction", enough_fraction, -math.inf)
+            require("phases.enough_fraction", enough_fraction, -1, 1)
         self.schedule = Schedule(
             trials,
             give_up,

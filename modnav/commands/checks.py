@@ -64,7 +64,7 @@ def check_nodes(trainer: Any) -> None:
 
 def in_one_process(trainer: Any) -> None:
     """Evaluate in one process, whatever the training had: a checkpoint needs no more."""
-    trainer.num_nodes = 1
+    trainer.num_nodes, trainer.strategy = 1, "auto"
     trainer.devices = trainer.devices[:1] if isinstance(trainer.devices, list) else 1
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from jsonargparse._loaders_dumpers import get_yaml_default_loader
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningCLI
@@ -27,7 +28,7 @@ from modnav.callbacks import (
     TrialProgress,
 )
 from modnav.errors import ProcessLostError, RunEndedError
-from modnav.files import one_line, replacing
+from modnav.files import one_line, plain_numbers, replacing
 from modnav.learning import SINGLE, TD3, Experience, check_precision, fast_precision
 from modnav.machine import threads
 from modnav.runs import RunFolder, read
@@ -256,6 +257,8 @@ def run(args: Sequence[str] | None) -> ModnavCLI:
 
 
 def _cli(command: str, args: Sequence[str] | None) -> ModnavCLI:
+    loader = get_yaml_default_loader()  # type: ignore[no-untyped-call]  # of jsonargparse
+    plain_numbers(loader)
     return ModnavCLI(
         TD3,
         Experience,

@@ -1,5 +1,6 @@
 """Threads of a run."""
 
+import re
 from argparse import Namespace
 from pathlib import Path
 
@@ -114,6 +115,50 @@ def test_numbers_that_are_none_are_refused(key, value, small, capsys):
     assert told.count("\n") == 1
     assert key.rpartition(".")[2] in told
     assert "must be" in told
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "phases.one.exploration_std=1e38",
+        "phases.two.learning_rate=1e30",
+        "phases.two.learning_rate=0",
+        "phases.three.action_penalty=1e30",
+        "phases.three.steps_per_update=100000000000000000000",
+        "phases.trials=100000000000000000000",
+        "phases.enough_fraction=-.inf",
+        "phases.learned_fraction=-1e30",
+        "phases.refine_fraction=1e30",
+        "data.steps_per_update=100000000000000000000",
+        "data.learning_starts=100000000000000000000",
+        "data.epoch_trials=100000000000000000000",
+        "data.warmup.jitter=1e30",
+        "data.replay.init_args.batch_size=100000000000000000000",
+        "model.noise_std=1e30",
+        "model.noise_clip=1e30",
+        "model.policy_delay=100000000000000000000",
+        "model.actor.belief.init_args.out_features=1000000000",
+        "model.actor.action.init_args.hidden_features=[1000000000]",
+        "last.every_minutes=1e30",
+        "data.seed=-1",
+    ],
+)
+def test_numbers_beyond_reason_are_refused(option, small, capsys):
+    told = error_of(capsys, "fit", "--config", "small.yaml", f"--{option}")
+    assert told.count("\n") == 1
+    assert re.search(r"must be (in \[|.* and at most )", told), told
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("number", ["1:30.5", "1:30", "[1:30.5]", "[1:30, 2]"])
+def test_numbers_in_base_60_are_none(number, small, capsys):
+    key = "data.validation.gains" if "[" in number else "data.task.gain"
+    told = error_of(capsys, "fit", "--config", "small.yaml", f"--{key}", number)
+    assert key.rpartition(".")[2] in told
+    config = yaml.safe_load(small.read_text())
+    config["phases"]["trials"] = "WRITTEN"
+    small.write_text(yaml.safe_dump(config).replace("WRITTEN", "1:30"))
+    assert "phases.trials" in error_of(capsys, "fit", "--config", "small.yaml")
 
 
 @pytest.mark.parametrize(

@@ -437,7 +437,10 @@ BAD = {
     "no such accelerator": (["--trainer.accelerator", "abacus"], ["abacus"]),
     "half precision all over": (["--trainer.precision", "bf16-true"], ["bf16-true", "32-true"]),
     "saves at no time": (["--last.every_minutes", "0"], ["last.every_minutes is 0", "above 0"]),
-    "negative warm-up": (["--data.warmup", "{trials: -1}"], ["warmup.trials is -1", "0 or more"]),
+    "negative warm-up": (
+        ["--data.warmup", "{trials: -1}"],
+        ["warmup.trials is -1", "in [0, 1,000,000]"],
+    ),
     "sizes that do not fit": (
         ["--model.actor.action.init_args.in_features", "9"],
         ["actor.action.in_features is 9", "must be 8"],
