@@ -79,17 +79,21 @@ def steady_output(*, training: bool) -> Iterator[None]:
     losses = (OSError, ValueError) if training else (BrokenPipeError,)
     lasting = [_Outlasting(stream, losses) for stream in streams]
     sys.stdout, sys.stderr = lasting
+    ended: SystemExit | None = None
     try:
         with _hang_ups_ignored() if training else nullcontext():
             yield
     except SystemExit as end:
         if end.code:
             raise
+        ended = end  # `--help` and the like
     finally:
         _flush(lasting)
         sys.stdout, sys.stderr = streams
     if not training and any(stream.lost for stream in lasting):
         raise SystemExit(PIPE_STATUS)
+    if ended is not None:
+        raise ended
 
 
 def _flush(streams: Iterable[_Outlasting]) -> None:
