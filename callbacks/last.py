@@ -233,6 +233,8 @@ class LastCheckpoint(Checkpoint):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
+        if trainer.state.fn != "fit":
+            return  # its weights alone are asked for
         try:
             self._restore(trainer, checkpoint)
         except (AttributeError, LookupError, TypeError) as error:

@@ -1,6 +1,5 @@
 """Lead a training through its phases: apply what the schedule decides."""
 
-import math
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -57,7 +56,7 @@ class TrainingPhases(Callback):
         three: Phase = Phase(0.4, 5e-5),
     ) -> None:
         if enough_fraction is not None:
-            require("phases.enough_fraction", enough_fraction, -math.inf)
+            require("phases.enough_fraction", enough_fraction, -1, 1)
         self.schedule = Schedule(
             trials,
             give_up,
@@ -157,6 +156,8 @@ class TrainingPhases(Callback):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.standing = Standing(state_dict["phase"], state_dict["earned"])
+        if self.standing.phase not in (1, 2, 3) or self.standing.earned not in (False, True):
+            raise ValueError("its training phase is damaged")
         reached = state_dict["enough"]
         self.finished = bool(reached) and reached == self.enough_fraction
 

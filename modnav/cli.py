@@ -30,33 +30,21 @@ def main(args: Sequence[str] | None = None) -> None:
 
     Raises:
         SystemExit: With status 2 for a mistake in the arguments or files, 3 if phase I was given
-            up, 4 if a loss diverged, 5 if another process of the run ended, 130 if the run was interrupted.
+            up, 4 if a loss diverged, 5 if another process of the run ended, 130 if the run was
+            interrupted, 141 if the reader of the output went away, but not from a training.
     """
     given = list(sys.argv[1:] if args is None else args)
-    with steady_output(outlast=given[:1] == ["fit"]):
+    with steady_output(training=given[:1] == ["fit"]):
         _main(given, from_process=args is None)
 
 
 def _main(given: list[str], *, from_process: bool) -> None:
-    if not given or given[0] in ("-h", "--help"):
-        print(overview())
-        return
-    keep_freed_memory()
     try:
-        if (folder := _current_folder()) not in sys.path:
-            sys.path.append(folder)  # where users keep modules of their own
-        imported = _imports(given)
-        for module in imported:
-            importlib.import_module(module)
-        if given[0] in COMMANDS:
-            load(given[0])(given[1:])
-        elif given[0] in LIGHTNING or given[0].startswith("-"):
-            _train(given, imported, from_process)
+        if not given or given[0] in ("-h", "--help"):
+            print(overview())
         else:
-            known = ", ".join([*LIGHTNING, *COMMANDS])
-            raise ValueError(f"the command is {given[0]!r}; it must be one of {known}")
-    except BrokenPipeError:
-        raise
+            _run(given, from_process)
+        sys.stdout.flush()  # here a full disk can be told
     except (argparse.ArgumentError, ImportError, ValueError, OSError) as error:
         _fail(error, USAGE_STATUS)
     except RunEndedError as error:
@@ -64,6 +52,22 @@ def _main(given: list[str], *, from_process: bool) -> None:
     except KeyboardInterrupt:
         interrupted = InterruptedRunError("interrupted; files that were whole are kept")
         _fail(interrupted, interrupted.exit_status)
+
+
+def _run(given: list[str], from_process: bool) -> None:
+    keep_freed_memory()
+    if (folder := _current_folder()) not in sys.path:
+        sys.path.append(folder)  # where users keep modules of their own
+    imported = _imports(given)
+    for module in imported:
+        importlib.import_module(module)
+    if given[0] in COMMANDS:
+        load(given[0])(given[1:])
+    elif given[0] in LIGHTNING or given[0].startswith("-"):
+        _train(given, imported, from_process)
+    else:
+        known = ", ".join([*LIGHTNING, *COMMANDS])
+        raise ValueError(f"the command is {given[0]!r}; it must be one of {known}")
 
 
 def _current_folder() -> str:

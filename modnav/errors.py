@@ -1,7 +1,5 @@
 """Errors that end a run on purpose, each with an exit status of its own; checks of numbers."""
 
-import math
-
 USAGE_STATUS = 2
 """Exit status for a mistake in the arguments or the files."""
 
@@ -53,26 +51,28 @@ class MembersFailedError(RunEndedError):
         self.exit_status = exit_status
 
 
+MOST = 1_000_000_000
+"""Number above which whatever a user gives is taken for a mistake."""
+
+
 def require(
-    key: str, value: float, low: float, high: float = math.inf, *, strict: bool = False
+    key: str, value: float, low: float, high: float = MOST, *, strict: bool = False
 ) -> None:
-    """Check that a number is in a range; NaN and infinities are in none.
+    """Check that a number is in a range; NaN is in none.
 
     Args:
         key: What the user calls it.
         value: The number.
         low: Least value that is allowed.
-        high: Largest, if there is one.
+        high: Largest.
         strict: Whether ``low`` itself is not allowed.
 
     Raises:
         ValueError: If it is not; the message names the key, the value and the rule.
     """
-    inside = (low < value if strict else low <= value) and value <= high and value < math.inf
-    if not inside:
+    if not ((low < value if strict else low <= value) and value <= high):
         rule = f"above {low:,}" if strict else f"{low:,} or more"
-        if low == -math.inf:
-            rule = "a finite number"
-        elif high < math.inf:
-            rule = f"above {low:,} and at most {high:,}" if strict else f"in [{low:,}, {high:,}]"
+        rule = f"{rule} and at most {high:,}"
+        if not strict and high != MOST:
+            rule = f"in [{low:,}, {high:,}]"
         raise ValueError(f"{key} is {value}; it must be {rule}")

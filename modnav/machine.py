@@ -1,13 +1,25 @@
-"""This machine: memory, freed memory that stays in the process, cores, and threads."""
+"""This machine: memory, freed memory that stays in the process, cores, threads, and processes."""
 
 import ctypes
+import importlib
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
+from threading import Thread
 
 import psutil
 
-__all__ = ["KEPT", "LARGEST_BLOCK", "cores", "keep_freed_memory", "memory_bytes", "threads"]
+__all__ = [
+    "KEPT",
+    "LARGEST_BLOCK",
+    "begin_worker",
+    "cores",
+    "keep_freed_memory",
+    "memory_bytes",
+    "threads",
+]
 
 LARGEST_BLOCK = 32 * 2**20
 """Blocks up to this size come from the heap, bytes; older versions of glibc take no larger one."""
@@ -61,3 +73,29 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def begin_worker(modules: Iterable[str]) -> None:
+    """Make a new process ready for calls, with one thread; it ends when its parent does.
+
+    It stands here, as a new process finds it without torch: it watches its parent before it
+    imports what takes seconds.
+
+    Args:
+        modules: Names of modules to import.
+    """
+    Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is left to the parent
+    import torch
+
+    for name in modules:
+        importlib.import_module(name)
+    torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the process that started this one: a killed one cannot tell its end."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # the main thread may be in the midst of a call

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modnav.files import replacing
+from modnav.files import drop_leftovers, replacing
 
 from ..study import FEW
 from .style import mark, new_figure, styled
@@ -151,9 +151,9 @@ def clear(panel: Panel, folder: Path) -> None:
         OSError: If one cannot be deleted.
     """
     for kind in KINDS:
-        (folder / f"{panel.name}.{kind}").unlink(missing_ok=True)
-        for left in folder.glob(f".{panel.name}.{kind}.*"):  # half written by a killed process
-            left.unlink(missing_ok=True)
+        file = folder / f"{panel.name}.{kind}"
+        file.unlink(missing_ok=True)
+        drop_leftovers(file)
 
 
 def blank(panel: Panel, reason: str, folder: Path) -> Drawn:

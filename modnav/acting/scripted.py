@@ -4,7 +4,6 @@ An untrained agent hardly moves and so is hardly ever rewarded. A script that dr
 over random distances and stops is rewarded now and then, and costs nothing.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,13 +52,13 @@ class Warmup:
         rules = {
             "trials": (0 <= self.trials <= 1_000_000, "in [0, 1,000,000]"),
             "share": (0 <= self.share < 1, "in [0, 1)"),
-            "jitter": (0 <= self.jitter < math.inf, "0 or more"),
+            "jitter": (0 <= self.jitter <= 10, "in [0, 10]"),
             "aimed": (0 <= self.aimed <= 1, "in [0, 1]"),
             "linear": (0 < self.linear[0] <= self.linear[1] <= 1, "a range in (0, 1]"),
             "angular": (-1 <= self.angular[0] <= self.angular[1] <= 1, "a range in [-1, 1]"),
             "distance_cm": (
-                0 < self.distance_cm[0] <= self.distance_cm[1] < math.inf,
-                "a range above 0",
+                0 < self.distance_cm[0] <= self.distance_cm[1] <= 1e6,
+                "a range above 0, up to 1,000,000",
             ),
         }
         for key, (holds, allowed) in rules.items():

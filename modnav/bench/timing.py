@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.utils.benchmark import Timer
 
+from modnav.errors import require
 from modnav.learning import runs_bf16
 from modnav.networks import linear
 
@@ -57,8 +58,7 @@ class BenchSettings:
     def __post_init__(self) -> None:
         """Check every value."""
         for key in ("threads", "seconds", "parallel_trials", "stored", "trials"):
-            if getattr(self, key) <= 0:
-                raise ValueError(f"{key} is {getattr(self, key)}; it must be above 0")
+            require(key, getattr(self, key), 0, 10_000_000, strict=True)
 
 
 class Spread(NamedTuple):

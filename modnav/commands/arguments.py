@@ -98,12 +98,25 @@ def with_run(args: list[str], imported: Sequence[str] = ()) -> list[str]:
     if checkpoint and command == "fit":
         read(checkpoint).check_whole()
     if checkpoint and command in ("validate", "test", "predict") and not _value(rest, "--config"):
-        for parent in Path(checkpoint).resolve().parents[:2]:
-            config = RunFolder(parent).config
-            if config.is_file():
-                check_run_config(config, imported)
-                return [command, "--config", str(config), *rest]
+        return [command, *_config_of_run(Path(checkpoint), rest, imported), *rest]
     return args
+
+
+def _config_of_run(checkpoint: Path, rest: list[str], imported: Sequence[str]) -> list[str]:
+    """Return the arguments that name the config of a checkpoint's run."""
+    ways = checkpoint.absolute(), checkpoint.resolve()  # the file, or its folder, may be a link
+    for parent in dict.fromkeys(parent for way in ways for parent in way.parents[:2]):
+        config = RunFolder(parent).config
+        if config.is_file():
+            check_run_config(config, imported)
+            return ["--config", str(config)]
+    read(checkpoint)  # what is wrong with the file itself comes first
+    if any(word.startswith("--model") for word in rest):
+        return []
+    raise ValueError(
+        f"--ckpt_path is {checkpoint}, which lies in no run: no file config.yaml is beside it or "
+        "in the folder above; name one with --config, e.g. --config modular"
+    )
 
 
 def _resumed(given: Path, rest: list[str], imported: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a training is asked for, checked before it begins."""
+"""What a command of Lightning is asked for, checked and settled before it begins."""
 
 import difflib
 import os
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+
+from modnav.errors import require
 
 LEFT_ALONE = {
     "limit_val_batches": ((None,), "validations decide phases and select checkpoints"),
@@ -32,6 +34,7 @@ def check_fit(config: Any) -> None:
         value = config.trainer.get(key)
         if value not in allowed:
             raise ValueError(f"trainer.{key} is {value}; it must be left alone: {why}")
+    check_nodes(config.trainer)
     optimizer = config.model.get("optimizer")
     rate = getattr(getattr(optimizer, "init_args", None), "lr", None)
     if rate not in (None, 1e-3, config.phases.one.learning_rate):  # 1e-3: torch's own default
@@ -39,6 +42,30 @@ def check_fit(config: Any) -> None:
             f"model.optimizer.init_args.lr is {rate}, but phases decide the learning rate; set "
             "phases.one.learning_rate, phases.two.learning_rate and phases.three.learning_rate"
         )
+
+
+NODES = ("MASTER_ADDR", "SLURM_NTASKS", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+"""Variables of which one is set where something provides the other nodes of a training."""
+
+
+def check_nodes(trainer: Any) -> None:
+    """Refuse to wait for nodes that nobody starts.
+
+    Raises:
+        ValueError: If nothing says that somebody does.
+    """
+    require("trainer.num_nodes", trainer.num_nodes, 1)
+    if trainer.num_nodes > 1 and not trainer.plugins and not any(x in os.environ for x in NODES):
+        raise ValueError(
+            f"trainer.num_nodes is {trainer.num_nodes}; it must be 1 unless all nodes are started "
+            "(by SLURM, torchrun, or with MASTER_ADDR and NODE_RANK set): nothing here says so"
+        )
+
+
+def in_one_process(trainer: Any) -> None:
+    """Evaluate in one process, whatever the training had: a checkpoint needs no more."""
+    trainer.num_nodes, trainer.strategy = 1, "auto"
+    trainer.devices = trainer.devices[:1] if isinstance(trainer.devices, list) else 1
 
 
 def thread_count(asked: int | str | None) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import TextColumn, TimeRemainingColumn
 
-from modnav.errors import InterruptedRunError, ProcessLostError
+from modnav.errors import InterruptedRunError, ProcessLostError, require
 from modnav.evaluation import EXTENSIVE_TRIALS, TRIALS
 from modnav.machine import cores
 from modnav.runs import (
@@ -41,9 +41,9 @@ def main(args: Sequence[str]) -> None:
         InterruptedRunError: If it was interrupted; the same command goes on.
     """
     given = _parser().parse_args(args)
-    for name, value in (("trials", given.trials), ("jobs", given.jobs)):
-        if value is not None and value < 1:
-            raise ValueError(f"--{name} is {value}; it must be 1 or more")
+    for name, value, most in (("trials", given.trials, 1_000_000), ("jobs", given.jobs, 1024)):
+        if value is not None:
+            require(f"--{name}", value, 1, most)
     trials = given.trials or (EXTENSIVE_TRIALS if given.extensive else TRIALS)
     suite = Suite(given.task, given.extensive, trials)
     runs = find_runs(given.runs, pre=given.pre)

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import TimeElapsedColumn
 
-from modnav.errors import InterruptedRunError
+from modnav.errors import InterruptedRunError, require
 from modnav.files import write_text_atomically
 from modnav.machine import cores, threads
 
@@ -48,10 +48,10 @@ def options(command: str, args: Sequence[str]) -> argparse.Namespace:
     from modnav.analysis import FIGURES
 
     given = _parser(command, list(FIGURES)).parse_args(args)
-    for name in ("trials", "workers"):
+    for name, most in (("trials", 1_000_000), ("workers", 1024)):
         value = getattr(given, name)
-        if value is not None and value < 1:
-            raise ValueError(f"--{name} is {value}; it must be 1 or more")
+        if value is not None:
+            require(f"--{name}", value, 1, most)
     for path in given.runs:
         if not path.is_dir():
             raise ValueError(f"RUNS is {path}; it must be a folder of runs")

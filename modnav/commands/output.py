@@ -1,10 +1,10 @@
-"""Output that nobody may be there to read: a lost or poor terminal ends no training."""
+"""Output that nobody may be there to read: a lost or poor terminal ends no command."""
 
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from io import FileIO, TextIOWrapper
 from typing import Any
 
@@ -17,10 +17,16 @@ class _Outlasting:
 
     Args:
         stream: The stream.
+        losses: What it raises then.
+
+    Attributes:
+        lost: Whether nobody reads it any more.
     """
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, losses: tuple[type[Exception], ...]) -> None:
         self._stream = stream
+        self._losses = losses
+        self.lost = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -40,7 +46,8 @@ class _Outlasting:
     def _forgiven(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, ValueError):  # the reader is gone; the terminal is; it was closed
+        except self._losses:
+            self.lost = True
             silence(self._stream)
 
 
@@ -53,39 +60,64 @@ def silence(stream: Any) -> None:
 
 
 @contextmanager
-def steady_output(*, outlast: bool) -> Iterator[None]:
-    """Write what the terminal cannot show as ``?``, and end quietly if the reader goes away.
+def steady_output(*, training: bool) -> Iterator[None]:
+    """Write what the terminal cannot show as ``?``, and go on in silence if the reader goes away.
+
+    So what a command writes to files is whole, whenever it would have printed.
 
     Args:
-        outlast: Whether to go on then, and when the terminal is closed (SIGHUP), as trainings do.
+        training: Whether that is no failure, nor any other loss of the output. The terminal may
+            then be closed, too (SIGHUP).
 
     Raises:
-        SystemExit: With status 141 if the reader went away, unless ``outlast``.
+        SystemExit: With status 141 in the end if the reader went away, unless ``training``.
     """
-    sys.stdout = sys.stdout or _nowhere()  # it was closed: `>&-`
-    sys.stderr = sys.stderr or _nowhere()
-    streams = sys.stdout, sys.stderr
+    streams = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # it was closed: `>&-`
     for stream in streams:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    hung_up = signal.getsignal(signal.SIGHUP) if hasattr(signal, "SIGHUP") else None
-    if outlast:
-        sys.stdout, sys.stderr = map(_Outlasting, streams)
-        if hung_up is signal.SIG_DFL:
-            with suppress(ValueError):  # not the main thread
-                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    losses = (OSError, ValueError) if training else (BrokenPipeError,)
+    lasting = [_Outlasting(stream, losses) for stream in streams]
+    sys.stdout, sys.stderr = lasting
+    ended: SystemExit | None = None
     try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
+        with _hang_ups_ignored() if training else nullcontext():
+            yield
+    except SystemExit as end:
+        if end.code:
+            raise
+        ended = end  # `--help` and the like
+    finally:
+        _flush(lasting)
+        sys.stdout, sys.stderr = streams
+    if not training and any(stream.lost for stream in lasting):
+        raise SystemExit(PIPE_STATUS)
+    if ended is not None:
+        raise ended
+
+
+def _flush(streams: Iterable[_Outlasting]) -> None:
+    try:
+        for stream in streams:
+            stream.flush()
+    except OSError:  # a full disk, which was told
         for stream in streams:
             silence(stream)
-        raise SystemExit(PIPE_STATUS) from None
+
+
+@contextmanager
+def _hang_ups_ignored() -> Iterator[None]:
+    hung_up = signal.getsignal(signal.SIGHUP) if hasattr(signal, "SIGHUP") else None
+    if hung_up is not signal.SIG_DFL:
+        yield
+        return
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
     finally:
-        sys.stdout, sys.stderr = streams
-        if outlast and hung_up is signal.SIG_DFL:
-            with suppress(ValueError):
-                signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with suppress(ValueError):
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _nowhere() -> TextIOWrapper:

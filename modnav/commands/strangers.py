@@ -48,7 +48,7 @@ def check_run_config(path: Path, imported: Sequence[str]) -> None:
     if unknown := sorted(map(str, config.keys() - _SECTIONS - _OPTIONS)):
         raise ValueError(f"{path} has a part {one_line(unknown[0])}, which modnav does not write")
     allowed = (*TRUSTED, *(f"{module}." for module in imported))
-    folder = path.resolve().parent
+    folder = path.absolute().parent.resolve()  # the file may be a link
     for key, text in _texts({name: config[name] for name in config.keys() & _SECTIONS}):
         if _ADDRESS.fullmatch(text) and key == "class_path":
             if not text.startswith(allowed):
@@ -59,7 +59,7 @@ def check_run_config(path: Path, imported: Sequence[str]) -> None:
         elif key == "dirpath":
             if not Path(text).resolve().is_relative_to(folder):
                 raise ValueError(
-                    f"{path}: dirpath is {one_line(text)}; it must be in the run's own folder"
+                    f"{path}: dirpath is {one_line(text)}; it must be in the run's own folder, not by a link"
                 )
         elif not (_is_word(text, folder) or (key == "monitor" and _METRIC.fullmatch(text))):
             raise ValueError(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from jsonargparse._loaders_dumpers import get_yaml_default_loader
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningCLI
@@ -29,13 +30,13 @@ from modnav.callbacks import (
     TrialProgress,
 )
 from modnav.errors import ProcessLostError, RunEndedError
-from modnav.files import one_line, replacing
+from modnav.files import one_line, plain_numbers, replacing
 from modnav.learning import SINGLE, TD3, Experience, check_precision, fast_precision
 from modnav.machine import threads
 from modnav.runs import RunFolder, read
 from modnav.task import bounds
 
-from .checks import check_fit, thread_count, with_nearest_key
+from .checks import check_fit, in_one_process, thread_count, with_nearest_key
 from .keeping import AtomicCheckpointIO, KeptConfig
 from .terminal import tell
 
@@ -90,6 +91,7 @@ class ModnavCLI(LightningCLI):
         on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
         if self.subcommand != "fit":
             trainer.precision = SINGLE  # as all evaluations, also of what learned in another
+            in_one_process(trainer)
         if trainer.precision is None and config.prefer_bf16:
             trainer.precision = fast_precision(on_cpu)
             if trainer.precision == SINGLE:
@@ -176,7 +178,8 @@ class ModnavCLI(LightningCLI):
             restoring = self.trainer._checkpoint_connector._loaded_checkpoint
             if not restoring or checkpoint in str(error) or isinstance(error, RunEndedError):
                 raise
-            reason = one_line(str(error) or type(error).__name__)
+            told = isinstance(error, (ValueError, RuntimeError)) and str(error)
+            reason = one_line(told or "part of it is of another kind than it must be")
             raise ValueError(f"{checkpoint} does not fit this run: {reason}") from error
         finally:
             self.run_folder.unlock()
@@ -236,6 +239,8 @@ def run(args: Sequence[str] | None, kind: type[ModnavCLI] = ModnavCLI) -> Modnav
     """
     quieten()
     command = (sys.argv[1:] if args is None else args)[0]
+    if command != "fit":
+        warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`, callbacks used")
     try:
         return _cli(command, args, kind)
     except MisconfigurationException as error:
@@ -258,6 +263,8 @@ def run(args: Sequence[str] | None, kind: type[ModnavCLI] = ModnavCLI) -> Modnav
 
 
 def _cli(command: str, args: Sequence[str] | None, kind: type[ModnavCLI]) -> ModnavCLI:
+    loader = get_yaml_default_loader()  # type: ignore[no-untyped-call]  # of jsonargparse
+    plain_numbers(loader)
     return kind(
         TD3,
         Experience,

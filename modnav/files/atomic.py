@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["replacing", "write_atomically", "write_text_atomically"]
+__all__ = ["drop_leftovers", "replacing", "write_atomically", "write_text_atomically"]
 
 
 @contextmanager
@@ -35,6 +36,16 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def drop_leftovers(path: Path) -> None:
+    """Delete what killed processes left half written beside a file, see :func:`replacing`.
+
+    Raises:
+        OSError: If it cannot be deleted.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{path.suffix}"):
+        left.unlink(missing_ok=True)
 
 
 def write_atomically(content: Any, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Configurations in YAML, from anywhere: only plain values, and not without end."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,39 @@ import yaml
 
 from .pickles import refuse_endless
 
-__all__ = ["read_yaml"]
+__all__ = ["plain_numbers", "read_yaml"]
 
 LARGEST_BYTES = 1_000_000
 """Size above which a file is not taken for a configuration."""
+
+_NUMBERS = {
+    "int": r"[-+]?(0|[1-9][0-9_]*)|0x[0-9a-fA-F]+",
+    "float": r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?"
+    r"|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+}
+"""What is a number; YAML 1.1 also has 1:30 for 90, 010 for 8, and not 1e-3."""
+
+
+def plain_numbers(loader: Any) -> None:
+    """Let a class that loads YAML take for a number only what everybody would read as that one.
+
+    Anything else is a text, which is no value where a number is due.
+    """
+    resolvers = {
+        first: [(tag, rule) for tag, rule in rules if tag.rpartition(":")[2] not in _NUMBERS]
+        for first, rules in loader.yaml_implicit_resolvers.items()
+    }
+    loader.yaml_implicit_resolvers = resolvers
+    for name, rule in _NUMBERS.items():
+        whole = re.compile(f"(?:{rule})$")
+        loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", whole, list("-+0123456789."))
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values and plain numbers."""
+
+
+plain_numbers(_Loader)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -25,7 +55,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
             raise ValueError("it is not a regular file")
         if path.stat().st_size > LARGEST_BYTES:
             raise ValueError(f"it is larger than {LARGEST_BYTES:,} bytes")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
         refuse_endless(content)
         return dict(content)
     except (yaml.YAMLError, OSError, TypeError, ValueError, RecursionError) as error:

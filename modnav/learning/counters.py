@@ -78,7 +78,10 @@ class Counters:
         """
         flat = {k: v for k, v in vars(self).items() if k not in ("scripted", "recent")}
         whole = [*flat.values(), *(x for pair in self.recent for x in pair)]
-        if not all(type(x) is int and x >= 0 for x in whole) or not 0 <= self.scripted < 1e9:
+        if (
+            not all(type(x) is int and 0 <= x < 1e15 for x in whole)
+            or not 0 <= self.scripted < 1e9
+        ):
             raise ValueError("its counters are damaged")
 
     def next_block(self, size: int, epoch: int, dt: float) -> Block | None:

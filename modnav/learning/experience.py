@@ -103,6 +103,7 @@ class Experience(LightningDataModule):
         # the first block of phase II is a trial shorter
         require("check_trials", self.check_trials, 2)
         require("learning_starts", self.learning_starts, 0)
+        require("data.seed", self.seed, 0, 2**32 - 1)
         if self.epoch_trials % self.check_trials:
             raise ValueError(
                 f"epoch_trials is {self.epoch_trials}; "

@@ -85,7 +85,7 @@ class TD3(LightningModule):
         for key, value in {"discount": discount, "tau": tau}.items():
             require(f"model.{key}", value, 0, 1)
         for key, value in {"noise_std": noise_std, "noise_clip": noise_clip}.items():
-            require(f"model.{key}", value, 0)
+            require(f"model.{key}", value, 0, 10)
         require("model.policy_delay", policy_delay, 1)
         require("model.stop_threshold", stop_threshold, 0, 1)
         self.automatic_optimization = False

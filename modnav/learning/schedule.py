@@ -4,7 +4,6 @@ References:
     Zhang, Pitkow & Angelaki (2024), Methods, "Agent training".
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -42,8 +41,9 @@ class Phase:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for key in ("exploration_std", "learning_rate", "action_penalty"):
-            require(f"a phase's {key}", getattr(self, key), 0)
+        require("a phase's exploration_std", self.exploration_std, 0, 10)
+        require("a phase's learning_rate", self.learning_rate, 0, 1, strict=True)
+        require("a phase's action_penalty", self.action_penalty, 0, 1000)
         if self.steps_per_update is not None:
             require("a phase's steps_per_update", self.steps_per_update, 1)
 
@@ -120,7 +120,7 @@ class Schedule:
         for key, least in {"trials": 1, "give_up": 1, "refine_after": 0}.items():
             require(f"phases.{key}", getattr(self, key), least)
         for key in ("learned_fraction", "refine_fraction"):
-            require(f"phases.{key}", getattr(self, key), -math.inf)
+            require(f"phases.{key}", getattr(self, key), -1, 1)
 
     def phase(self, standing: Standing) -> Phase:
         """Return the phase that holds."""

@@ -145,7 +145,7 @@ class Recurrent(AbstractSequence):
         self.num_layers = num_layers
         self.cell = cell
         for size in (in_features, out_features, num_layers):
-            require("features or num_layers of a Recurrent", size, 1)
+            require("features or num_layers of a Recurrent", size, 1, 100_000)
         cells = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
         if cell not in cells:
             raise ValueError(f"cell is {cell!r}; it must be one of {', '.join(cells)}")
@@ -175,7 +175,7 @@ class Feedforward(AbstractSequence):
         self.out_features = out_features
         self.hidden_features = tuple(hidden_features)
         for size in (in_features, out_features, *self.hidden_features):
-            require("features of a Feedforward", size, 1)
+            require("features of a Feedforward", size, 1, 100_000)
         layers: list[nn.Module] = []
         for before, after in pairwise((in_features, *hidden_features, out_features)):
             layers += [Linear(before, after), nn.ReLU()]

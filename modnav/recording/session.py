@@ -105,7 +105,7 @@ def make_session(
         raise ValueError(f"the task has no {', '.join(unknown)}; it has {', '.join(known)}")
     task = replace(task or TaskParameters(), **constants)
     if trials is not None:
-        require("trials", trials, 1)
+        require("trials", trials, 1, 10_000_000)
     for key, value in (
         ("filter_process_noise", filter_process_noise),
         ("filter_observation_noise", filter_observation_noise),

@@ -1,7 +1,7 @@
 """Checkpoints: the one reader of them, agents from files and to files."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -30,8 +30,20 @@ __all__ = ["Checkpoint", "load_agent", "read", "save_agent"]
 _PREFIX = "agent."
 """How the names of an agent's weights begin in a checkpoint of modnav."""
 
-_STATE = ("callbacks", "experience", "loops", "optimizer_states", "processes", "random")
-"""What a checkpoint holds beside weights if a run can go on from it."""
+_STATE: dict[str, type] = {
+    "callbacks": Mapping,
+    "experience": Mapping,
+    "loops": Mapping,
+    "lr_schedulers": list,
+    "optimizer_states": list,
+    "processes": int,
+    "random": Mapping,
+    "state_dict": Mapping,
+}
+"""What a checkpoint holds if a run can go on from it, and of which kind."""
+
+_LARGEST = 10**15
+"""Above any number of steps that a run can make."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +70,7 @@ class Checkpoint:
         about = self.content.get("modnav")
         if not isinstance(about, Mapping) or not {"architecture", "agent"} <= set(about):
             raise ValueError(f"{self.path} is not a checkpoint of modnav")
-        try:
-            refuse_endless(about)
-        except ValueError as error:
-            raise ValueError(f"{self.path}: {error}") from error
+        self._refuse_endless(about)
         if not is_plain_name(about["architecture"]):
             told = one_line(about["architecture"])
             raise ValueError(f"{self.path}: the architecture is {told}; it must be a plain name")
@@ -88,14 +97,41 @@ class Checkpoint:
             raise ValueError(
                 f"{self.path} holds weights only; a run is resumed from its last.ckpt"
             )
-        missing = set(_STATE) - set(self.content)
-        processes = self.content.get("processes")
-        if missing or not self.content["callbacks"] or not isinstance(processes, int):
-            raise ValueError(
-                f"{self.path} lacks part of a run's state "
-                f"({', '.join(sorted(missing)) or 'processes'}); "
-                "it is damaged, or of another version of modnav"
-            )
+        for key, kind in _STATE.items():
+            part = self.content.get(key)
+            if not isinstance(part, kind) or (kind is Mapping and not part):
+                raise ValueError(
+                    f"{self.path} lacks part of a run's state ({key}); it is damaged, or of "
+                    "another version of modnav"
+                )
+        for key, least, value in self._counters():
+            if not isinstance(value, int) or not least <= value < _LARGEST:
+                plain = isinstance(value, (int, float, str, type(None)))
+                told = one_line(repr(value) if plain else type(value).__name__)
+                raise ValueError(
+                    f"{self.path} is damaged: {one_line(key)} is {told}; it must be a whole "
+                    f"number, {least} or more and below {_LARGEST:,}"
+                )
+
+    def _refuse_endless(self, part: Any) -> None:
+        try:
+            refuse_endless(part)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from error
+
+    def _counters(self) -> Iterator[tuple[str, int, Any]]:
+        """Yield what is counted beside experience, with least values: Lightning's loops count."""
+        yield "updates", 0, self.about.get("updates")
+        for key, least in {"epoch": 0, "global_step": 0, "processes": 1}.items():
+            yield key, least, self.content.get(key)
+        self._refuse_endless(self.content["loops"])
+        todo = list(self.content["loops"].items())
+        while todo:
+            key, value = todo.pop()
+            if isinstance(value, Mapping):
+                todo += value.items()
+            else:
+                yield f"loops: {key}", 0, value
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:

@@ -6,7 +6,17 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from modnav.files import drop_leftovers
+
 __all__ = ["RunFolder"]
+
+_REPLACED = ("config.yaml", "last.ckpt", "last-1.ckpt", "validation.csv", "learning_curve.png")
+"""Files that are replaced whole: a link there is replaced, and its target stays."""
+
+_PLACES = (
+    ("checkpoints", Path.is_dir, "folder"),
+    *((name, Path.is_file, "file") for name in (".lock", "hparams.yaml", *_REPLACED)),
+)
 
 
 class RunFolder:
@@ -51,8 +61,11 @@ class RunFolder:
         return self.path / "member.json"
 
     def holds(self, checkpoint: str | None) -> bool:
-        """Return whether a checkpoint is this run's own."""
-        return checkpoint is not None and self.path.resolve() in Path(checkpoint).resolve().parents
+        """Return whether a checkpoint is this run's own; it may be a link to elsewhere."""
+        if checkpoint is None:
+            return False
+        lies_in = Path(checkpoint).absolute().parent.resolve()
+        return lies_in.is_relative_to(self.path.resolve())
 
     def has_checkpoints(self) -> bool:
         """Return whether there is anything of a training to lose.
@@ -78,18 +91,22 @@ class RunFolder:
                 f"`modnav fit --resume {self.path}`, choose another --name, "
                 "or start anew with --overwrite true"
             )
-        for name, kind in (("checkpoints", Path.is_dir), ("hparams.yaml", Path.is_file)):
-            place = self.path / name
-            if place.is_symlink() or (place.exists() and not kind(place)):
-                raise ValueError(
-                    f"{place} is a link, or of another kind than it must be, so remove it"
-                )
+        self._check_places()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"{self.path} cannot be made: {error.strerror}") from error
         if not os.access(self.path, os.W_OK):
             raise ValueError(f"{self.path} cannot be written; choose another --runs folder")
+
+    def _check_places(self) -> None:
+        """Refuse links in the place of what is written into, folders in the place of files."""
+        for name, kind, what in _PLACES:
+            place = self.path / name
+            if place.is_symlink() and name not in _REPLACED:
+                raise ValueError(f"{place} is a link; it must be a {what} of the run: remove it")
+            if place.exists() and not kind(place):
+                raise ValueError(f"{place} must be a {what}: remove what is there")
 
     def lock(self) -> None:
         """Take the folder until :meth:`unlock`, or until this process ends.
@@ -133,13 +150,9 @@ class RunFolder:
         Args:
             whole: Delete all that a former run left.
         """
-        half = (
-            ".*.ckpt.*",
-            "checkpoints/.*.ckpt.*",
-            ".config.yaml.*",
-            ".validation.csv.*",
-            ".member.json.*",
-        )
+        for name in ("config.yaml", "validation.csv", "learning_curve.png", "member.json"):
+            drop_leftovers(self.path / name)
+        half = (".*.ckpt.*", "checkpoints/.*.ckpt.*")
         for file in [file for x in half for file in self.path.glob(x)]:
             file.unlink(missing_ok=True)
         self.report.unlink(missing_ok=True)  # of a former start

@@ -1,22 +1,17 @@
 """The one pool of processes: a function of a module, called many times, in several processes."""
 
-import importlib
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
-from threading import Thread
+from multiprocessing import get_context
 from types import TracebackType
 from typing import Any, TypeVar
 
-import torch
 from typing_extensions import Self
 
 from modnav.errors import ProcessLostError
-from modnav.machine import threads
+from modnav.machine import begin_worker, threads
 
 __all__ = ["WorkerPool"]
 
@@ -99,24 +94,7 @@ class WorkerPool:
             self._pool = ProcessPoolExecutor(
                 self.workers,
                 mp_context=get_context("spawn"),  # threads and GPUs do not survive a fork
-                initializer=_begin,
+                initializer=begin_worker,
                 initargs=(sorted(self._modules & sys.modules.keys()),),
             )
         return self._pool
-
-
-def _begin(modules: Iterable[str]) -> None:
-    """Make a new process ready for calls."""
-    Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in modules:
-        importlib.import_module(name)
-    torch.set_num_threads(1)
-
-
-def _end_with_parent() -> None:
-    """Wait for the end of the process that started this one: a killed one cannot tell its end."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)  # the main thread may be in the midst of a call

@@ -16,7 +16,8 @@ __all__ = ["CONFIG", "TrainedRun", "find_runs"]
 CONFIG = "config.yaml"
 """Configuration in the folder of a run."""
 
-_NAME = re.compile(r"(?P<episode>\d+)(?P<pre>_pre)?\.ckpt")
+_NAME = re.compile(r"(?P<episode>[0-9]+)(?P<pre>_pre)?\.ckpt")
+_DIGITS = 15
 _SEED = re.compile(r"seed(\d+)")
 
 
@@ -95,9 +96,10 @@ def _checkpoints(path: Path, pre: bool) -> list[Path]:
 
 def _parsed(file: Path) -> re.Match[str]:
     found = _NAME.fullmatch(file.name)
-    if found is None:
+    if found is None or len(found["episode"]) > _DIGITS:
         raise ValueError(
-            f"RUN is {file}; the name of a checkpoint must be its trial, such as 00499.ckpt"
+            f"RUN is {file}; the name of a checkpoint must be its trial, such as 00499.ckpt, of at "
+            f"most {_DIGITS} digits"
         )
     return found
 

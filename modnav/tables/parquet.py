@@ -18,7 +18,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # likewise
 from typing_extensions import Self
 
-from modnav.files import one_line, replacing
+from modnav.files import drop_leftovers, one_line, replacing
 
 from .conform import Recording, check, conform
 from .schema import SCHEMA, VERSION, unit_column
@@ -131,6 +131,8 @@ def write_tables(
     """
     place = Path(folder)
     claim(place, overwrite=overwrite)
+    for table in SCHEMA:
+        drop_leftovers(place / f"{table}.parquet")
     parts = [recordings] if isinstance(recordings, Recording) else recordings
     writers: dict[str, TableWriter] = {}
     with ExitStack() as stack:

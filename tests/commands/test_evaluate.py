@@ -291,6 +291,10 @@ def test_agents_of_no_published_name_have_files_of_their_own(tmp_path, capsys):
         (["nowhere"], "RUN is nowhere; there is no such file or folder"),
         (["empty"], "empty holds no checkpoints, files such as checkpoints/00499.ckpt"),
         (["early"], "early holds checkpoints of phase I only; --pre takes them too"),
+        (
+            ["nines"],
+            "9.ckpt; the name of a checkpoint must be its trial, such as 00499.ckpt, of at",
+        ),
         (["run/last.ckpt"], "RUN is run/last.ckpt; the name of a checkpoint must be its trial, "),
         (["foreign"], "foreign/checkpoints/00499.ckpt"),
         (
@@ -320,6 +324,7 @@ def test_mistakes_are_told_in_one_line(tmp_path, capsys, monkeypatch, words, exp
     ):
         make_run(tmp_path / name, ["00499"], seed_everything=1)
         write(tmp_path / name / "checkpoints" / "00499.ckpt")
+    make_run(tmp_path / "nines", ["9" * 200], seed_everything=1)
     make_run(tmp_path / "nameless", ["00499"])
     make_run(tmp_path / "odd" / "seed1", ["00499"], data={"task": {"speed": 1}})
     make_run(tmp_path / "bad" / "seed1", ["00499"], data={"task": {"process_noise": -1}})

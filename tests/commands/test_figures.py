@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from analysis_runs import make_run
+from job_calls import running
 
 from modnav.analysis.drawing import Panel
 from modnav.analysis.figures import fig2
@@ -132,14 +133,6 @@ def test_an_interrupted_command_keeps_what_is_drawn(few, runs, tmp_path, monkeyp
     assert error.value.code == 130
     assert "1 of 2 panels; the same command goes on" in capsys.readouterr().err
     assert len(json.loads((tmp_path / "figures.json").read_text())["panels"]) == 1
-
-
-def running(process):
-    """Return whether a process has not ended; of one that has, its parent may not know yet."""
-    try:
-        return bool(Path(f"/proc/{process}/cmdline").read_bytes())
-    except OSError:
-        return False
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="it lists no processes")

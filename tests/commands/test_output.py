@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from modnav.cli import main as modnav
+
 LIMIT = 300  # s; a command that waits for ever is the fault, a slow machine is none
 FIT = ["fit", "--config", "small.yaml"]
 LAST = Path("runs/small/seed0/last.ckpt")
@@ -67,11 +69,40 @@ def test_a_closed_terminal_ends_no_training(small):
     assert LAST.exists()
 
 
-@pytest.mark.parametrize("command", [["--help"], ["fit", "--print_config"], ["best", "--help"]])
-def test_other_commands_end_quietly(command, small):
+def unread(*command: str) -> tuple[int, str]:
+    """Run a command whose output nobody ever reads; return its status and what it complained of."""
     reading, writing = os.pipe()
     os.close(reading)
     with start(*command, stdout=writing) as process:
         os.close(writing)
-        assert process.wait(LIMIT) in (141, 0)
-        assert "Traceback" not in process.stderr.read()
+        return process.wait(LIMIT), process.stderr.read()
+
+
+@pytest.mark.parametrize("command", [["--help"], ["best", "--help"], ["best", "nowhere"]])
+def test_other_commands_end_quietly(command):
+    status, told = unread(*command)
+    assert status == (2 if "nowhere" in command else 141)  # a mistake is the greater matter
+    assert told.count("\n") == (1 if "nowhere" in command else 0)
+
+
+def test_what_other_commands_write_is_whole(small):
+    modnav(FIT)
+    table = LAST.with_suffix(".trials.csv")
+    for args in (
+        ["validate", "--ckpt_path", str(LAST)],
+        ["test", "--ckpt_path", str(LAST)],
+        ["predict", "--ckpt_path", str(LAST)],
+        ["evaluate", str(LAST.parent), "--out", "out", "--trials", "2"],
+        ["best", str(LAST.parent), "--out", "out", "--json", "best.json"],
+    ):
+        status, told = unread(*args)
+        assert (status, told) == (141, "")
+    assert len(table.read_text().splitlines()) == 1 + 2 * 5
+    assert "checkpoint" in Path("best.json").read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk at hand")
+def test_an_output_on_a_full_disk_is_told():
+    with Path("/dev/full").open("w") as full, start("--help", stdout=full) as process:
+        assert process.wait(LIMIT) == 2
+        assert "No space left on device" in process.stderr.read()

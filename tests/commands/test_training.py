@@ -1,5 +1,7 @@
 """Threads of a run."""
 
+import re
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 import yaml
 
 from modnav.cli import main
+from modnav.commands.checks import NODES, check_nodes
 from modnav.learning import TD3
 from modnav.runs import read
 
@@ -115,6 +118,50 @@ def test_numbers_that_are_none_are_refused(key, value, small, capsys):
 
 
 @pytest.mark.parametrize(
+    "option",
+    [
+        "phases.one.exploration_std=1e38",
+        "phases.two.learning_rate=1e30",
+        "phases.two.learning_rate=0",
+        "phases.three.action_penalty=1e30",
+        "phases.three.steps_per_update=100000000000000000000",
+        "phases.trials=100000000000000000000",
+        "phases.enough_fraction=-.inf",
+        "phases.learned_fraction=-1e30",
+        "phases.refine_fraction=1e30",
+        "data.steps_per_update=100000000000000000000",
+        "data.learning_starts=100000000000000000000",
+        "data.epoch_trials=100000000000000000000",
+        "data.warmup.jitter=1e30",
+        "data.replay.init_args.batch_size=100000000000000000000",
+        "model.noise_std=1e30",
+        "model.noise_clip=1e30",
+        "model.policy_delay=100000000000000000000",
+        "model.actor.belief.init_args.out_features=1000000000",
+        "model.actor.action.init_args.hidden_features=[1000000000]",
+        "last.every_minutes=1e30",
+        "data.seed=-1",
+    ],
+)
+def test_numbers_beyond_reason_are_refused(option, small, capsys):
+    told = error_of(capsys, "fit", "--config", "small.yaml", f"--{option}")
+    assert told.count("\n") == 1
+    assert re.search(r"must be (in \[|.* and at most )", told), told
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("number", ["1:30.5", "1:30", "[1:30.5]", "[1:30, 2]"])
+def test_numbers_in_base_60_are_none(number, small, capsys):
+    key = "data.validation.gains" if "[" in number else "data.task.gain"
+    told = error_of(capsys, "fit", "--config", "small.yaml", f"--{key}", number)
+    assert key.rpartition(".")[2] in told
+    config = yaml.safe_load(small.read_text())
+    config["phases"]["trials"] = "WRITTEN"
+    small.write_text(yaml.safe_dump(config).replace("WRITTEN", "1:30"))
+    assert "phases.trials" in error_of(capsys, "fit", "--config", "small.yaml")
+
+
+@pytest.mark.parametrize(
     ("option", "expected"),
     [
         (["--data.validation.gains", "[1, .nan]"], "validation.gains is nan"),
@@ -137,6 +184,32 @@ def test_numbers_that_are_none_are_refused(key, value, small, capsys):
 def test_what_a_training_cannot_obey_is_refused_before_it(option, expected, small, capsys):
     assert expected in error_of(capsys, "fit", "--config", "small.yaml", *option)
     assert not Path("runs").exists()
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """An environment in which nobody starts other nodes."""
+    for name in NODES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_training_does_not_wait_for_nodes_that_nobody_starts(small, alone, capsys, monkeypatch):
+    args = ["fit", "--config", "small.yaml", "--trainer.num_nodes"]
+    assert "trainer.num_nodes is 9; it must be 1 unless" in error_of(capsys, *args, "9")
+    assert "trainer.num_nodes is 0; it must be 1 or more" in error_of(capsys, *args, "0")
+    monkeypatch.setenv("MASTER_ADDR", "10.0.0.1")
+    check_nodes(Namespace(num_nodes=9, plugins=None))
+
+
+def test_a_checkpoint_is_evaluated_in_one_process(small, alone, capsys):
+    main(["fit", "--config", "small.yaml"])
+    config = Path("runs/small/seed0/config.yaml")
+    content = yaml.safe_load(config.read_text())
+    content["trainer"] |= {"num_nodes": 9, "devices": 500, "strategy": "ddp"}
+    config.write_text(yaml.safe_dump(content))
+    for command in ("validate", "test", "predict"):
+        main([command, "--ckpt_path", "runs/small/seed0/last.ckpt"])
+    assert len(Path("runs/small/seed0/last.trials.csv").read_text().splitlines()) == 11
 
 
 def test_overlays_come_after_an_agent(small, capsys):

@@ -1,9 +1,13 @@
 import os
+import signal
+import subprocess
 import sys
+import time
 
 import job_calls
 import pytest
 import torch
+from job_calls import running
 
 from modnav.errors import ProcessLostError
 from modnav.machine import threads
@@ -71,3 +75,45 @@ def test_a_process_that_dies_is_told_and_later_calls_get_new_ones(pool):
     with pytest.raises(ProcessLostError, match="a process died; was there enough"):
         list(pool.results(job_calls.end, {0: (3,), 1: (3,)}))
     assert len(list(pool.results(job_calls.wait_for, {0: (None,), 1: (None,)}))) == 2
+
+
+SLOW_TORCH = """
+import os, sys, time
+from pathlib import Path
+
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            Path(f"worker{os.getpid()}").touch()
+            time.sleep(600)
+
+if any("multiprocessing" in word for word in sys.orig_argv):
+    sys.meta_path.insert(0, Slow())
+"""
+PARENT = """
+from modnav.runs import WorkerPool
+list(WorkerPool(2).results(print, {0: (), 1: ()}))
+"""
+
+
+def test_processes_that_are_still_importing_end_with_their_parent(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SLOW_TORCH)
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    words = [sys.executable, "-c", PARENT]
+    parent = subprocess.Popen(words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path})
+    workers = []
+    try:
+        while len(workers) < 2:
+            assert parent.poll() is None
+            time.sleep(0.05)
+            workers = [int(file.name[len("worker") :]) for file in tmp_path.glob("worker*")]
+        assert all(map(running, workers))
+        parent.kill()
+        parent.wait()
+        until = time.monotonic() + 60  # of those 600 s that the import takes
+        while any(map(running, workers)) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not any(map(running, workers))
+    finally:
+        for process in filter(running, [parent.pid, *workers]):
+            os.kill(process, signal.SIGTERM)

@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from modnav.files import replacing
 from modnav.tables import (
     SCHEMA,
     Recording,
@@ -226,3 +227,13 @@ def test_files_that_are_no_tables_are_refused(whole, tmp_path):
         read_table(tmp_path / "nothing.parquet", "steps")
     with pytest.raises(ValueError, match="is a file; a folder is expected"):
         write_tables(path, whole)
+
+
+def test_what_a_killed_command_left_is_swept(whole, tmp_path):
+    under_way = [replacing(tmp_path / f"{table}.parquet") for table in SCHEMA]
+    for each in under_way:
+        each.__enter__()  # and never left, as after SIGKILL
+    mine = tmp_path / ".steps.parquet.notes"
+    mine.touch()
+    files = write_tables(tmp_path, whole)
+    assert set(tmp_path.iterdir()) == {mine, *files}

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 
+import psutil
 import torch
 
 from modnav.networks import Agent, KalmanBelief, build_agent, describe_agent, rebuild_agent
@@ -43,3 +44,11 @@ def refuse(number):
 def end(number):
     """End the process at once."""
     os._exit(number)
+
+
+def running(process):
+    """Return whether a process has not ended; of one that has, its parent may not know yet."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

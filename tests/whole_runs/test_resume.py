@@ -133,13 +133,60 @@ def wrong_count(state):
     state["experience"]["counters"]["trials"] = -5.5
 
 
-@pytest.mark.parametrize("change", [with_nan, set_saves, odd_row, wrong_count])
+def odd_phase(state):
+    state["callbacks"]["TrainingPhases"]["phase"] = 0
+
+
+def no_list(state):
+    state["optimizer_states"] = 5
+
+
+def loop_counts_back(state):
+    state["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"] = -1
+
+
+def loop_counts_words(state):
+    state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["ready"] = "x"
+
+
+def counter(key, value):
+    def change(state):
+        (state["modnav"] if key == "updates" else state)[key] = value
+
+    return change
+
+
+COUNTERS = [
+    counter("epoch", "x"),
+    counter("epoch", -1),
+    counter("epoch", [1]),
+    counter("global_step", float("nan")),
+    counter("global_step", 1e300),
+    counter("processes", 0),
+    counter("updates", 2.5),
+    loop_counts_back,
+    loop_counts_words,
+]
+
+
+@pytest.mark.parametrize("change", COUNTERS)
+def test_states_whose_counters_are_none_are_refused_in_a_line(change, run, capsys):
+    state = content()
+    change(state)
+    torch.save(state, run / "last.ckpt")
+    told = refused(capsys, "fit", "--resume", str(run), "--phases.trials", "100")
+    assert "last.ckpt is damaged" in told
+    assert "it must be a whole number" in told
+    assert f"the state before it: modnav fit --resume {run / 'last-1.ckpt'}" in told
+
+
+@pytest.mark.parametrize("change", [with_nan, set_saves, odd_row, wrong_count, odd_phase, no_list])
 def test_states_that_make_no_sense_are_refused_in_a_line(change, run, capsys):
     state = content()
     change(state)
     torch.save(state, run / "last.ckpt")
     before = files()
-    refused(capsys, "fit", "--resume", str(run), "--phases.trials", "100")
+    assert "object" not in refused(capsys, "fit", "--resume", str(run), "--phases.trials", "100")
     after = files()
     assert {k for k in before if k.endswith(".ckpt") and before[k] != after[k]} == set()
 
@@ -177,6 +224,41 @@ def test_links_in_the_place_of_our_folders_are_refused(small, tmp_path, capsys):
         (RUN / name).symlink_to(target)
     fit("--config", "small.yaml", "--overwrite", "true")
     assert all(target.read_text() == "mine" for target in targets.values())
+
+
+def test_things_in_the_place_of_our_files_are_named(small, tmp_path, capsys):
+    RUN.mkdir(parents=True)
+    (RUN / ".lock").symlink_to(".lock")
+    told = refused(capsys, "fit", "--config", "small.yaml")
+    assert f"{RUN / '.lock'} is a link; it must be a file of the run: remove it" in told
+    (RUN / ".lock").unlink()
+    for name in ("config.yaml", "validation.csv", "last.ckpt", ".lock"):
+        (RUN / name).mkdir()
+        args = ["fit", "--config", "small.yaml", "--overwrite", "true"]
+        assert f"{RUN / name} must be a file: remove what is there" in refused(capsys, *args)
+        (RUN / name).rmdir()
+
+
+def test_a_state_that_is_a_link_is_gone_on_from(run, tmp_path):
+    elsewhere = tmp_path / "elsewhere.ckpt"
+    shutil.move(run / "last.ckpt", elsewhere)
+    (run / "last.ckpt").symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    fit("--resume", str(run), "--phases.trials", "80")
+    assert elsewhere.read_bytes() == before
+    assert (run / "checkpoints/00079.ckpt").exists()
+
+
+def test_links_are_no_hindrance_to_a_look(run, tmp_path, capsys):
+    for name in ("checkpoints", "config.yaml"):
+        shutil.move(run / name, tmp_path / name)
+        (run / name).symlink_to(tmp_path / name)
+    main(["validate", "--ckpt_path", str(run / "checkpoints/00059.ckpt")])
+    (run / "config.yaml").unlink()
+    (tmp_path / "config.yaml").unlink()
+    (run / "config.yaml").symlink_to("nowhere")
+    told = refused(capsys, "validate", "--ckpt_path", str(run / "checkpoints/00059.ckpt"))
+    assert "which lies in no run: no file config.yaml" in told
 
 
 def test_a_folder_made_anew_by_another_is_not_written_to(tmp_path):
