@@ -288,6 +288,7 @@ def quieten() -> None:
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for about in (
+        "LightningCLI's args parameter is intended to run from within Python",  # members of a population
         "You are using the `dataloader_iter` step flavor",  # so that acting waits for learning
         "Found `dataloader_iter` argument in the `training_step`",
         "`isinstance\\(treespec, LeafSpec\\)` is deprecated",

@@ -5,6 +5,7 @@ leaves two things to the population: steps of the environment and updates. So wh
 is what it would do alone, up to rounding, and it can be resumed alone.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from modnav.acting import Collector, Segment, Sweep, join_collectors
 from modnav.errors import DivergedError
-from modnav.networks import Actor, describe_agent
+from modnav.networks import Actor, describe_agent, stack_agents
 from modnav.task import TaskParameters
 
 from .experience import Experience
@@ -27,7 +28,7 @@ from .precision import autocast_of
 from .replay import AbstractReplay, join_replays
 from .stack import JointUpdates, Turn, check_optimizers
 
-__all__ = ["Member", "Population", "check_alike"]
+__all__ = ["Member", "Population", "check_stackable"]
 
 SHARED = ("discount", "tau", "policy_delay", "noise_std", "smoothing")
 """What :class:`TD3` must have the same for all members."""
@@ -94,39 +95,43 @@ class _CollectorOf:
         return self.joined.state_dict(self.member)
 
 
-def check_alike(members: Sequence[Member]) -> None:
-    """Check that trainings can be one population.
+def check_stackable(parts: Sequence[tuple[TD3, Experience, str]]) -> None:
+    """Check that trainings can be one stacked population.
+
+    Args:
+        parts: Module, data module and precision of each that is not like the first but for its
+            seed.
 
     Raises:
-        ValueError: If not; the message names what differs.
+        ValueError: If not; the message says why.
     """
-    first = _shared(members[0])
-    for member in members[1:]:
-        for key, value in _shared(member).items():
+    first = _shared(*parts[0])
+    for part in parts[1:]:
+        for key, value in _shared(*part).items():
             if first[key] != value:
-                raise ValueError(
-                    f"{key} is {first[key]} for one member and {value} for another; in a stacked "
-                    "population it must be the same for all (--population processes has no such rule)"
-                )
-    for k in (0, 1):
-        check_optimizers([m.trainer.optimizers[k] for m in members])
-    if any(True for _ in members[0].learner.agent.buffers()):
+                raise ValueError(f"{key} is {first[key]} for one member and {value} for another")
+    learner, _, precision = parts[0]
+    agents = [copy.deepcopy(learner.agent) for _ in range(2)]
+    stack_agents(agents)
+    if any(True for _ in learner.agent.buffers()):
         raise ValueError("the agent keeps buffers, which have no stacked form")
+    autocast_of(precision, torch.device("cpu"))
+    check_optimizers([x for other, _, _ in parts for x in other.configure_optimizers()])
 
 
-def _shared(member: Member) -> dict[str, Any]:
+def _shared(learner: TD3, experience: Experience, precision: str) -> dict[str, Any]:
     """Return what members must have the same."""
-    learner, experience = member.learner, member.experience
     task = {k: v for k, v in asdict(experience.task).items() if k not in OWN}
+    replay = experience.replay
     return {
-        "model.actor and model.critic": describe_agent(learner.agent),
+        "the agent": describe_agent(learner.agent),
         **{f"model.{key}": getattr(learner, key) for key in SHARED},
         **{f"data.task.{key}": value for key, value in task.items()},
         "data.parallel_trials": experience.parallel_trials,
-        "data.replay": type(experience.replay).__name__,
-        "data.replay.capacity": experience.replay.capacity,
-        "data.replay.batch_size": experience.replay.batch_size,
-        "trainer.precision": member.trainer.precision,
+        "data.replay": type(replay).__name__,
+        "data.replay.capacity": replay.capacity,
+        "data.replay.batch_size": replay.batch_size,
+        "trainer.precision": precision,
     }
 
 
@@ -184,7 +189,7 @@ class Population:
     def _compose(self, members: list[Member]) -> None:
         """Stack those that are left, or all at the start."""
         if self._replay is None:
-            check_alike(members)
+            check_stackable([(m.learner, m.experience, m.trainer.precision) for m in members])
             self._replay = join_replays([m.experience.replay for m in members])
             self._rows = {id(m.seat): k for k, m in enumerate(members)}
         lone = [self._lone_collector(m) for m in members]

@@ -1,7 +1,5 @@
 """``modnav fit --seeds ...``, and ``--resume`` with a folder of runs: train a population."""
 
-import importlib
-import importlib.util
 from collections.abc import Sequence
 
 from modnav.errors import InterruptedRunError, MembersFailedError
@@ -9,10 +7,8 @@ from modnav.errors import InterruptedRunError, MembersFailedError
 from .gathered import Display, gather
 from .members import Outcome, Request, told_seeds
 from .plan import Plan, planned
+from .stacked import train_stacked
 from .together import train_together
-
-STACKED = "modnav.commands.stacked"
-"""Module that trains members stacked along an axis of tensors."""
 
 
 def fit_members(request: Request, imported: Sequence[str]) -> None:
@@ -29,12 +25,13 @@ def fit_members(request: Request, imported: Sequence[str]) -> None:
     """
     plan = planned(request, imported)
     kind = request.kind or ("stacked" if plan.on_gpu else "processes")
-    if kind == "stacked" and importlib.util.find_spec(STACKED) is None:
-        raise ValueError(f"stacked populations need {STACKED}; say --population processes")
+    if kind == "stacked" and (reason := plan.not_stacked()):
+        print(f"members are trained as processes, not stacked: {reason}")
+        kind = "processes"
     _tell(plan)
     again = "go on with: modnav fit --resume " + " ".join(map(str, plan.folders))
     try:
-        outcomes = [*plan.left_alone, *_trained(plan, kind, request.at_once)]
+        outcomes = [*plan.left_alone, *_trained(plan, kind, request.at_once, imported)]
     except InterruptedRunError as error:
         raise InterruptedRunError(f"{error}; {again}") from None
     for folder in plan.folders:
@@ -44,14 +41,13 @@ def fit_members(request: Request, imported: Sequence[str]) -> None:
         raise MembersFailedError(f"{told}; {again}", max(failed))
 
 
-def _trained(plan: Plan, kind: str, cores: int) -> list[Outcome]:
+def _trained(plan: Plan, kind: str, cores: int, imported: Sequence[str]) -> list[Outcome]:
     if not plan.members:
         return []
-    if kind == "stacked":
-        found: list[Outcome] = importlib.import_module(STACKED).fit_stacked(plan.members)
-        return found
     at_once = max(1, cores // plan.threads)
     with Display(plan.members, plan.left_alone) as display:
+        if kind == "stacked":
+            return train_stacked(plan.members, imported, display, plan.threads)
         return train_together(plan.members, at_once, display)
 
 

@@ -19,6 +19,7 @@ from modnav.commands.strangers import check_run_config
 from modnav.commands.training import ModnavCLI, run
 from modnav.errors import DivergedError, PhaseOneFailedError
 from modnav.files import one_line, write_text_atomically
+from modnav.learning import check_stackable
 from modnav.runs import RunFolder, read
 
 from .members import Member, Outcome, Request, names_of, runs_in, seed_of, told_seeds
@@ -56,6 +57,7 @@ class Plan:
         folders: Folders of the runs' folders.
         threads: Threads of a member.
         on_gpu: Whether members are to be trained on a GPU.
+        checked: The parts of a member of each setting.
     """
 
     members: list[Member] = field(default_factory=list)
@@ -63,6 +65,7 @@ class Plan:
     folders: list[Path] = field(default_factory=list)
     threads: int = 1
     on_gpu: bool = False
+    checked: list[_Checked] = field(default_factory=list)
 
     def add(self, cli: _Checked, folder: Path) -> None:
         """Take up what one setting asks for."""
@@ -74,6 +77,16 @@ class Plan:
         where = config.trainer.accelerator
         self.on_gpu |= where in ("gpu", "cuda", "auto") and torch.cuda.is_available()
         self.folders.append(folder)
+        self.checked.append(cli)
+
+    def not_stacked(self) -> str:
+        """Return why the members cannot be stacked; empty if they can."""
+        parts = [(x.model, x.datamodule, str(x.trainer.precision)) for x in self.checked]
+        try:
+            check_stackable(parts)
+        except ValueError as error:
+            return str(error)
+        return ""
 
 
 def planned(request: Request, imported: Sequence[str]) -> Plan:

@@ -1,0 +1,176 @@
+"""Members of a population stacked: trained in one process, their acting and updates at once."""
+
+import operator
+import signal
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from typing_extensions import override
+
+from modnav.callbacks import LastCheckpoint, MemberReport, Summary, Together, callback_of
+from modnav.commands.arguments import with_run
+from modnav.commands.training import ModnavCLI, run, threads_everywhere
+from modnav.errors import USAGE_STATUS, InterruptedRunError, RunEndedError
+from modnav.files import one_line
+from modnav.learning import Member as Training
+from modnav.learning import Population, Seat
+from modnav.runs import RunFolder, read
+
+from .gathered import Display
+from .members import Member, Outcome
+
+BUCKET = 5
+"""On a GPU batches are padded to multiples of so many steps: each length is a graph of its own."""
+
+
+class _MemberCLI(ModnavCLI):
+    """The parts of every run, but for what is shown: that is left to the population."""
+
+    seat: Seat
+
+    @override
+    def before_instantiate_classes(self) -> None:
+        self.config[self.subcommand].trainer.enable_progress_bar = False
+        super().before_instantiate_classes()
+
+    @override
+    def _callbacks(self, config: Any) -> list[Any]:
+        found = [x for x in super()._callbacks(config) if not isinstance(x, Summary)]
+        return [*found, MemberReport(), Together(self.seat)]
+
+
+class JointSaves:
+    """Says when the members of a population save their states: all at one moment.
+
+    Only so do they go on exactly as they would have: what members compute together depends, in
+    the last bits, on each other.
+
+    Attributes:
+        received: The signal that was received, or 0.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._meeting = 0
+        self._seats: list[Seat] = []
+        self._saved_at = time.monotonic()
+
+    def __call__(self, members: Sequence[Training]) -> list[Callable[[], None]] | None:
+        """Return what each member shall do before its next step; None if nothing."""
+        lasts = [callback_of(m.trainer, LastCheckpoint) for m in members]
+        seats = [m.seat for m in members]
+        if not self._seats:
+            self._seats = seats
+            self._meeting = max(last.meeting for last in lasts)
+        late = time.monotonic() - self._saved_at > 60 * min(x.every_minutes for x in lasts)
+        begun = any(m.experience.counters.total_env_steps for m in members)
+        if not (self.received or late or seats != self._seats) or not begun:
+            return None
+        self._seats, self._saved_at = seats, time.monotonic()
+        self._meeting += 1
+        return [
+            partial(last.save_together, m.trainer, self._meeting, self.received)
+            for last, m in zip(lasts, members, strict=True)
+        ]
+
+    def remember(self, number: int, frame: FrameType | None) -> None:
+        """Take a signal; a second Ctrl-C ends all at once."""
+        if self.received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = number
+
+
+def train_stacked(
+    members: Sequence[Member], imported: Sequence[str], display: Display, threads: int
+) -> list[Outcome]:
+    """Train members at once, and return how each ended.
+
+    Args:
+        members: The members.
+        imported: Modules that the user named by ``--import``.
+        display: Where it is shown how they stand.
+        threads: Threads of the processor.
+
+    Raises:
+        InterruptedRunError: If this process was told to stop; the members have saved their states.
+    """
+    saves, told = JointSaves(), dict[Member, Outcome]()
+    states = common_states([m.folder for m in members])
+    runs = [partial(_train, _arguments(m, states, imported)) for m in members]
+
+    def watch(under_way: Sequence[Training]) -> None:
+        for member, seat in zip(members, population.seats, strict=True):
+            if seat.ended and member not in told:
+                told[member] = _outcome(member, seat.error)
+                display.ended(told[member])
+        display.show([m for m in members if m not in told], list(told.values()))
+
+    bucket = BUCKET if torch.cuda.is_available() else 1
+    population = Population(runs, saves, watch, bucket=bucket)
+    former = {s: signal.signal(s, saves.remember) for s in LastCheckpoint.signals}
+    try:
+        with threads_everywhere(threads):
+            errors = population.run()
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    if saves.received:
+        raise InterruptedRunError(f"stopped by {signal.Signals(saves.received).name}")
+    return [_outcome(member, error) for member, error in zip(members, errors, strict=True)]
+
+
+def _arguments(member: Member, states: dict[Path, Path], imported: Sequence[str]) -> list[str]:
+    """Return the arguments of a member in this process, which has imported what is asked for."""
+    args = list(member.args)
+    while "--import" in args:
+        k = args.index("--import")
+        del args[k : k + 2]
+    if "--resume" in args and member.folder in states:
+        args[args.index("--resume") + 1] = str(states[member.folder])
+    return with_run(args, imported)
+
+
+def _train(args: list[str], seat: Seat) -> None:
+    run(args, type("_MemberCLI", (_MemberCLI,), {"seat": seat}))
+
+
+def _outcome(member: Member, error: BaseException | None) -> Outcome:
+    if error is None:
+        return Outcome(member, 0)
+    if isinstance(error, RunEndedError):
+        return Outcome(member, error.exit_status, one_line(str(error)))
+    status = USAGE_STATUS if isinstance(error, (ValueError, OSError)) else 1
+    return Outcome(member, status, one_line(str(error) or type(error).__name__))
+
+
+def common_states(folders: Sequence[Path]) -> dict[Path, Path]:
+    """Return the states from which runs go on as they went on together.
+
+    A run killed while states were saved left some members with a new state and some without; the
+    state before it is kept for that.
+
+    Args:
+        folders: Folders of the runs of a population that are not finished.
+
+    Returns:
+        The state of each that has one.
+    """
+    found = {folder: RunFolder(folder).last for folder in folders}
+    found = {folder: state for folder, state in found.items() if state.is_file()}
+    meetings = {folder: _meeting(state) for folder, state in found.items()}
+    for folder, meeting in meetings.items():
+        former = RunFolder(folder).former
+        common = min(meetings.values())
+        if meeting > common and former.is_file() and _meeting(former) == common:
+            found[folder] = former
+    return found
+
+
+def _meeting(state: Path) -> int:
+    held = read(state).content.get("callbacks", {}).get(LastCheckpoint().state_key, {})
+    return operator.index(held.get("meeting", 0))
