@@ -14,7 +14,8 @@ from same_weights import same
 
 from modnav.cli import main
 from modnav.commands.population.gathered import standing
-from modnav.commands.population.members import Member, Outcome, names_of, requested, told_seeds
+from modnav.commands.population.members import Member, Outcome, names_of, told_seeds
+from modnav.commands.population.options import requested
 from modnav.commands.population.plan import planned
 from modnav.runs import RunFolder, read
 
@@ -285,7 +286,12 @@ def test_a_folder_that_another_process_trains_in_is_refused(small, capsys):
     taken = RunFolder(RUNS / "seed1")
     taken.claim(overwrite=False, resume=False)
     taken.lock()
-    assert "is being trained by another process" in error_of(capsys, *FIT, "--seeds", "0-1")
+    kept = RUNS / "seed0/best.ckpt"
+    kept.parent.mkdir()
+    kept.touch()
+    anew = [*FIT, "--seeds", "0-1", "--overwrite", "true"]
+    assert "is being trained by another process" in error_of(capsys, *anew)
+    assert kept.exists()
     taken.unlock()
 
 
