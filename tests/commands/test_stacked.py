@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from populations import FIT, RUNS, start, wait_until, weights
-from same_weights import same_runs
+from same_weights import same_learning
 
 from modnav.cli import main
 from modnav.commands.population.stacked import common_states
@@ -86,8 +86,15 @@ def test_an_agent_of_single_steps_is_stacked_too(small):
     close_runs(Path("runs/alone/seed1"), Path("runs/ekf/seed1"))
 
 
-def test_a_member_goes_on_alone(small):
+def test_a_member_goes_on_alone_from_a_file_that_holds_nothing_of_the_others(small):
     main(STACKED)
+    content = read(RUNS / "seed1/last.ckpt").content
+    held = [*content["state_dict"].values()]
+    held += [
+        x for o in content["optimizer_states"] for s in o["state"].values() for x in s.values()
+    ]
+    assert all(x.untyped_storage().nbytes() == x.nbytes for x in held)
+    assert len({x.untyped_storage().data_ptr() for x in held}) == len(held)
     shutil.copytree(RUNS / "seed1", "copy")
     main(["fit", "--resume", "copy", "--phases.trials", "80"])
     main(["fit", "--resume", "runs/small", "--population", "stacked", "--phases.trials", "80"])
@@ -129,7 +136,7 @@ def test_a_population_that_was_stopped_goes_on_bit_by_bit(small):
     assert "go on with: modnav fit --resume runs/small" in out
     main(["fit", "--resume", "runs/small", "--population", "stacked"])
     for seed in range(3):
-        assert same_runs(RUNS / f"seed{seed}", f"runs/whole/seed{seed}")
+        assert same_learning(RUNS / f"seed{seed}", f"runs/whole/seed{seed}")
 
 
 def test_states_of_one_moment_are_taken(small):
