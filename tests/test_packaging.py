@@ -138,6 +138,7 @@ WITH_LIGHTNING = {
     "modnav.learning.experience",
     "modnav.learning.population",
     "modnav.commands.keeping",
+    "modnav.commands.population.stacked",
     "modnav.commands.training",
 }
 

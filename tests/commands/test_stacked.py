@@ -180,3 +180,24 @@ def test_what_cannot_be_stacked_is_trained_as_processes(small, capsys, options, 
     assert "trained as processes, not stacked: " in out
     assert reason in out
     assert "finished" in out
+
+
+def test_a_lone_run_may_be_a_population_of_one(small):
+    plain = [*FIT, "--phases.trials", "100"]
+    main([*plain, "--name", "alone"])
+    main([*plain, "--population", "stacked"])
+    close_runs(Path("runs/alone/seed0"), RUNS / "seed0")
+    broken = start(*plain, "--population", "stacked", "--name", "broken")
+    wait_until(lambda: Path("runs/broken/seed0/validation.csv").exists(), broken)
+    broken.send_signal(signal.SIGTERM)
+    out = broken.communicate()[0]
+    assert broken.returncode == 130, out
+    main(["fit", "--resume", "runs/broken/seed0"])
+    assert same_learning(RUNS / "seed0", "runs/broken/seed0")
+
+
+def test_a_lone_run_that_cannot_be_one_says_so(small, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([*FIT, "--population", "stacked", "--model.optimizer", "torch.optim.SGD"])
+    assert end.value.code == 2
+    assert "--population is stacked, but optimizers that are stacked" in capsys.readouterr().err

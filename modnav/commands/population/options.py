@@ -34,8 +34,9 @@ def requested(args: Sequence[str]) -> Request | None:
     given = {flag: _take(rest, flag) for flag in ("--seeds", "--sweep", "--cores", "--population")}
     folders = [Path(x) for x in _take(list(rest), "--resume", several=True)]
     resumed = tuple(folders) if any(map(runs_in, folders)) or len(folders) > 1 else ()
-    if not any(given.values()) and not resumed:
-        return None
+    many = given["--seeds"] or given["--sweep"] or given["--cores"] or resumed
+    if not many:
+        return None  # --population may say how a lone run is trained
     _check_whole(given, rest, resumed)
     if resumed:
         _take(rest, "--resume", several=True)

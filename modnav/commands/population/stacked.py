@@ -3,7 +3,8 @@
 import operator
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+from pytorch_lightning import Trainer
 from typing_extensions import override
 
 from modnav.callbacks import LastCheckpoint, MemberReport, Summary, Together, callback_of
@@ -39,6 +41,10 @@ class _MemberCLI(ModnavCLI):
     def before_instantiate_classes(self) -> None:
         self.config[self.subcommand].trainer.enable_progress_bar = False
         super().before_instantiate_classes()
+
+    @override
+    def _is_stacked(self, kind: str | None) -> bool:
+        return False  # it is a member already
 
     @override
     def _callbacks(self, config: Any) -> list[Any]:
@@ -81,7 +87,20 @@ class JointSaves:
             for last, m in zip(lasts, members, strict=True)
         ]
 
-    def remember(self, number: int, frame: FrameType | None) -> None:
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take signals while the context lasts."""
+        former = {}
+        with suppress(ValueError):  # not the main thread: signals are somebody else's
+            for number in LastCheckpoint.signals:
+                former[number] = signal.signal(number, self._remember)
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
         """Take a signal; a second Ctrl-C ends all at once."""
         if self.received and number == signal.SIGINT:
             raise KeyboardInterrupt
@@ -111,18 +130,38 @@ def train_stacked(plan: Plan, imported: Sequence[str], display: Display) -> list
                 display.ended(told[member])
         display.show([m for m in members if m not in told], list(told.values()))
 
-    bucket = BUCKET if torch.cuda.is_available() else 1
-    population = Population(runs, saves, watch, bucket=bucket)
-    former = {s: signal.signal(s, saves.remember) for s in LastCheckpoint.signals}
-    try:
-        with threads_everywhere(plan.threads):
-            errors = population.run()
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+    population = Population(runs, saves, watch, bucket=_bucket())
+    with saves.listening(), threads_everywhere(plan.threads):
+        errors = population.run()
     if saves.received:
         raise InterruptedRunError(f"stopped by {signal.Signals(saves.received).name}")
     return [_outcome(member, error) for member, error in zip(members, errors, strict=True)]
+
+
+def fit_alone(trainer: Trainer, fit: Callable[[], None]) -> None:
+    """Train a lone run as a population of one.
+
+    Args:
+        trainer: Its trainer.
+        fit: Runs it.
+
+    Raises:
+        Exception: What the run raises.
+    """
+
+    def train(seat: Seat) -> None:
+        trainer.callbacks.append(Together(seat))  # type: ignore[attr-defined]  # set by a connector
+        fit()
+
+    saves = JointSaves()
+    with saves.listening():
+        (error,) = Population([train], saves, bucket=_bucket()).run()
+    if error is not None:
+        raise error
+
+
+def _bucket() -> int:
+    return BUCKET if torch.cuda.is_available() else 1
 
 
 def _arguments(member: Member, states: dict[Path, Path], imported: Sequence[str]) -> list[str]:
