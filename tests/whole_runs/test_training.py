@@ -201,7 +201,7 @@ def test_scripted_trials_are_mixed_in(small: Path):
             "{trials: 50, share: 0.5}",
             "--phases.learned_fraction",
             "1",
-            "--phases.trials",
+            "--phases.give_up",
             "20",
             "--data.epoch_trials",
             "10",
@@ -332,9 +332,8 @@ def test_a_run_stopped_before_its_first_checkpoint_starts_from_its_beginning(sma
     whole = weights(run)
     for file in run.rglob("*.ckpt"):
         file.unlink()
-    left = [
-        run / name for name in (".last.ckpt.half", ".config.yaml.half", ".validation.csv.half")
-    ]
+    halves = (".last.ckpt.half", ".config.yaml.half.yaml", ".validation.csv.half.csv")
+    left = [run / name for name in halves]
     for file in left:
         file.write_bytes(b"left by a killed run")
     main(["fit", "--resume", str(run)])
@@ -582,7 +581,7 @@ def test_every_epoch_is_kept_even_without_updates(small: Path):
             small,
             "--phases.learned_fraction",
             "1",
-            "--phases.trials",
+            "--phases.give_up",
             "60",
             "--data.learning_starts",
             "40",
