@@ -328,6 +328,7 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for about in (
         "LightningCLI's args parameter is intended to run from within Python",  # members of a population
+        "RNN module weights are not part of single contiguous chunk",  # those of members are views
         "You are using the `dataloader_iter` step flavor",  # so that acting waits for learning
         "Found `dataloader_iter` argument in the `training_step`",
         "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
