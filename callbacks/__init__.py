@@ -1,23 +1,10 @@
 """Callbacks: training phases, checkpoints, and what is shown of a run."""
 
-from .checkpoints import TrialCheckpoint
-from .last import LastCheckpoint
-from .monitor import Monitor
-from .parts import callback_of
-from .phases import TrainingPhases
-from .progress import Summary, TrialProgress
-from .report import MEMBER, MemberReport
-from .together import Together
-
-__all__ = [
-    "MEMBER",
-    "LastCheckpoint",
-    "MemberReport",
-    "Monitor",
-    "Summary",
-    "Together",
-    "TrainingPhases",
-    "TrialCheckpoint",
-    "TrialProgress",
-    "callback_of",
-]
+from .checkpoints import *
+from .last import *
+from .monitor import *
+from .parts import *
+from .phases import *
+from .progress import *
+from .report import *
+from .together import *

@@ -11,6 +11,8 @@ from typing_extensions import override
 from .parts import experience_of
 from .phases import phases_of
 
+__all__ = ["TrialCheckpoint"]
+
 
 class TrialCheckpoint(ModelCheckpoint):
     """Keep the weights after every epoch, and know the best.

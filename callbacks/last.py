@@ -25,6 +25,9 @@ from .checkpoints import TrialCheckpoint
 from .parts import callback_of, experience_of, learner_of
 from .random_state import random_state, set_random_state
 
+__all__ = ["LastCheckpoint"]
+
+
 _OF_RANK = re.compile(r"(?:last|best)\.(\d+)\.rank\d+\.ckpt")
 """Names of files that hold what is a process's own."""
 

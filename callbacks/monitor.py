@@ -18,6 +18,9 @@ from .figures import learning_curve, save_figure, trajectories
 from .parts import experience_of, learner_of
 from .phases import phases_of
 
+__all__ = ["Monitor"]
+
+
 _SHOWN = {"total_trials", "trials", "task", "validation", "reward_fraction", "reward_rate"}
 """Columns of a validation that are shown when a run ends."""
 

@@ -7,6 +7,9 @@ from pytorch_lightning.callbacks import Callback
 
 from modnav.learning import TD3, Experience
 
+__all__ = ["callback_of"]
+
+
 CallbackT = TypeVar("CallbackT", bound=Callback)
 
 

@@ -11,6 +11,8 @@ from modnav.learning import Block, End, Experience, Phase, Schedule, Standing, S
 
 from .parts import callback_of, experience_of, learner_of
 
+__all__ = ["TrainingPhases"]
+
 
 class TrainingPhases(Callback):
     """Lead the training through its phases and end it.

@@ -22,6 +22,8 @@ from .monitor import Monitor
 from .parts import callback_of, experience_of, learner_of
 from .phases import phases_of
 
+__all__ = ["Summary", "TrialProgress"]
+
 
 class TrialProgress(ProgressBar):
     """Show phase, trials, rewarded fraction, reward rate and time left.

@@ -17,6 +17,9 @@ from modnav.runs import RunFolder
 from .parts import experience_of, learner_of
 from .phases import phases_of
 
+__all__ = ["MEMBER", "MemberReport"]
+
+
 MEMBER = "MODNAV_MEMBER"
 """Environment variable that is set where a run is a member of a population."""
 

@@ -9,6 +9,8 @@ from modnav.learning import Member, Seat
 from .last import LastCheckpoint
 from .parts import callback_of, experience_of, learner_of
 
+__all__ = ["Together"]
+
 
 class Together(Callback):
     """Leave the run's steps and updates to a population, and its saves to what that says.

@@ -89,7 +89,7 @@ def _imports(args: list[str]) -> list[str]:
 
 def _train(args: list[str], imported: Sequence[str], from_process: bool) -> None:
     from modnav.commands.arguments import with_config_paths, with_negative_numbers, with_run
-    from modnav.commands.population.members import requested
+    from modnav.commands.population.options import requested
     from modnav.commands.population.together import end_with_parent
     from modnav.commands.training import run
 

@@ -67,7 +67,7 @@ MAY_IMPORT = {
         "errors",
         "machine",
     },
-    "modnav.commands.population": {"callbacks", "runs", "files", "errors", "machine"},
+    "modnav.commands.population": {"callbacks", "learning", "runs", "files", "errors", "machine"},
     "modnav.commands": {
         "commands.population",
         "bench",
@@ -136,7 +136,9 @@ WITH_LIGHTNING = {
     "modnav.bench.updates",
     "modnav.learning.learner",
     "modnav.learning.experience",
+    "modnav.learning.population",
     "modnav.commands.keeping",
+    "modnav.commands.population.stacked",
     "modnav.commands.training",
 }
 

@@ -274,6 +274,8 @@ def join_collectors(members: Sequence[Collector]) -> Collector:
         members: Collectors of one member each, of as many trials and the same streams.
     """
     first = members[0]
+    if len(members) == 1:
+        return first
     others = [(m.task, m.generators) for m in members[1:]]
     joined = Collector(
         first.task, set(first.streams), first.parallel_trials, first.generators, others

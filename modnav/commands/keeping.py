@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import SaveConfigCallback
 from pytorch_lightning.plugins.io import TorchCheckpointIO
@@ -39,6 +40,24 @@ class KeptConfig(SaveConfigCallback):
         return str(self.parser.dump(self.lasting(), skip_none=False))
 
 
+def _apart(content: Any, seen: set[int]) -> Any:
+    """Return a checkpoint whose tensors hold nothing but themselves, each its own numbers.
+
+    Those of a member of a population are views of what all members share: a file would hold it
+    all, and tensors that were one number would be one again when they are read.
+    """
+    if isinstance(content, torch.Tensor):
+        storage = content.untyped_storage()
+        alone = storage.nbytes() <= content.nbytes and storage.data_ptr() not in seen
+        seen.add(storage.data_ptr())
+        return content if alone or not content.nbytes else content.clone()
+    if type(content) is dict:
+        return {key: _apart(x, seen) for key, x in content.items()}
+    if type(content) in (list, tuple):
+        return type(content)(_apart(x, seen) for x in content)
+    return content
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Write a checkpoint beside its place and move it there when it is whole.
 
@@ -49,7 +68,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
     ) -> None:
-        write_atomically(checkpoint, Path(path))
+        write_atomically(_apart(checkpoint, set()), Path(path))
 
     @override
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:

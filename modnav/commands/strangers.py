@@ -22,6 +22,7 @@ _OPTIONS = {
     "folder",
     "overwrite",
     "prefer_bf16",
+    "population",
     "threads",
     "ckpt_path",
     "weights_only",

@@ -7,8 +7,9 @@ import warnings
 from argparse import ArgumentError
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
@@ -31,7 +32,14 @@ from modnav.callbacks import (
 )
 from modnav.errors import ProcessLostError, RunEndedError
 from modnav.files import one_line, plain_numbers, replacing
-from modnav.learning import SINGLE, TD3, Experience, check_precision, fast_precision
+from modnav.learning import (
+    SINGLE,
+    TD3,
+    Experience,
+    check_precision,
+    check_stackable,
+    fast_precision,
+)
 from modnav.machine import threads
 from modnav.runs import RunFolder, read
 from modnav.task import bounds
@@ -74,6 +82,13 @@ class ModnavCLI(LightningCLI):
             type=int | str | None,  # str: `auto` of former runs, which is told what to be instead
             default=None,
             help="Threads of the processor for `fit`; OMP_NUM_THREADS or else 1 by default.",
+        )
+        parser.add_argument(
+            "--population",
+            type=Literal["stacked", "processes"] | None,
+            default=None,
+            help="How members of a population are trained, see --seeds. A lone run is a stacked "
+            "population of one by default on a GPU, where its updates are CUDA graphs.",
         )
         parser.add_lightning_class_args(TrainingPhases, "phases")
         parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
@@ -172,7 +187,12 @@ class ModnavCLI(LightningCLI):
         config = self.config_init[subcommand]
         try:
             with threads_everywhere(config.threads) if subcommand == "fit" else nullcontext():
-                super()._run_subcommand(subcommand)
+                if subcommand == "fit" and self._is_stacked(config.population):
+                    from .population.stacked import fit_alone  # it builds on this module
+
+                    fit_alone(self.trainer, partial(super()._run_subcommand, subcommand))
+                else:
+                    super()._run_subcommand(subcommand)
         except Exception as error:  # parts of another kind than they should be raise many
             checkpoint = str(config.ckpt_path)
             restoring = self.trainer._checkpoint_connector._loaded_checkpoint
@@ -183,6 +203,25 @@ class ModnavCLI(LightningCLI):
             raise ValueError(f"{checkpoint} does not fit this run: {reason}") from error
         finally:
             self.run_folder.unlock()
+
+    def _is_stacked(self, kind: str | None) -> bool:
+        """Return whether a lone run is trained as a stacked population of one.
+
+        Raises:
+            ValueError: If it is asked for and cannot be; the message says why.
+        """
+        on_gpu = self.trainer.strategy.root_device.type == "cuda"
+        if kind == "processes" or (kind is None and not on_gpu):
+            return False
+        try:
+            if self.trainer.world_size > 1:
+                raise ValueError("several processes train it")
+            check_stackable([(self.model, self.datamodule, str(self.trainer.precision))])
+        except ValueError as error:
+            if kind:
+                raise ValueError(f"--population is stacked, but {error}") from error
+            return False
+        return True
 
     def _folder(self, config: Any) -> RunFolder:
         if config.folder:
@@ -289,6 +328,7 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for about in (
         "LightningCLI's args parameter is intended to run from within Python",  # members of a population
+        "RNN module weights are not part of single contiguous chunk",  # those of members are views
         "You are using the `dataloader_iter` step flavor",  # so that acting waits for learning
         "Found `dataloader_iter` argument in the `training_step`",
         "`isinstance\\(treespec, LeafSpec\\)` is deprecated",

@@ -300,6 +300,7 @@ class Population:
         for m, is_finite in zip(self._members, finite, strict=True):
             if not is_finite:
                 m.seat.refusal = DivergedError(m.learner.diverged("a loss was not finite"))
+                m.seat.go_on()
 
 
 def _asks(member: Member, word: str) -> bool:

@@ -165,7 +165,7 @@ def test_processes_end_with_the_command_however_that_ends(number, tmp_path):
 def test_mistakes_are_one_line(runs, tmp_path, capsys):
     out = ("--out", tmp_path / "out")
     assert "--figure" in said(capsys, runs, *out, "--figure", "9")
-    assert "--trials is 0; it must be 1 or more" in said(capsys, runs, *out, "--trials", 0)
+    assert "--trials is 0; it must be in [1, 1,000,000]" in said(capsys, runs, *out, "--trials", 0)
     assert "--out" in said(capsys, runs)
     assert "it must be a folder of runs" in said(capsys, tmp_path / "nothing", *out)
     monkey = said(capsys, runs, *out, "--monkey", tmp_path / "nothing")

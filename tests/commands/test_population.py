@@ -3,49 +3,27 @@
 import shutil
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
 import yaml
+from populations import FIT, LIMIT, RUNS, start, wait_until, weights
 from same_weights import same
 
 from modnav.cli import main
 from modnav.commands.population.gathered import standing
-from modnav.commands.population.members import Member, Outcome, names_of, requested, told_seeds
+from modnav.commands.population.members import Member, Outcome, names_of, told_seeds
+from modnav.commands.population.options import requested
 from modnav.commands.population.plan import planned
 from modnav.runs import RunFolder, read
-
-FIT = ["fit", "--config", "small.yaml"]
-RUNS = Path("runs/small")
-LIMIT = 300  # s; a member that never ends is the fault, a slow machine is none
-
-
-def weights(folder: Path):
-    return read(folder / "last.ckpt").content["state_dict"]
 
 
 def status_of(*args: str) -> int:
     with pytest.raises(SystemExit) as end:
         main(list(args))
     return int(end.value.code)
-
-
-def start(*args: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "modnav", *args]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def wait_until(condition: Callable[[], object], process: subprocess.Popen) -> None:
-    until = time.monotonic() + LIMIT
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def members_of(parent: subprocess.Popen) -> dict[int, psutil.Process]:
@@ -234,28 +212,6 @@ def test_mistakes_are_told_in_a_line_before_anything_is_made(options, expected, 
     assert not Path("runs").exists()
 
 
-def test_stacked_members_are_refused_until_they_can_be(small, capsys, monkeypatch):
-    monkeypatch.setattr("modnav.commands.population.command.STACKED", "modnav.commands.nowhere")
-    told = error_of(capsys, *FIT, "--seeds", "0", "--population", "stacked")
-    assert "stacked populations need modnav.commands.nowhere; say --population processes" in told
-
-
-def test_stacked_members_are_handed_over_as_they_are(small, capsys, monkeypatch):
-    """A stand-in for what trains them: it may leave out a member, and tell why."""
-    Path("users_stacked.py").write_text(
-        "from modnav.commands.population.members import Outcome\n"
-        "def fit_stacked(members):\n"
-        "    return [Outcome(m, 4 * m.seed, 'a loss became nan' * m.seed) for m in members]\n"
-    )
-    monkeypatch.syspath_prepend(Path.cwd())
-    monkeypatch.setattr("modnav.commands.population.command.STACKED", "users_stacked")
-    assert status_of(*FIT, "--seeds", "0-1", "--population", "stacked") == 4
-    out, err = capsys.readouterr()
-    assert "failed (4): a loss became nan" in out
-    assert "1 of 2 members failed" in err
-    sys.modules.pop("users_stacked")
-
-
 def test_plain_runs_know_nothing_of_populations(small):
     assert requested(FIT) is None
     assert requested(["validate", "--seeds", "0"]) is None
@@ -330,7 +286,12 @@ def test_a_folder_that_another_process_trains_in_is_refused(small, capsys):
     taken = RunFolder(RUNS / "seed1")
     taken.claim(overwrite=False, resume=False)
     taken.lock()
-    assert "is being trained by another process" in error_of(capsys, *FIT, "--seeds", "0-1")
+    kept = RUNS / "seed0/best.ckpt"
+    kept.parent.mkdir()
+    kept.touch()
+    anew = [*FIT, "--seeds", "0-1", "--overwrite", "true"]
+    assert "is being trained by another process" in error_of(capsys, *anew)
+    assert kept.exists()
     taken.unlock()
 
 

@@ -172,7 +172,7 @@ def test_nothing_is_overwritten_unless_asked(run, tmp_path, capsys):
         (["--gain", "much"], "modnav record: argument --gain: invalid float value: 'much'"),
         (["--task", "walk"], "modnav record: argument --task: invalid choice: 'walk'"),
         (["--peak-linear-cm-s", "9"], "--peak-linear-cm-s needs --task perturbation"),
-        (["--trials", "0"], "trials is 0; it must be 1 or more"),
+        (["--trials", "0"], "trials is 0; it must be in [1, 10,000,000]"),
         (["--filter-process-noise", "0.1"], "the agent has no Kalman filter"),
         (["--targets", "nowhere.csv"], "nowhere.csv cannot be read"),
         (["--targets", "table.xls"], "table.xls is not a .csv or .parquet file"),

@@ -28,6 +28,7 @@ from modnav.networks import (
     check_sequence,
     describe,
     map_memory,
+    stack_sequences,
 )
 from modnav.runs import load_agent, save_agent
 
@@ -350,7 +351,13 @@ def test_documented_modules_keep_to_it(page, tmp_path, monkeypatch):
     assert [kind.__name__ for kind in kinds] == shown
     assert len(shown) >= 1
     for kind in kinds:
+        if kind.__name__.startswith("Stacked"):
+            continue
         check_agent(agent_of(kind(6, 8)), 35)
+        if hasattr(kind, "stack"):
+            members, x = [kind(6, 8) for _ in range(3)], torch.randn(5, 12, 6)
+            alone = [m(x[:, 4 * k : 4 * k + 4])[0] for k, m in enumerate(members)]
+            torch.testing.assert_close(stack_sequences(members)(x)[0], torch.cat(alone, dim=1))
 
 
 def test_two_parts_that_share_a_module_return_with_the_same_weights(tmp_path):

@@ -76,6 +76,52 @@ class Run:
         return pd.read_csv(self.folder / "validation.csv").drop(columns="seconds")
 
 
+class StackedRuns(Run):
+    """Three stacked members of a population in a process of their own."""
+
+    def start(self) -> "subprocess.Popen[str]":
+        """Start or resume them."""
+        kind = ["--population", "stacked"]
+        if self.saved_at():
+            what = ["--resume", str(self.folder), *kind]
+        else:
+            what = ["--config", str(CONFIG), "--seeds", "0-2", *kind, "--overwrite", "true"]
+            what += ["--runs", str(self.folder.parent), "--name", self.folder.name]
+            what += ["--phases.trials", str(self.trials)]
+            what += ["--last.every_minutes", str(SAVES_EVERY)]
+        return subprocess.Popen(
+            [sys.executable, "-m", "modnav", "fit", *what],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def members(self) -> list[Run]:
+        """Return the runs of its members."""
+        return [Run(self.folder / f"seed{k}", self.trials) for k in range(3)]
+
+    def writing(self) -> bool:
+        """Return whether a checkpoint of a member is half written."""
+        return any(member.writing() for member in self.members())
+
+    def saved_at(self) -> float:
+        """Return when all members had a state, and the last of these was written."""
+        times = [member.saved_at() for member in self.members()]
+        return max(times) if all(times) else 0.0
+
+    def state(self) -> dict[str, Any]:
+        """Return what the members learned: global generators are shared, and loops are parted."""
+        states = {member.folder.name: member.state() for member in self.members()}
+        for state in states.values():
+            del state["random"], state["loops"]
+        return states
+
+    def table(self) -> pd.DataFrame:
+        """Return the validations of all."""
+        return pd.concat([member.table() for member in self.members()])
+
+
 def kill_at_random(run: Run, chance: random.Random, until: float, *, writing: bool) -> str:
     """Start the run and kill it; return when that was, or ``ended`` if it ended before.
 
@@ -120,7 +166,7 @@ def differences(a: Any, b: Any, name: str = "state") -> list[str]:
     return [] if type(a) is type(b) and a == b else [name]
 
 
-def main(kills: int, seed: int, trials: int, until: float) -> bool:
+def main(kills: int, seed: int, trials: int, until: float, kind: type[Run] = Run) -> bool:
     """Kill a run ``kills`` times; return whether it was, and ended as one left alone.
 
     Args:
@@ -128,15 +174,16 @@ def main(kills: int, seed: int, trials: int, until: float) -> bool:
         seed: Seed of the moments.
         trials: Trials of the run.
         until: Longest time to a kill, s.
+        kind: What is killed.
     """
     chance, counts = random.Random(seed), Counter[str]()
     with tempfile.TemporaryDirectory() as folder:
-        alone = Run(Path(folder) / "alone", trials)
+        alone = kind(Path(folder) / "alone", trials)
         process = alone.start()
         _, err = process.communicate()
         if process.returncode:
             raise RuntimeError(f"the run left alone failed: {err}")
-        run = Run(Path(folder) / "killed", trials)
+        run = kind(Path(folder) / "killed", trials)
         for k in range(kills):
             when = kill_at_random(run, chance, until, writing=k % 2 == 1)
             print(f"{k + 1}: {when}", flush=True)
@@ -160,5 +207,8 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trials", type=int, default=4000)
     parser.add_argument("--until", type=float, default=3.0, help="Longest time to a kill, s.")
+    parser.add_argument("--stacked", action="store_true", help="Kill a stacked population.")
     given = parser.parse_args()
-    sys.exit(0 if main(given.kills, given.seed, given.trials, given.until) else 1)
+    kind = StackedRuns if given.stacked else Run
+    done = main(given.kills, given.seed, given.trials, given.until, kind)
+    sys.exit(0 if done else 1)

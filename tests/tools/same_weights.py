@@ -24,6 +24,19 @@ def same_runs(one: Path | str, other: Path | str) -> bool:
     return _alike(*states)
 
 
+def same_learning(one: Path | str, other: Path | str) -> bool:
+    """Return whether two members of populations learned the same, bit by bit.
+
+    Not compared are global generators, which members share and networks of modnav do not use, and
+    Lightning's loops, which count a step that a save parted as two.
+    """
+    states = [dict(read(Path(run) / "last.ckpt").content) for run in (one, other)]
+    for state in states:
+        for key in ("callbacks", "random", "loops"):
+            del state[key]
+    return _alike(*states)
+
+
 def _alike(a: Any, b: Any) -> bool:
     if isinstance(a, Tensor):
         return a.dtype == b.dtype and torch.equal(a, b)

@@ -9,6 +9,11 @@ def test_a_run_killed_three_times_ends_as_one_left_alone(capsys):
     assert "the same as the run left alone" in capsys.readouterr().out
 
 
+def test_a_stacked_population_killed_twice_ends_as_one_left_alone(capsys):
+    assert kills.main(kills=2, seed=2, trials=100, until=0.5, kind=kills.StackedRuns)
+    assert "the same as the run left alone" in capsys.readouterr().out
+
+
 def test_the_comparison_sees_a_difference():
     one = {"a": [torch.zeros(2), 1]}
     assert kills.differences(one, {"a": [torch.zeros(2), 1]}) == []

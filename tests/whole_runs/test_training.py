@@ -332,9 +332,8 @@ def test_a_run_stopped_before_its_first_checkpoint_starts_from_its_beginning(sma
     whole = weights(run)
     for file in run.rglob("*.ckpt"):
         file.unlink()
-    left = [
-        run / name for name in (".last.ckpt.half", ".config.yaml.half", ".validation.csv.half")
-    ]
+    halves = (".last.ckpt.half", ".config.yaml.half.yaml", ".validation.csv.half.csv")
+    left = [run / name for name in halves]
     for file in left:
         file.write_bytes(b"left by a killed run")
     main(["fit", "--resume", str(run)])

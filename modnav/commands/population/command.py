@@ -47,7 +47,7 @@ def _trained(plan: Plan, kind: str, cores: int, imported: Sequence[str]) -> list
     at_once = max(1, cores // plan.threads)
     with Display(plan.members, plan.left_alone) as display:
         if kind == "stacked":
-            return train_stacked(plan.members, imported, display, plan.threads)
+            return train_stacked(plan, imported, display)
         return train_together(plan.members, at_once, display)
 
 

@@ -1,50 +1,24 @@
 """What each member of a population will do, checked before any of them starts."""
 
-import io
-import json
-import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from typing_extensions import override
 
 from modnav.callbacks import TrainingPhases
 from modnav.commands.keeping import KeptConfig
 from modnav.commands.strangers import check_run_config
-from modnav.commands.training import ModnavCLI, run
-from modnav.errors import DivergedError, PhaseOneFailedError
-from modnav.files import one_line, write_text_atomically
+from modnav.files import write_text_atomically
 from modnav.learning import check_stackable
-from modnav.runs import RunFolder, read
+from modnav.runs import RunFolder
 
+from .checked import CheckedCLI, checked, ended, is_finished, one_thread
 from .members import Member, Outcome, Request, names_of, runs_in, seed_of, told_seeds
 
-FOR_GOOD = (PhaseOneFailedError.exit_status, DivergedError.exit_status)
-"""Exit statuses of runs that would end likewise if they went on as they are."""
-
 _SEED_LINE = re.compile(r"^seed_everything: .*$", re.MULTILINE)
-
-
-class _Checked(ModnavCLI):
-    """Make all parts of a run, as ``fit`` does, and neither take a folder nor run anything."""
-
-    @override
-    def _claim(self, folder: RunFolder, config: Any) -> None:
-        pass
-
-    @override
-    def _run_subcommand(self, subcommand: str) -> None:
-        pass
-
-    def part(self, kind: type[Any]) -> Any:
-        """Return the callback of a kind."""
-        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]  # by a connector
-        return next(x for x in callbacks if isinstance(x, kind))
 
 
 @dataclass
@@ -57,7 +31,7 @@ class Plan:
         folders: Folders of the runs' folders.
         threads: Threads of a member.
         on_gpu: Whether members are to be trained on a GPU.
-        checked: The parts of a member of each setting.
+        parts: Those of a member of each setting.
     """
 
     members: list[Member] = field(default_factory=list)
@@ -65,9 +39,9 @@ class Plan:
     folders: list[Path] = field(default_factory=list)
     threads: int = 1
     on_gpu: bool = False
-    checked: list[_Checked] = field(default_factory=list)
+    parts: list[CheckedCLI] = field(default_factory=list)
 
-    def add(self, cli: _Checked, folder: Path) -> None:
+    def take(self, cli: CheckedCLI) -> None:
         """Take up what one setting asks for."""
         config = cli.config[cli.subcommand]
         for key in ("devices", "num_nodes"):
@@ -76,12 +50,11 @@ class Plan:
         self.threads = max(self.threads, config.threads)
         where = config.trainer.accelerator
         self.on_gpu |= where in ("gpu", "cuda", "auto") and torch.cuda.is_available()
-        self.folders.append(folder)
-        self.checked.append(cli)
+        self.parts.append(cli)
 
     def not_stacked(self) -> str:
         """Return why the members cannot be stacked; empty if they can."""
-        parts = [(x.model, x.datamodule, str(x.trainer.precision)) for x in self.checked]
+        parts = [(x.model, x.datamodule, str(x.trainer.precision)) for x in self.parts]
         try:
             check_stackable(parts)
         except ValueError as error:
@@ -100,7 +73,7 @@ def planned(request: Request, imported: Sequence[str]) -> Plan:
         ValueError: If a member would not start, or its folder holds a run that is not finished.
     """
     more = tuple(word for module in imported for word in ("--import", module))
-    with _one_thread():
+    with one_thread():
         if request.resumed:
             return _resumed(request, imported, more)
         return _begun(request, more)
@@ -111,7 +84,7 @@ def _begun(request: Request, more: tuple[str, ...]) -> Plan:
     names = names_of(request.settings())
     for k, setting in enumerate(request.settings()):
         args = [*request.args, *(f"--{key}={value}" for key, value in setting)]
-        cli = _check([*args, "--seed_everything", str(request.seeds[0])], quiet=k > 0)
+        cli = checked([*args, "--seed_everything", str(request.seeds[0])], quiet=k > 0)
         config = cli.config[cli.subcommand]
         _check_alone(config)
         overwrite |= config.overwrite
@@ -121,25 +94,25 @@ def _begun(request: Request, more: tuple[str, ...]) -> Plan:
             args += ["--name", str(folder.relative_to(config.runs))]
         args += ["--threads", str(config.threads), *more]
         phases, text = cli.part(TrainingPhases), cli.part(KeptConfig).text()
-        plan.add(cli, folder)
+        plan.take(cli)
+        plan.folders.append(folder)
         for seed in request.seeds:
             own = (*args, "--seed_everything", str(seed))
             member = Member(seed, setting, folder / f"seed{seed}", own, phases.schedule.trials)
-            if not overwrite and _is_finished(RunFolder(member.folder), phases):
+            if not overwrite and is_finished(RunFolder(member.folder), phases):
                 plan.left_alone.append(Outcome(member, 0))
             else:
                 plan.members.append(member)
                 texts[member.folder] = _SEED_LINE.sub(f"seed_everything: {seed}", text)
     _refuse_unfinished(plan, overwrite=overwrite)
-    for path, text in texts.items():
-        _make_ready(RunFolder(path), text, overwrite=overwrite)
+    _make_ready(texts, overwrite=overwrite)
     return plan
 
 
 def _resumed(request: Request, imported: Sequence[str], more: tuple[str, ...]) -> Plan:
-    plan, known = Plan(), dict[str, _Checked]()
+    plan, known = Plan(folders=list(dict.fromkeys(request.resumed))), dict[str, CheckedCLI]()
     rest = request.args[1:]
-    for folder in request.resumed:
+    for folder in plan.folders:
         if not (runs := runs_in(folder)):
             raise ValueError(f"--resume is {folder}; it must hold runs, folders such as seed0")
         for path in runs:
@@ -148,38 +121,19 @@ def _resumed(request: Request, imported: Sequence[str], more: tuple[str, ...]) -
             if text not in known:
                 check_run_config(run_folder.config, imported)
                 args = ["fit", "--config", str(run_folder.config), *rest]
-                known[text] = _check(args, quiet=bool(known))
-                plan.add(known[text], folder)
+                known[text] = checked(args, quiet=bool(known))
+                plan.take(known[text])
             phases = known[text].part(TrainingPhases)
             own = ("fit", "--resume", str(path), *rest, *more)
             member = Member(seed_of(path), (), path, own, phases.schedule.trials)
-            ended = None if rest else _ended(run_folder)
-            if _is_finished(run_folder, phases):
+            before = None if rest else ended(run_folder)
+            if is_finished(run_folder, phases):
                 plan.left_alone.append(Outcome(member, 0))
-            elif ended:
-                plan.left_alone.append(Outcome(member, *ended))
+            elif before:
+                plan.left_alone.append(Outcome(member, *before))
             else:
                 plan.members.append(member)
-    plan.folders = list(dict.fromkeys(plan.folders))
     return plan
-
-
-def _check(args: list[str], *, quiet: bool) -> _Checked:
-    with redirect_stdout(io.StringIO()) if quiet else nullcontext():
-        cli = run(args, _Checked)
-    assert isinstance(cli, _Checked)
-    return cli
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let members have the threads that they ask for or one, whatever OMP_NUM_THREADS says."""
-    before = os.environ.pop("OMP_NUM_THREADS", None)
-    try:
-        yield
-    finally:
-        if before is not None:
-            os.environ["OMP_NUM_THREADS"] = before
 
 
 def _check_alone(config: Any) -> None:
@@ -187,28 +141,6 @@ def _check_alone(config: Any) -> None:
     for key, value in {"data.seed": config.data.seed, "folder": config.folder}.items():
         if value is not None:
             raise ValueError(f"{key} is {value}; leave it out where there are many runs")
-
-
-def _is_finished(folder: RunFolder, phases: TrainingPhases) -> bool:
-    """Return whether a run has nothing left to do, as its last state tells."""
-    if not folder.last.is_file():
-        return False
-    try:
-        content = read(folder.last).content
-        phases.load_state_dict(content["callbacks"][phases.state_key])
-        return phases.is_finished(content["experience"]["counters"]["checked"])
-    except (ValueError, LookupError, TypeError):
-        return False  # the run itself says what is wrong when it is resumed
-
-
-def _ended(folder: RunFolder) -> tuple[int, str] | None:
-    """Return exit status and reason of a run that would end likewise if it went on."""
-    try:
-        told = json.loads(folder.report.read_text("utf-8"))
-        status, reason = told["status"], one_line(told["reason"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-    return (status, reason) if status in FOR_GOOD else None
 
 
 def _refuse_unfinished(plan: Plan, *, overwrite: bool) -> None:
@@ -226,12 +158,18 @@ def _refuse_unfinished(plan: Plan, *, overwrite: bool) -> None:
             )
 
 
-def _make_ready(folder: RunFolder, config: str, *, overwrite: bool) -> None:
-    """Make a member's folder, with its configuration, so that it can be resumed before it began."""
-    folder.claim(overwrite=overwrite, resume=False)
-    folder.lock()
-    try:
-        folder.clear(whole=True)
-        write_text_atomically(config, folder.config)
-    finally:
+def _make_ready(configs: Mapping[Path, str], *, overwrite: bool) -> None:
+    """Make members' folders, with configurations, so that each can be resumed before it began."""
+    for path in configs:  # all are asked for before anything in one of them is deleted
+        folder = RunFolder(path)
+        folder.claim(overwrite=overwrite, resume=False)
+        folder.lock()
         folder.unlock()
+    for path, config in configs.items():
+        folder = RunFolder(path)
+        folder.lock()
+        try:
+            folder.clear(whole=True)
+            write_text_atomically(config, folder.config)
+        finally:
+            folder.unlock()

@@ -3,13 +3,16 @@
 import operator
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
+from pytorch_lightning import Trainer
 from typing_extensions import override
 
 from modnav.callbacks import LastCheckpoint, MemberReport, Summary, Together, callback_of
@@ -23,6 +26,7 @@ from modnav.runs import RunFolder, read
 
 from .gathered import Display
 from .members import Member, Outcome
+from .plan import Plan
 
 BUCKET = 5
 """On a GPU batches are padded to multiples of so many steps: each length is a graph of its own."""
@@ -37,6 +41,10 @@ class _MemberCLI(ModnavCLI):
     def before_instantiate_classes(self) -> None:
         self.config[self.subcommand].trainer.enable_progress_bar = False
         super().before_instantiate_classes()
+
+    @override
+    def _is_stacked(self, kind: str | None) -> bool:
+        return False  # it is a member already
 
     @override
     def _callbacks(self, config: Any) -> list[Any]:
@@ -67,9 +75,10 @@ class JointSaves:
         if not self._seats:
             self._seats = seats
             self._meeting = max(last.meeting for last in lasts)
+        if not any(m.experience.counters.total_env_steps for m in members):
+            return None  # a run that has not stepped begins from its beginning
         late = time.monotonic() - self._saved_at > 60 * min(x.every_minutes for x in lasts)
-        begun = any(m.experience.counters.total_env_steps for m in members)
-        if not (self.received or late or seats != self._seats) or not begun:
+        if not (self.received or late or seats != self._seats or self._meeting == 0):
             return None
         self._seats, self._saved_at = seats, time.monotonic()
         self._meeting += 1
@@ -78,29 +87,40 @@ class JointSaves:
             for last, m in zip(lasts, members, strict=True)
         ]
 
-    def remember(self, number: int, frame: FrameType | None) -> None:
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take signals while the context lasts."""
+        former = {}
+        with suppress(ValueError):  # not the main thread: signals are somebody else's
+            for number in LastCheckpoint.signals:
+                former[number] = signal.signal(number, self._remember)
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
         """Take a signal; a second Ctrl-C ends all at once."""
         if self.received and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = number
 
 
-def train_stacked(
-    members: Sequence[Member], imported: Sequence[str], display: Display, threads: int
-) -> list[Outcome]:
+def train_stacked(plan: Plan, imported: Sequence[str], display: Display) -> list[Outcome]:
     """Train members at once, and return how each ended.
 
     Args:
-        members: The members.
+        plan: What is to be done.
         imported: Modules that the user named by ``--import``.
         display: Where it is shown how they stand.
-        threads: Threads of the processor.
 
     Raises:
         InterruptedRunError: If this process was told to stop; the members have saved their states.
     """
-    saves, told = JointSaves(), dict[Member, Outcome]()
+    saves, told, members = JointSaves(), dict[Member, Outcome](), plan.members
     states = common_states([m.folder for m in members])
+    members += _ended_too_early(plan, states)
     runs = [partial(_train, _arguments(m, states, imported)) for m in members]
 
     def watch(under_way: Sequence[Training]) -> None:
@@ -110,18 +130,38 @@ def train_stacked(
                 display.ended(told[member])
         display.show([m for m in members if m not in told], list(told.values()))
 
-    bucket = BUCKET if torch.cuda.is_available() else 1
-    population = Population(runs, saves, watch, bucket=bucket)
-    former = {s: signal.signal(s, saves.remember) for s in LastCheckpoint.signals}
-    try:
-        with threads_everywhere(threads):
-            errors = population.run()
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+    population = Population(runs, saves, watch, bucket=_bucket())
+    with saves.listening(), threads_everywhere(plan.threads):
+        errors = population.run()
     if saves.received:
         raise InterruptedRunError(f"stopped by {signal.Signals(saves.received).name}")
     return [_outcome(member, error) for member, error in zip(members, errors, strict=True)]
+
+
+def fit_alone(trainer: Trainer, fit: Callable[[], None]) -> None:
+    """Train a lone run as a population of one.
+
+    Args:
+        trainer: Its trainer.
+        fit: Runs it.
+
+    Raises:
+        Exception: What the run raises.
+    """
+
+    def train(seat: Seat) -> None:
+        trainer.callbacks.append(Together(seat))  # type: ignore[attr-defined]  # set by a connector
+        fit()
+
+    saves = JointSaves()
+    with saves.listening():
+        (error,) = Population([train], saves, bucket=_bucket()).run()
+    if error is not None:
+        raise error
+
+
+def _bucket() -> int:
+    return BUCKET if torch.cuda.is_available() else 1
 
 
 def _arguments(member: Member, states: dict[Path, Path], imported: Sequence[str]) -> list[str]:
@@ -169,6 +209,25 @@ def common_states(folders: Sequence[Path]) -> dict[Path, Path]:
         if meeting > common and former.is_file() and _meeting(former) == common:
             found[folder] = former
     return found
+
+
+def _ended_too_early(plan: Plan, states: dict[Path, Path]) -> list[Member]:
+    """Return members that were finished when the others were killed before they were saved again.
+
+    They do their ends again, so that the others have the company that they had.
+    """
+    if not states:
+        return []
+    common, found = min(map(_meeting, states.values())), []
+    for outcome in plan.left_alone:
+        folder = RunFolder(outcome.member.folder)
+        there = not outcome.status and folder.former.is_file()
+        if there and common == _meeting(folder.last) == _meeting(folder.former):
+            states[folder.path] = folder.former
+            args = ("fit", "--resume", str(folder.path))
+            found.append(replace(outcome.member, args=args))
+    plan.left_alone = [x for x in plan.left_alone if x.member.folder not in states]
+    return sorted(found, key=lambda member: member.seed)
 
 
 def _meeting(state: Path) -> int:

@@ -1,0 +1,85 @@
+"""Runs made as ``fit`` makes them, but not trained: whether they would start, what is left to do."""
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from typing import Any
+
+from typing_extensions import override
+
+from modnav.callbacks import TrainingPhases
+from modnav.commands.training import ModnavCLI, run
+from modnav.errors import DivergedError, PhaseOneFailedError
+from modnav.files import one_line
+from modnav.runs import RunFolder, read
+
+FOR_GOOD = (PhaseOneFailedError.exit_status, DivergedError.exit_status)
+"""Exit statuses of runs that would end likewise if they went on as they are."""
+
+
+class CheckedCLI(ModnavCLI):
+    """Make all parts of a run, as ``fit`` does, and neither take a folder nor run anything."""
+
+    @override
+    def _claim(self, folder: RunFolder, config: Any) -> None:
+        pass
+
+    @override
+    def _run_subcommand(self, subcommand: str) -> None:
+        pass
+
+    def part(self, kind: type[Any]) -> Any:
+        """Return the callback of a kind."""
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]  # by a connector
+        return next(x for x in callbacks if isinstance(x, kind))
+
+
+def checked(args: list[str], *, quiet: bool) -> CheckedCLI:
+    """Make all parts of a run from arguments of ``modnav``, and return what made them.
+
+    Args:
+        args: The arguments.
+        quiet: Whether nothing is said, as it was said before.
+
+    Raises:
+        ValueError: If the run would not start; the message is that of the run itself.
+    """
+    with redirect_stdout(io.StringIO()) if quiet else nullcontext():
+        cli = run(args, CheckedCLI)
+    assert isinstance(cli, CheckedCLI)
+    return cli
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let members have the threads that they ask for or one, whatever OMP_NUM_THREADS says."""
+    before = os.environ.pop("OMP_NUM_THREADS", None)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def is_finished(folder: RunFolder, phases: TrainingPhases) -> bool:
+    """Return whether a run has nothing left to do, as its last state tells."""
+    if not folder.last.is_file():
+        return False
+    try:
+        content = read(folder.last).content
+        phases.load_state_dict(content["callbacks"][phases.state_key])
+        return phases.is_finished(content["experience"]["counters"]["checked"])
+    except (ValueError, LookupError, TypeError):
+        return False  # the run itself says what is wrong when it is resumed
+
+
+def ended(folder: RunFolder) -> tuple[int, str] | None:
+    """Return exit status and reason of a run that would end likewise if it went on."""
+    try:
+        told = json.loads(folder.report.read_text("utf-8"))
+        status, reason = told["status"], one_line(told["reason"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return (status, reason) if status in FOR_GOOD else None
