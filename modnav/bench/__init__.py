@@ -2,5 +2,6 @@
 
 from .measurements import *
 from .plain import *
+from .population import *
 from .timing import *
 from .updates import *

@@ -108,9 +108,9 @@ class RunClock(Callback):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         experience = trainer.datamodule  # type: ignore[attr-defined]  # set where there is one
-        self._watch("update", pl_module, "update")
+        self._watch("update", pl_module, "update_with")
         self._watch("acting", experience.collector, "sweep")
-        self._watch("sampling", experience.replay, "sample")
+        self._watch("sampling", experience, "draw_batch")
 
     def _watch(self, part: str, owner: Any, method: str) -> None:
         function = getattr(owner, method)

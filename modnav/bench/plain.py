@@ -38,7 +38,7 @@ class PlainUpdates:
         self.actor_optimizer = _adam(self.agent.actor)
         self.critic_optimizer = _adam(self.agent.critic)
         self.learner = learner
-        self.generator = Generator()
+        self.generator = Generator(learner.device)
         if learner.generator is not None:
             self.generator.set_state(learner.generator.get_state())
         self.losses: dict[str, list[Tensor]] = {"critic": [], "actor": []}
@@ -46,7 +46,7 @@ class PlainUpdates:
 
     def update(self, segment: Segment) -> None:
         """Update the critics and, every ``policy_delay`` times, the actor and the targets."""
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(self.generator.device.type, enabled=False):
             self._critics(segment)
             if self.updates % self.learner.policy_delay == 0:
                 self._actor(segment)
@@ -62,7 +62,10 @@ class PlainUpdates:
     @torch.no_grad()
     def _goal(self, segment: Segment) -> Tensor:
         learner, target = self.learner, self.target
-        noise = learner.noise_std * torch.randn(segment.action.shape, generator=self.generator)
+        shape, generator = segment.action.shape, self.generator
+        noise = learner.noise_std * torch.randn(
+            shape, generator=generator, device=generator.device
+        )
         action = target.actor(segment.inputs)[0][1:]
         action = smooth_target_action(action, noise, **learner.smoothing)
         action = torch.cat((segment.action[:1], action))

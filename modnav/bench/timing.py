@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch.utils.benchmark import Timer
+from torch.utils.benchmark import timer as synchronized
 
 from modnav.errors import require
 from modnav.learning import runs_bf16
@@ -45,6 +46,9 @@ class BenchSettings:
         parallel_trials: Trials that are acted out side by side.
         stored: Trials, or single steps for memoryless agents, that replay holds.
         trials: Trials at each gain of an evaluation.
+        population: Members of a population whose joint updates are timed.
+        device: Where those are, ``"cpu"`` or ``"cuda"``.
+        tf32: Whether a GPU computes their products in TF32.
     """
 
     agent: str = "modular"
@@ -54,11 +58,18 @@ class BenchSettings:
     parallel_trials: int = 256
     stored: int = 100_000
     trials: int = 500
+    population: int = 1
+    device: str = "cpu"
+    tf32: bool = False
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for key in ("threads", "seconds", "parallel_trials", "stored", "trials"):
+        for key in ("threads", "seconds", "parallel_trials", "stored", "trials", "population"):
             require(key, getattr(self, key), 0, 10_000_000, strict=True)
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("device is cuda; PyTorch finds no such GPU here")
+        if self.tf32 and self.device != "cuda":
+            raise ValueError(f"tf32 is for GPUs; device is {self.device}")
 
 
 class Spread(NamedTuple):
@@ -111,13 +122,20 @@ class Timed(NamedTuple):
     run: Callable[[], Any]
     units: int = 1
 
-    def timer(self, threads: int) -> Timer:
+    def timer(self, threads: int, device: str = "cpu") -> Timer:
         """Return what times it with some number of threads."""
-        return Timer("run()", globals={"run": self.run}, timer=clock(threads), num_threads=threads)
+        tell = clock(threads, device)
+        return Timer("run()", globals={"run": self.run}, timer=tell, num_threads=threads)
 
 
-def clock(threads: int) -> Callable[[], float]:
-    """Return what tells the time, s: the processor's with one thread, else that of the clock."""
+def clock(threads: int, device: str = "cpu") -> Callable[[], float]:
+    """Return what tells the time, s.
+
+    It is the processor's with one thread, else that of the clock; with a GPU after it has ended
+    what it was given.
+    """
+    if device == "cuda":
+        return synchronized
     return time.process_time if threads == 1 else time.perf_counter
 
 
@@ -128,14 +146,14 @@ def measure(work: Timed, threads: int, seconds: float) -> Spread:
 
 
 def compare(
-    real: Timed, plain: Timed, threads: int, seconds: float
+    real: Timed, plain: Timed, threads: int, seconds: float, device: str = "cpu"
 ) -> tuple[Spread, Spread, Spread]:
     """Time two ways to do the same in turns, at least three each.
 
     Returns:
         Milliseconds for a unit of the real and of the plain way, and the ratio of plain to real.
     """
-    timers = [(work.timer(threads), 1000 / work.units) for work in (real, plain)]
+    timers = [(work.timer(threads, device), 1000 / work.units) for work in (real, plain)]
     turn = min(TURN, seconds / 6)
     times: list[list[np.ndarray]] = [[], []]
     end = time.perf_counter() + seconds

@@ -25,6 +25,7 @@ __all__ = [
     "made_up_trials",
     "make_learner",
     "make_replay",
+    "repeated",
     "replay_kind",
     "update_flops",
 ]
@@ -40,7 +41,7 @@ def bench_update(settings: BenchSettings) -> BenchResult:
 
     def job() -> None:
         real, plain = (
-            Timed(partial(_times, learner.policy_delay, update, segment), learner.policy_delay)
+            Timed(partial(repeated, learner.policy_delay, update, segment), learner.policy_delay)
             for update in (learner.update, PlainUpdates(learner).update)
         )
         found.append(compare(real, plain, settings.threads, settings.seconds))
@@ -52,7 +53,8 @@ def bench_update(settings: BenchSettings) -> BenchResult:
     return BenchResult("update", f"TD3 update, {steps} x {trials}", "update", *found[0], more)
 
 
-def _times(count: int, function: Callable[[Segment], None], segment: Segment) -> None:
+def repeated(count: int, function: Callable[[Segment], None], segment: Segment) -> None:
+    """Call a function with a batch some number of times."""
     for _ in range(count):
         function(segment)
 

@@ -10,7 +10,14 @@ from typing import Any
 
 import torch
 
-from modnav.bench import BENCHES, BenchResult, BenchSettings, Spread, matmul_rates
+from modnav.bench import (
+    BENCHES,
+    BenchResult,
+    BenchSettings,
+    Spread,
+    bench_population,
+    matmul_rates,
+)
 from modnav.learning import check_precision
 from modnav.networks import description_of
 
@@ -26,18 +33,41 @@ def main(args: Sequence[str]) -> None:
     """
     given = _parser().parse_args(args)
     description_of(given.agent)  # complains before anything is timed
-    check_precision(given.precision, on_cpu=True, key="--precision")
-    settings = BenchSettings(given.agent, given.precision, given.threads, given.seconds)
+    check_precision(given.precision, on_cpu=given.device == "cpu", key="--precision")
+    settings = _settings(given)
+    benches = {"population": bench_population} if given.population is not None else BENCHES
     quieten()
-    rates = matmul_rates(settings.threads, min(1.0, settings.seconds))
+    on_cpu = settings.device == "cpu"
+    rates = matmul_rates(settings.threads, min(1.0, settings.seconds)) if on_cpu else {}
     print(_heading(settings, rates), flush=True)
     results = []
-    for name in [given.what] if given.what else BENCHES:
-        results.append(BENCHES[name](settings))
+    for name in [given.what] if given.what in benches else benches:
+        results.append(benches[name](settings))
         print(_row(results[-1], rates, settings), flush=True)
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(report(settings, rates, results), indent=1) + "\n")
+
+
+def _settings(given: argparse.Namespace) -> BenchSettings:
+    """Return what is to be measured.
+
+    Raises:
+        ValueError: For values that do not go together.
+    """
+    if given.population is None and (given.device != "cpu" or given.tf32):
+        raise ValueError("--device and --tf32 are for --population")
+    if given.population is not None and given.what != "update":
+        raise ValueError("--population is for `modnav bench update`")
+    return BenchSettings(
+        given.agent,
+        given.precision,
+        given.threads,
+        given.seconds,
+        population=1 if given.population is None else given.population,
+        device=given.device,
+        tf32=given.tf32,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +89,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--threads", type=int, default=1, metavar="N", help="threads (1)")
     add("--seconds", type=float, default=12.0, metavar="S", help="time for each row (12)")
+    add(
+        "--population",
+        type=int,
+        metavar="P",
+        help="with `update`: joint updates of P members, beside plain ones of one agent; times are "
+        "for each member",
+    )
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="where members are (cpu)")
+    add("--tf32", action="store_true", help="with cuda: products of float32 in TF32")
     add("--json", type=Path, metavar="FILE", help="also write all numbers here")
     return parser
 
@@ -75,6 +114,7 @@ def report(
         "settings": asdict(settings),
         "machine": {
             "processor": processor(),
+            **({"gpu": torch.cuda.get_device_name()} if settings.device == "cuda" else {}),
             "instructions": torch.backends.cpu.get_cpu_capability(),
             "torch": torch.__version__,
         },
@@ -95,12 +135,16 @@ def processor() -> str:
 
 def _heading(settings: BenchSettings, rates: dict[str, float]) -> str:
     products = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items())
+    on_gpu = settings.device == "cuda"
+    by_clock = on_gpu or settings.threads > 1
     return "\n".join(
         [
             f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}",
             f"agent {settings.agent}, {settings.precision}, threads: {settings.threads}, "
-            + ("processor time" if settings.threads == 1 else "time by the clock"),
-            f"matrix products, GFLOP/s: {products}",
+            + ("time by the clock" if by_clock else "processor time"),
+            torch.cuda.get_device_name() + (", TF32" if settings.tf32 else "")
+            if on_gpu
+            else f"matrix products, GFLOP/s: {products}",
             "",
             "| what | time | plain way | times faster | |",
             "|---|---|---|---|---|",

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from typing_extensions import override
 
 from .actor_critic import Actor, Critic, TwinCritic
@@ -155,15 +156,50 @@ class StackedRecurrent(AbstractSequence):
             getattr(self, f"{name}_l{k}")
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
-        given = torch.baddbmm(b_x[:, None], apart(x, self.members), w_x.transpose(1, 2))
+        summed = self.cell != "gru"  # gates are functions of what inputs and memory give together
+        bias = b_x + b_h if summed else b_x
+        given = torch.baddbmm(bias[:, None], apart(x, self.members), w_x.transpose(1, 2))
         given = given.reshape(self.members, len(x), -1, given.shape[-1]).transpose(0, 1)
-        fused = self.cell == "lstm" and given.is_cuda and given.dtype == torch.float32
+        w_h = w_h.transpose(1, 2).to(given.dtype)  # here, or autocast would do it at each step
+        fused = self.cell == "lstm" and given.is_cuda
+        if fused:  # takes all in one precision, which for cells is the full one
+            given = given.float().contiguous()
         cell = _fused_lstm if fused else _CELLS[self.cell]
-        w_h, b_h, outputs = w_h.transpose(1, 2), b_h[:, None], []
-        for g in given.contiguous() if fused else given:
-            state = cell(g, torch.baddbmm(b_h, state[0], w_h), state)
+        before: list[Tensor] = []
+        if summed:
+            given, w_h = _WeightGradient.apply(given, w_h, before), w_h.detach()  # type: ignore[no-untyped-call]  # so is torch's apply
+        outputs = []
+        for g in given:
+            before.append(state[0].detach())
+            product = state[0] @ w_h if summed else torch.baddbmm(b_h[:, None], state[0], w_h)
+            state = cell(g, product, state)
             outputs.append(state[0])
         return torch.stack(outputs).flatten(1, 2), state
+
+
+class _WeightGradient(torch.autograd.Function):
+    """Pass on what inputs give to the gates; the gradient of it makes that of recurrent weights.
+
+    That takes one product for all steps, where autograd would make one for each and add them up.
+    """
+
+    @staticmethod
+    @override
+    def forward(ctx: Any, given: Tensor, weight: Tensor, before: list[Tensor]) -> Tensor:
+        """Take gates ``(T, P, B, gates * H)``, weights ``(P, H, gates * H)``, outputs before each step."""
+        ctx.before, ctx.dtype = before, weight.dtype
+        return given.view_as(given)
+
+    @staticmethod
+    @override
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        if not ctx.needs_input_grad[1]:
+            return grad, None, None
+        of_gates, outputs = (
+            x.to(ctx.dtype).transpose(0, 1).flatten(1, 2) for x in (grad, torch.stack(ctx.before))
+        )
+        return grad, outputs.transpose(1, 2) @ of_gates, None
 
 
 def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -174,7 +210,7 @@ def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]
 
 def _fused_lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Do the same by the kernel of ``nn.LSTMCell`` on GPUs, which takes matrices."""
-    flat = (y.flatten(0, 1) for y in (x, h, state[1]))
+    flat = (y.flatten(0, 1) for y in (x, h.float(), state[1]))
     after = torch.ops.aten._thnn_fused_lstm_cell(*flat)[:2]
     return tuple(y.view(state[1].shape) for y in after)
 
@@ -245,8 +281,9 @@ def stack_sequences(members: Sequence[Any]) -> Any:
 def stack_agents(agents: Sequence[Agent]) -> Agent:
     """Return one agent whose modules do for ``P * B`` trials what those agents do for ``B`` each.
 
-    Of a lone agent the modules are its own. The weights of the agents are parts of its weights
-    from now on.
+    Of a lone agent on a processor the modules are its own: ``nn.LSTM`` is faster there, and so
+    nothing changes. On a GPU it wants its weights in a storage of their own. The weights of the
+    agents are parts of its weights from now on.
 
     Args:
         agents: Agents of one architecture, on one device.
@@ -254,7 +291,7 @@ def stack_agents(agents: Sequence[Agent]) -> Agent:
     Raises:
         ValueError: If a class has no stacked form.
     """
-    if len(agents) == 1:
+    if len(agents) == 1 and next(agents[0].parameters()).device.type == "cpu":
         return agents[0]
     _check_once(agents[0])
     actor = Actor(

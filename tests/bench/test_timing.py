@@ -9,7 +9,7 @@ from modnav.networks import ONEDNN_PAYS
 
 def test_what_is_compared_takes_turns_and_times_are_for_a_unit(monkeypatch: pytest.MonkeyPatch):
     order, time = [], [0.0]
-    monkeypatch.setattr("modnav.bench.timing.clock", lambda threads: lambda: time[0])
+    monkeypatch.setattr("modnav.bench.timing.clock", lambda threads, device: lambda: time[0])
 
     def work(name: str, seconds: float) -> None:
         order.append(name)
