@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from modnav.files import regular
 from modnav.runs import (
     Best,
     CurveLocation,
@@ -114,7 +115,7 @@ def _is_of(run: TrainedRun, path: Path, command: str, before: int | None) -> Non
     if not about.is_file():
         return
     try:
-        known = dict(json.loads(about.read_text()).get("checkpoints", {}))
+        known = dict(json.loads(regular(about).read_text()).get("checkpoints", {}))
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(
             f"{about} is damaged; make it anew with `{command} --overwrite`"

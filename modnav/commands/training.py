@@ -146,6 +146,11 @@ class ModnavCLI(LightningCLI):
         if not self.trainer.is_global_zero:
             return
         source = Path(config.ckpt_path or self.run_folder.path / "untrained")
+        if source.parent.name == "checkpoints" and source.parent.is_symlink():
+            raise ValueError(
+                f"{source.parent} is a link, and nothing is written through links; give the path "
+                "of the checkpoint where it is"
+            )
         path = source.with_suffix(".trials.csv")
         with replacing(path) as temporary:
             pd.concat(self.trainer.predict_loop.predictions).to_csv(temporary, index=False)

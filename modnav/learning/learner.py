@@ -10,13 +10,14 @@ import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.core.optimizer import LightningOptimizer
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 from typing_extensions import override
 
 from modnav.acting import Rollout, Segment
 from modnav.errors import DivergedError, require
 from modnav.evaluation import TestTrials, run, score, trial_statistics
+from modnav.files import one_line
 from modnav.networks import (
     ACTIONS,
     FORMAT,
@@ -37,6 +38,20 @@ __all__ = ["TD3", "UPDATES_PER_STEP"]
 
 UPDATES_PER_STEP = 16
 """Updates in one Lightning step, whose fixed cost they share."""
+
+
+def _check_optimizer(make: OptimizerCallable) -> None:
+    """Refuse an optimizer that does not step along gradients alone."""
+    weight = nn.Parameter(torch.zeros(2, 2))
+    weight.grad = torch.zeros(2, 2)
+    optimizer = make([weight])
+    try:
+        optimizer.step()
+    except Exception as error:  # it may be anybody's
+        raise ValueError(
+            f"model.optimizer is {type(optimizer).__name__}, which cannot take a step along "
+            f"gradients: {one_line(str(error))}"
+        ) from error
 
 
 class TD3(LightningModule):
@@ -91,6 +106,7 @@ class TD3(LightningModule):
         self.automatic_optimization = False
         self.agent = Agent(draw_weights(actor), TwinCritic(draw_weights(critic)))
         self.target = copy.deepcopy(self.agent).requires_grad_(False)
+        _check_optimizer(optimizer)
         self.optimizer = optimizer
         self.discount = discount
         self.tau = tau
@@ -126,7 +142,17 @@ class TD3(LightningModule):
 
     @override
     def on_train_start(self) -> None:
-        """Act in eval mode from the first step; until here Lightning wants all in train mode."""
+        """Act in eval mode from the first step; until here Lightning wants all in train mode.
+
+        Raises:
+            ValueError: If the state of another kind of optimizer was restored.
+        """
+        for optimizer in self.trainer.optimizers:
+            if missing := optimizer.defaults.keys() - optimizer.param_groups[0].keys():
+                raise ValueError(
+                    f"the state of the run is of another optimizer than {type(optimizer).__name__}: "
+                    f"it lacks {', '.join(sorted(missing))}; it must be as it was (model.optimizer)"
+                )
         self._set_learning(False)
 
     def _set_learning(self, mode: bool) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from modnav.files import one_line, write_text_atomically
+from modnav.files import one_line, regular, write_text_atomically
 from modnav.task import Range, TaskParameters, bounds
 
 from .curve_table import COLUMNS, FIRST, INTERVAL, METRICS, whole_rows
@@ -151,7 +151,7 @@ class TrainingCurve:
 
     def _made(self) -> dict[str, Any]:
         try:
-            made = json.loads(self.notes.read_text(encoding="utf-8"))
+            made = json.loads(regular(self.notes).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"{self.path} is there, but {self.notes}, which tells how it was made, "

@@ -1,5 +1,6 @@
 """Populations as processes: real members, which are ordinary runs."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from populations import FIT, LIMIT, RUNS, start, wait_until, weights
 from same_weights import same
 
 from modnav.cli import main
-from modnav.commands.population.gathered import standing
+from modnav.commands.population.gathered import gather, standing
 from modnav.commands.population.members import Member, Outcome, names_of, told_seeds
 from modnav.commands.population.options import requested
 from modnav.commands.population.plan import planned
@@ -315,3 +316,33 @@ def test_a_member_with_a_damaged_state_fails_alone(small, capsys):
     out = capsys.readouterr().out
     assert "left alone, seeds 0" in out
     assert "runs/small/seed1 failed (2): runs/small/seed1/last.ckpt" in out
+
+
+@pytest.mark.parametrize("name", ["fit.log", "member.json", "validation.csv"])
+def test_a_pipe_in_the_place_of_a_members_file_is_refused_and_not_waited_for(
+    name: str, small, capsys
+):
+    main([*FIT, "--name", "small", "--seed_everything", "0", "--phases.trials", "20"])
+    (RUNS / "seed0" / name).unlink(missing_ok=True)
+    os.mkfifo(RUNS / "seed0" / name)
+    assert status_of("fit", "--resume", str(RUNS), "--phases.trials", "40") == 2
+    assert f"{name} is a folder, a pipe or a device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "1,1,7,selection,gain1x,0.5,0.5",
+        "1,1,2,selection,gain1x,0.5,0.5\n1,1,2,selection,gain1x,0.6,0.6",
+        "inf,1e400,2,selection,gain1x,x,nan",
+        "a,b,c,d,e,f,g",
+        "",
+    ],
+)
+def test_odd_validations_of_a_member_are_left_out_of_the_table(rows: str, tmp_path, capsys):
+    run = tmp_path / "seed0"
+    run.mkdir()
+    head = "total_trials,trials,phase,validation,task,reward_rate,reward_fraction"
+    (run / "validation.csv").write_text(f"{head}\n{rows}\n")
+    gather(tmp_path, [Outcome(Member(0, (), run, (), 20), 0)])
+    assert "finished" in capsys.readouterr().out

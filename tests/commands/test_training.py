@@ -240,3 +240,28 @@ def test_tensorboard_has_each_step_once_after_a_kill(small):
     for name in names:
         steps = [event.step for event in events.Scalars(name)]
         assert steps == sorted(set(steps)), name
+
+
+def test_an_optimizer_that_cannot_step_or_is_another_than_before_is_refused(small, capsys):
+    main(["fit", "--config", str(small), "--phases.trials", "20"])
+    for command, optimizer, told in (
+        (["--config", str(small), "--overwrite", "true"], "LBFGS", "which cannot take a step"),
+        (["--resume", "runs/small/seed0", "--phases.trials", "40"], "SGD", "of another optimizer"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main(["fit", *command, "--model.optimizer", f"torch.optim.{optimizer}"])
+        assert end.value.code == 2
+        assert told in capsys.readouterr().err
+    assert Path("runs/small/seed0/checkpoints/00019.ckpt").is_file()
+
+
+def test_nothing_is_written_through_a_linked_folder_of_checkpoints(small, capsys):
+    main(["fit", "--config", str(small), "--phases.trials", "20"])
+    run = Path("runs/small/seed0")
+    (run / "checkpoints").rename("elsewhere")
+    (run / "checkpoints").symlink_to(Path("elsewhere").absolute())
+    with pytest.raises(SystemExit) as end:
+        main(["predict", "--ckpt_path", str(run / "checkpoints/00019.ckpt")])
+    assert end.value.code == 2
+    assert "nothing is written through links" in capsys.readouterr().err
+    assert [x.name for x in Path("elsewhere").iterdir()] == ["00019.ckpt"]

@@ -12,7 +12,7 @@ from typing_extensions import override
 from modnav.callbacks import TrainingPhases
 from modnav.commands.training import ModnavCLI, run
 from modnav.errors import DivergedError, PhaseOneFailedError
-from modnav.files import one_line
+from modnav.files import one_line, regular
 from modnav.runs import RunFolder, read
 
 FOR_GOOD = (PhaseOneFailedError.exit_status, DivergedError.exit_status)
@@ -78,7 +78,7 @@ def is_finished(folder: RunFolder, phases: TrainingPhases) -> bool:
 def ended(folder: RunFolder) -> tuple[int, str] | None:
     """Return exit status and reason of a run that would end likewise if it went on."""
     try:
-        told = json.loads(folder.report.read_text("utf-8"))
+        told = json.loads(regular(folder.report).read_text("utf-8"))
         status, reason = told["status"], one_line(told["reason"])
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich import box
 from rich.console import Console
@@ -20,7 +21,7 @@ from typing_extensions import Self
 
 from modnav.callbacks.figures import learning_curves, save_figure
 from modnav.commands.terminal import wide_console
-from modnav.files import replacing
+from modnav.files import regular, replacing
 from modnav.runs import RunFolder
 
 from .members import Member, Outcome
@@ -85,7 +86,7 @@ class Display:
 def read_report(member: Member) -> dict[str, Any]:
     """Return what :class:`modnav.callbacks.MemberReport` wrote last; nothing if it did not yet."""
     try:
-        told = json.loads(RunFolder(member.folder).report.read_text("utf-8"))
+        told = json.loads(regular(RunFolder(member.folder).report).read_text("utf-8"))
         return told if isinstance(told, dict) and told.get("phase") in (1, 2, 3) else {}
     except (OSError, ValueError):
         return {}
@@ -148,12 +149,16 @@ def gather(folder: Path, outcomes: Sequence[Outcome]) -> None:
 
 def validations(folder: Path) -> pd.DataFrame:
     """Return the rows of a run's ``validation.csv``; none if it has none that can be read."""
-    needed = {"total_trials", "trials", "phase", "validation", "task"}
+    numbers = ["total_trials", "trials", "phase", "reward_rate", "reward_fraction"]
     try:
-        table = pd.read_csv(folder / "validation.csv")
-    except (OSError, ValueError):
+        table = pd.read_csv(regular(folder / "validation.csv"))
+        whole = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
+        fits = np.isfinite(whole).all(axis=1) & whole["phase"].isin((1, 2, 3))
+        rows = whole.astype({"phase": int, "trials": int}, errors="ignore")
+        table = table[["validation", "task"]].astype(str).join(rows)[fits]
+    except (OSError, ValueError, LookupError):
         return pd.DataFrame()
-    return table if needed | {"reward_rate", "reward_fraction"} <= {*table} else pd.DataFrame()
+    return table.drop_duplicates(["total_trials", "validation", "task"])
 
 
 def _table(folder: Path, outcomes: Sequence[Outcome], tables: dict[int, pd.DataFrame]) -> Table:

@@ -11,7 +11,7 @@ import torch
 from modnav.callbacks import TrainingPhases
 from modnav.commands.keeping import KeptConfig
 from modnav.commands.strangers import check_run_config
-from modnav.files import write_text_atomically
+from modnav.files import regular, write_text_atomically
 from modnav.learning import check_stackable
 from modnav.runs import RunFolder
 
@@ -105,6 +105,7 @@ def _begun(request: Request, more: tuple[str, ...]) -> Plan:
                 plan.members.append(member)
                 texts[member.folder] = _SEED_LINE.sub(f"seed_everything: {seed}", text)
     _refuse_unfinished(plan, overwrite=overwrite)
+    _check_files(plan.members)
     _make_ready(texts, overwrite=overwrite)
     return plan
 
@@ -133,6 +134,7 @@ def _resumed(request: Request, imported: Sequence[str], more: tuple[str, ...]) -
                 plan.left_alone.append(Outcome(member, *before))
             else:
                 plan.members.append(member)
+    _check_files(plan.members)
     return plan
 
 
@@ -141,6 +143,14 @@ def _check_alone(config: Any) -> None:
     for key, value in {"data.seed": config.data.seed, "folder": config.folder}.items():
         if value is not None:
             raise ValueError(f"{key} is {value}; leave it out where there are many runs")
+
+
+def _check_files(members: Sequence[Member]) -> None:
+    """Refuse folders in which what members write and this process reads is no file."""
+    for member in members:
+        folder = RunFolder(member.folder)
+        for path in (folder.log, folder.report, folder.path / "validation.csv"):
+            regular(path)
 
 
 def _refuse_unfinished(plan: Plan, *, overwrite: bool) -> None:
