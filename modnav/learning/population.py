@@ -24,6 +24,7 @@ from modnav.task import TaskParameters
 from .experience import Experience
 from .learner import TD3
 from .meeting import Seat
+from .memory import room_for
 from .precision import autocast_of
 from .replay import AbstractReplay, join_replays
 from .stack import JointUpdates, Turn, check_optimizers
@@ -188,13 +189,14 @@ class Population:
 
     def _compose(self, members: list[Member]) -> None:
         """Stack those that are left, or all at the start."""
+        device = members[0].trainer.strategy.root_device
         if self._replay is None:
             check_stackable([(m.learner, m.experience, m.trainer.precision) for m in members])
+            room_for(members[0].learner, members[0].experience, len(members), device)
             self._replay = join_replays([m.experience.replay for m in members])
             self._rows = {id(m.seat): k for k, m in enumerate(members)}
         lone = [self._lone_collector(m) for m in members]
         learners, first = [m.learner for m in members], members[0].learner
-        device = members[0].trainer.strategy.root_device
         self._joint = JointUpdates(
             [x.agent for x in learners],
             [x.target for x in learners],
