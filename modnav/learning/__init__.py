@@ -11,6 +11,7 @@ from .precision import *
 from .replay import *
 from .schedule import *
 from .stack import *
+from .stackable import *
 from .stream import *
 from .td3 import *
 from .validation import *

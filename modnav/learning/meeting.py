@@ -54,7 +54,9 @@ class Seat:
 
     def go_on(self, answer: Any = None) -> None:
         """Let the member go on with an answer, and wait until it asks again or ends."""
-        if not self._thread.is_alive() and not self.ended:
+        if self.ended:
+            return
+        if not self._thread.is_alive():
             self._thread.start()
         self._answer = answer
         self._go.release()

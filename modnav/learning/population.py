@@ -5,9 +5,7 @@ leaves two things to the population: steps of the environment and updates. So wh
 is what it would do alone, up to rounding, and it can be resumed alone.
 """
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,7 +16,7 @@ from torch import Tensor
 
 from modnav.acting import Collector, Segment, Sweep, join_collectors
 from modnav.errors import DivergedError
-from modnav.networks import Actor, describe_agent, stack_agents
+from modnav.networks import Actor
 from modnav.task import TaskParameters
 
 from .experience import Experience
@@ -27,15 +25,10 @@ from .meeting import Seat
 from .memory import room_for
 from .precision import autocast_of
 from .replay import AbstractReplay, join_replays
-from .stack import JointUpdates, Turn, check_optimizers
+from .stack import JointUpdates, Turn
+from .stackable import check_stackable
 
-__all__ = ["Member", "Population", "check_stackable"]
-
-SHARED = ("discount", "tau", "policy_delay", "noise_std", "smoothing")
-"""What :class:`TD3` must have the same for all members."""
-
-OWN = ("process_noise", "observation_noise", "gain", "name")
-"""What of the task may differ between members."""
+__all__ = ["Member", "Population"]
 
 
 class Member(NamedTuple):
@@ -96,46 +89,6 @@ class _CollectorOf:
         return self.joined.state_dict(self.member)
 
 
-def check_stackable(parts: Sequence[tuple[TD3, Experience, str]]) -> None:
-    """Check that trainings can be one stacked population.
-
-    Args:
-        parts: Module, data module and precision of each that is not like the first but for its
-            seed.
-
-    Raises:
-        ValueError: If not; the message says why.
-    """
-    first = _shared(*parts[0])
-    for part in parts[1:]:
-        for key, value in _shared(*part).items():
-            if first[key] != value:
-                raise ValueError(f"{key} is {first[key]} for one member and {value} for another")
-    learner, _, precision = parts[0]
-    agents = [copy.deepcopy(learner.agent) for _ in range(2)]
-    stack_agents(agents)
-    if any(True for _ in learner.agent.buffers()):
-        raise ValueError("the agent keeps buffers, which have no stacked form")
-    autocast_of(precision, torch.device("cpu"))
-    check_optimizers([x for other, _, _ in parts for x in other.configure_optimizers()])
-
-
-def _shared(learner: TD3, experience: Experience, precision: str) -> dict[str, Any]:
-    """Return what members must have the same."""
-    task = {k: v for k, v in asdict(experience.task).items() if k not in OWN}
-    replay = experience.replay
-    return {
-        "the agent": describe_agent(learner.agent),
-        **{f"model.{key}": getattr(learner, key) for key in SHARED},
-        **{f"data.task.{key}": value for key, value in task.items()},
-        "data.parallel_trials": experience.parallel_trials,
-        "data.replay": type(replay).__name__,
-        "data.replay.capacity": replay.capacity,
-        "data.replay.batch_size": replay.batch_size,
-        "trainer.precision": precision,
-    }
-
-
 class Population:
     """Runs trainings together.
 
@@ -165,6 +118,7 @@ class Population:
         self.updates = 0
         self._members: list[Member] = []
         self._rows: dict[int, int] = {}
+        self._lone: dict[int, Collector] = {}
         self._replay: AbstractReplay | None = None
 
     def run(self) -> list[BaseException | None]:
@@ -211,13 +165,13 @@ class Population:
         for k, m in enumerate(members):
             own = _CollectorOf(m.seat, self._collector, k, self._joint.agent.actor)
             m.experience.collector = own  # type: ignore[assignment]  # what it uses of one
-            m.seat.lone = lone[k]  # type: ignore[attr-defined]
+            self._lone[id(m.seat)] = lone[k]
 
     def _lone_collector(self, member: Member) -> Collector:
         own = member.experience.collector
         if not isinstance(own, _CollectorOf):
             return own
-        lone: Collector = member.seat.lone  # type: ignore[attr-defined]
+        lone = self._lone[id(member.seat)]
         lone.load_state_dict(own.state_dict())
         lone.task = own.task
         return lone
@@ -226,11 +180,12 @@ class Population:
         """Let all members step once, and make the updates that follow."""
         for m in self._members:
             m.seat.go_on()
-        stds = [m.seat.asked[1] for m in self._members]
+        stds = [m.seat.asked[1] if _asks(m, "sweep") else 0.0 for m in self._members]
         with torch.autocast(self.device.type, enabled=False):
             sweeps = self._collector.sweep_all(self._joint.agent.actor, stds)
         for m, sweep in zip(self._members, sweeps, strict=True):
-            m.seat.go_on(sweep)
+            if _asks(m, "sweep"):  # else it failed on its way here
+                m.seat.go_on(sweep)
         finite = []
         while any(_asks(m, "update") for m in self._members):
             finite.append(self._update())

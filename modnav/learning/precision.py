@@ -48,7 +48,6 @@ def fast_precision(on_cpu: bool) -> str:
     return HALF if on_cpu and _has_bf16_instructions() and runs_bf16() else SINGLE
 
 
-@lru_cache(maxsize=1)
 def autocast_of(precision: str, device: torch.device) -> Callable[[], torch.autocast]:
     """Return what makes the context in which losses of stacked members are computed.
 
@@ -64,6 +63,7 @@ def autocast_of(precision: str, device: torch.device) -> Callable[[], torch.auto
     )
 
 
+@lru_cache(maxsize=1)
 def runs_bf16() -> bool:
     """Return whether the processor can train an LSTM in bfloat16 (with AVX2 alone it cannot)."""
     with torch.random.fork_rng(devices=[]):

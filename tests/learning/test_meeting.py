@@ -1,0 +1,42 @@
+"""Members that take turns: one at a time, in order, also where one fails."""
+
+import pytest
+
+from modnav.learning import Seat
+
+
+def test_members_take_turns_and_get_their_answers():
+    told: list[object] = []
+
+    def run(seat: Seat) -> None:
+        for k in range(2):
+            told.append((name[id(seat)], k, seat.ask("number", k)))
+
+    seats = [Seat(run) for _ in range(2)]
+    name = {id(seat): x for seat, x in zip(seats, "ab", strict=True)}
+    for seat in seats:
+        seat.go_on()
+    assert [seat.asked for seat in seats] == [("number", 0)] * 2
+    for answer in (10, 11):
+        for seat in seats:
+            seat.go_on(answer)
+    assert told == [("a", 0, 10), ("b", 0, 10), ("a", 1, 11), ("b", 1, 11)]
+    assert all(seat.ended and seat.error is None for seat in seats)
+
+
+def test_a_refusal_is_raised_in_the_member_and_an_ended_one_is_left_alone():
+    def run(seat: Seat) -> None:
+        with pytest.raises(ValueError, match="first"):
+            seat.ask("x")
+        seat.ask("y")
+
+    seat = Seat(run)
+    seat.go_on()
+    seat.refusal = ValueError("first")
+    seat.go_on()
+    assert seat.asked[0] == "y"
+    seat.refusal = OSError("second")
+    seat.go_on()
+    assert seat.ended
+    assert isinstance(seat.error, OSError)
+    seat.go_on()  # nobody is there to wait for
