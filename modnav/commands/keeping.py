@@ -1,5 +1,6 @@
 """What a training keeps in the folder of its run: configuration and checkpoints, each whole."""
 
+import copy
 import os
 import re
 from pathlib import Path
@@ -51,8 +52,10 @@ def _apart(content: Any, seen: set[int]) -> Any:
         alone = storage.nbytes() <= content.nbytes and storage.data_ptr() not in seen
         seen.add(storage.data_ptr())
         return content if alone or not content.nbytes else content.clone()
-    if type(content) is dict:
-        return {key: _apart(x, seen) for key, x in content.items()}
+    if isinstance(content, dict):
+        held = copy.copy(content)  # of its own kind
+        held.update({key: _apart(x, seen) for key, x in content.items()})
+        return held
     if type(content) in (list, tuple):
         return type(content)(_apart(x, seen) for x in content)
     return content

@@ -4,6 +4,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import own_modules
 import pandas as pd
 import pytest
 import torch
@@ -169,12 +170,13 @@ def test_states_of_one_moment_are_taken(small):
         (["--import", "own_modules", "--model.actor.belief", "own_modules.Noisy"], "Noisy"),
         (["--sweep", "model.discount=0.9,0.95"], "model.discount is 0.9"),
         (
-            ["--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", "0.01"],
+            ["--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", "3e-4"],
             "Adam or RAdam",
         ),
     ],
 )
 def test_what_cannot_be_stacked_is_trained_as_processes(small, capsys, options, reason):
+    shutil.copy(own_modules.__file__, "own_modules.py")  # where processes find it
     main([*FIT, "--seeds", "0-1", "--population", "stacked", "--phases.trials", "20", *options])
     out = capsys.readouterr().out
     assert "trained as processes, not stacked: " in out
