@@ -5,6 +5,7 @@ leaves two things to the population: steps of the environment and updates. So wh
 is what it would do alone, up to rounding, and it can be resumed alone.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -166,6 +167,8 @@ class Population:
             own = _CollectorOf(m.seat, self._collector, k, self._joint.agent.actor)
             m.experience.collector = own  # type: ignore[assignment]  # what it uses of one
             self._lone[id(m.seat)] = lone[k]
+        if device.type == "cuda":
+            gc.collect()  # graphs of those who were more, which hold memory there
 
     def _lone_collector(self, member: Member) -> Collector:
         own = member.experience.collector
