@@ -27,7 +27,7 @@ class JointJob:
 
     Attributes:
         joint: What makes the updates.
-        segment: Experience of all members.
+        segment: Experience of all members; it may be made shorter.
     """
 
     def __init__(
@@ -55,8 +55,9 @@ class JointJob:
 
     def __call__(self) -> list[tuple[Tensor, Tensor]]:
         """Make the updates; return the losses of each."""
+        noise = self._noise[: len(self.segment.action)]
         return [
-            self.joint.update(self.segment, self._noise, turn, acting=k == 0)
+            self.joint.update(self.segment, noise, turn, acting=k == 0)
             for k, turn in enumerate(self.turns)
         ]
 

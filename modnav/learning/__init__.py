@@ -5,6 +5,7 @@ from .counters import *
 from .experience import *
 from .learner import *
 from .meeting import *
+from .memory import *
 from .population import *
 from .precision import *
 from .replay import *

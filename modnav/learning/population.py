@@ -5,6 +5,7 @@ leaves two things to the population: steps of the environment and updates. So wh
 is what it would do alone, up to rounding, and it can be resumed alone.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from modnav.task import TaskParameters
 from .experience import Experience
 from .learner import TD3
 from .meeting import Seat
+from .memory import room_for
 from .precision import autocast_of
 from .replay import AbstractReplay, join_replays
 from .stack import JointUpdates, Turn
@@ -142,13 +144,14 @@ class Population:
 
     def _compose(self, members: list[Member]) -> None:
         """Stack those that are left, or all at the start."""
+        device = members[0].trainer.strategy.root_device
         if self._replay is None:
             check_stackable([(m.learner, m.experience, m.trainer.precision) for m in members])
+            room_for(members[0].learner, members[0].experience, len(members), device)
             self._replay = join_replays([m.experience.replay for m in members])
             self._rows = {id(m.seat): k for k, m in enumerate(members)}
         lone = [self._lone_collector(m) for m in members]
         learners, first = [m.learner for m in members], members[0].learner
-        device = members[0].trainer.strategy.root_device
         self._joint = JointUpdates(
             [x.agent for x in learners],
             [x.target for x in learners],
@@ -164,6 +167,8 @@ class Population:
             own = _CollectorOf(m.seat, self._collector, k, self._joint.agent.actor)
             m.experience.collector = own  # type: ignore[assignment]  # what it uses of one
             self._lone[id(m.seat)] = lone[k]
+        if device.type == "cuda":
+            gc.collect()  # graphs of those who were more, which hold memory there
 
     def _lone_collector(self, member: Member) -> Collector:
         own = member.experience.collector

@@ -87,24 +87,28 @@ class AbstractReplay(abc.ABC):
         """Return the steps of the longest item in some slots; 1 if there are none."""
         return 1
 
+    def bytes_of(self, sources: set[str], max_steps: int) -> int:
+        """Return how much memory items read from ``sources`` take when it is full."""
+        shapes = self.shapes(sources, max_steps).values()
+        return 4 * self.capacity * sum(int(np.prod(shape)) for shape in shapes)
+
     def allocate(self, sources: set[str], max_steps: int, device: torch.device) -> None:
-        """Make room for items read from ``sources``.
+        """Get ready for items read from ``sources``.
+
+        Room for all of them is taken when the first is written: a population takes it for its
+        members.
 
         Raises:
             ValueError: If the machine has not enough memory; the message says how much it takes.
         """
-        shapes = self.shapes(sources, max_steps)
-        need = 4 * self.capacity * sum(int(np.prod(shape)) for shape in shapes.values())
-        have = _memory_bytes(device)
+        need, have = self.bytes_of(sources, max_steps), _memory_bytes(device)
         if need > have:
             raise ValueError(
                 f"replay.capacity is {self.capacity}, which takes {need / 2**30:.1f} GiB; "
                 f"it must fit into the {have / 2**30:.1f} GiB of this machine"
             )
-        self.buffers = {
-            name: torch.zeros((self.capacity, *shape), device=device)
-            for name, shape in shapes.items()
-        }
+        shapes = self.shapes(sources, max_steps)
+        self.buffers = {name: torch.zeros((0, *x), device=device) for name, x in shapes.items()}
         self.clear()
 
     def clear(self) -> None:
@@ -138,10 +142,21 @@ class AbstractReplay(abc.ABC):
                 )
         self.size, self.cursor = len(next(iter(items.values()))), state["cursor"]
         for name, x in items.items():
-            self.buffers[name][: self.size] = x
+            buffer = self.buffers[name]
+            if len(buffer) < self.size:
+                self.buffers[name] = x.to(buffer, copy=True)
+            else:
+                buffer[: self.size] = x
+
+    def _take_room(self) -> None:
+        for name, held in self.buffers.items():
+            if len(held) < self.capacity:
+                self.buffers[name] = held.new_zeros((self.capacity, *held.shape[1:]))
+                self.buffers[name][: len(held)] = held
 
     def _write(self, items: dict[str, Tensor]) -> np.ndarray:
         """Write items at the cursor, oldest overwritten first; return the slots they took."""
+        self._take_room()
         count = len(next(iter(items.values())))
         if count > self.capacity:
             items = {name: x[count - self.capacity :] for name, x in items.items()}
@@ -344,7 +359,7 @@ def join_replays(members: Sequence[AbstractReplay]) -> AbstractReplay:
     joined = copy.copy(members[0])
     joined.buffers = {}
     for name, buffer in members[0].buffers.items():
-        whole = torch.zeros((len(members), *buffer.shape), device=buffer.device)
+        whole = buffer.new_zeros((len(members), joined.capacity, *buffer.shape[1:]))
         for member, part in zip(members, whole, strict=True):
             part[: member.size] = member.buffers[name][: member.size]
             member.buffers[name] = part

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gpu_check
 import pandas as pd
 import pytest
 import torch
@@ -75,3 +76,24 @@ def test_an_agent_acts_as_on_the_processor(name: str, monkeypatch: pytest.Monkey
         there = conditions.to(device)
         tables.append(pd.DataFrame(score(agent, there, run(agent, there), 0.97)))
     pd.testing.assert_frame_equal(*tables, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["modular", "gru", "holistic_ekf"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_graph_of_updates_does_what_they_do(name: str, precision: str):
+    assert gpu_check.graph_and_none(name, 3, "cuda", precision)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("name", ["modular", "holistic"])
+def test_gradients_of_members_are_those_of_the_processor(name: str, members: int):
+    assert gpu_check.gradients(name, members, "cuda", "32-true", False)
+
+
+def test_members_that_are_stacked_end_as_ordinary_runs(small: Path):
+    gpu = ["--trainer.accelerator", "gpu", "--seeds", "0-2"]
+    main(["fit", "--config", str(small), *gpu])
+    for k in range(3):
+        last = read(Path(f"runs/small/seed{k}/last.ckpt")).content
+        assert last["modnav"]["updates"] > 0
+        assert len(pd.read_csv(f"runs/small/seed{k}/validation.csv")) == 12

@@ -29,6 +29,9 @@ def fit_members(request: Request, imported: Sequence[str]) -> None:
         print(f"members are trained as processes, not stacked: {reason}")
         kind = "processes"
     _tell(plan)
+    if kind == "stacked" and plan.members:
+        need, have = (x / 2**30 for x in plan.room())
+        print(f"stacked they take about {need:.1f} of {have:.1f} GiB")
     again = "go on with: modnav fit --resume " + " ".join(map(str, plan.folders))
     try:
         outcomes = [*plan.left_alone, *_trained(plan, kind, request.at_once, imported)]

@@ -12,7 +12,7 @@ from modnav.callbacks import TrainingPhases
 from modnav.commands.keeping import KeptConfig
 from modnav.commands.strangers import check_run_config
 from modnav.files import regular, write_text_atomically
-from modnav.learning import check_stackable
+from modnav.learning import check_stackable, room_for
 from modnav.runs import RunFolder
 
 from .checked import CheckedCLI, checked, ended, is_finished, one_thread
@@ -60,6 +60,15 @@ class Plan:
         except ValueError as error:
             return str(error)
         return ""
+
+    def room(self) -> tuple[int, int]:
+        """Return the bytes that the members take if they are stacked, and those that there are.
+
+        Raises:
+            ValueError: If there are too few.
+        """
+        first, device = self.parts[0], torch.device("cuda" if self.on_gpu else "cpu")
+        return room_for(first.model, first.datamodule, len(self.members), device)
 
 
 def planned(request: Request, imported: Sequence[str]) -> Plan:

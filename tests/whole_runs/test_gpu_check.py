@@ -1,0 +1,54 @@
+"""The script that checks a GPU, on the processor; and that it would notice."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import gpu_check
+import pytest
+
+SCRIPT = Path(gpu_check.__file__)
+
+
+def test_all_parts_pass_on_the_processor(tmp_path: Path):
+    path = tmp_path / "report.md"
+    command = [sys.executable, str(SCRIPT), "--device", "cpu", "--quick", "--minutes", "30"]
+    done = subprocess.run(
+        [*command, "--out", str(path)], capture_output=True, text=True, check=False
+    )
+    report = path.read_text()
+    assert done.returncode == 0, report + done.stderr
+    assert gpu_check.FAILED not in report
+    for part in gpu_check.SHARES:
+        assert f"{part}: done" in report
+    assert "1 passed" in report
+    assert "stacked and lone, modular, P = 2: losses of 4 updates differ by" in report
+    assert "gradients and those of the processor, modular, P = 2, 32-true: critic" in report
+    assert "weights bit for bit: True" in report
+    assert "| ekf | 2 | fp32 |" in report
+    assert "agent-updates a second in all" in report
+
+
+def test_a_check_that_fails_is_told_and_the_next_is_done(tmp_path: Path):
+    report = gpu_check.Report(tmp_path / "report.md")
+    report.attempt("one", lambda: gpu_check.below("it is", 1.0, 0.1))
+    report.attempt("nan", lambda: gpu_check.below("it is", float("nan"), 0.1))
+    report.attempt("two", lambda: gpu_check.below("it is", 0.01, 0.1))
+    told = (tmp_path / "report.md").read_text().splitlines()
+    assert told[0].startswith(f"- {gpu_check.FAILED}: one: AssertionError: it is 1, above 0.1")
+    assert told[1].startswith(f"- {gpu_check.FAILED}: nan")
+    assert told[2].startswith("- ok: two: it is 0.01")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import time; time.sleep(600)", "ended with out of time after 1 s"),
+        ("import os; os.abort()", "ended with -6"),
+        ("raise SystemExit(0)", "done"),
+    ],
+)
+def test_a_part_that_hangs_or_dies_is_ended_and_told(tmp_path: Path, code: str, told: str):
+    report = gpu_check.Report(tmp_path / "report.md")
+    gpu_check.run_part(report, "part", [sys.executable, "-c", code], 1 if "sleep" in code else 60)
+    assert f"part: {told}" in (tmp_path / "report.md").read_text().replace("**FAILED**: ", "")
