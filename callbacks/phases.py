@@ -102,6 +102,12 @@ class TrainingPhases(Callback):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for optimizer in trainer.optimizers:
+            if missing := optimizer.defaults.keys() - optimizer.param_groups[0].keys():
+                raise ValueError(
+                    f"the state of the run is of another optimizer than {type(optimizer).__name__}: "
+                    f"it lacks {', '.join(sorted(missing))}; it must be as it was (model.optimizer)"
+                )
         checked = self._experience().counters.checked
         if self.is_finished(checked):
             raise ValueError(

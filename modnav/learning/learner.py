@@ -142,17 +142,7 @@ class TD3(LightningModule):
 
     @override
     def on_train_start(self) -> None:
-        """Act in eval mode from the first step; until here Lightning wants all in train mode.
-
-        Raises:
-            ValueError: If the state of another kind of optimizer was restored.
-        """
-        for optimizer in self.trainer.optimizers:
-            if missing := optimizer.defaults.keys() - optimizer.param_groups[0].keys():
-                raise ValueError(
-                    f"the state of the run is of another optimizer than {type(optimizer).__name__}: "
-                    f"it lacks {', '.join(sorted(missing))}; it must be as it was (model.optimizer)"
-                )
+        """Act in eval mode from the first step; until here Lightning wants all in train mode."""
         self._set_learning(False)
 
     def _set_learning(self, mode: bool) -> None:
