@@ -34,6 +34,11 @@ def check_fit(config: Any) -> None:
         value = config.trainer.get(key)
         if value not in allowed:
             raise ValueError(f"trainer.{key} is {value}; it must be left alone: {why}")
+    if "spawn" in str(config.trainer.strategy) or "fork" in str(config.trainer.strategy):
+        raise ValueError(
+            f"trainer.strategy is {config.trainer.strategy}; processes of a training are started as "
+            "commands of their own: say ddp (--config ddp)"
+        )
     check_nodes(config.trainer)
     optimizer = config.model.get("optimizer")
     rate = getattr(getattr(optimizer, "init_args", None), "lr", None)

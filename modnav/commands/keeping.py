@@ -3,6 +3,7 @@
 import copy
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,29 @@ _VERSION = re.compile(r"\d+(\.\d+)*(\.?(a|b|rc|post|dev)\d+)*")
 
 
 class KeptConfig(SaveConfigCallback):
-    """Keep what a run was asked for in its folder, also what a resumed run was asked anew."""
+    """Keep what a run was asked for in its folder, also what a resumed run was asked anew.
+
+    This and what it replaces in the folder wait until all is made, checked and restored: a run that
+    is refused leaves the folder as it was.
+
+    Attributes:
+        former: Files of a former run, which are deleted when this one begins.
+    """
+
+    former: Sequence[Path] = ()
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if not trainer.is_global_zero:
-            return
-        path = RunFolder(Path(trainer.default_root_dir)).config
-        config = self.lasting()
-        with replacing(path) as temporary:  # a killed run leaves the former whole
-            self.parser.save(config, temporary, skip_none=False, overwrite=True)
+        pass
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            RunFolder.delete(self.former)
+            path = RunFolder(Path(trainer.default_root_dir)).config
+            with replacing(path) as temporary:  # a killed run leaves the former whole
+                self.parser.save(self.lasting(), temporary, skip_none=False, overwrite=True)
+        trainer.strategy.barrier("the folder is ready")  # others look what is in it
 
     def lasting(self) -> Any:
         """Return the configuration without what is of this start alone."""

@@ -48,6 +48,11 @@ def check_run_config(path: Path, imported: Sequence[str]) -> None:
     config = read_yaml(path)
     if unknown := sorted(map(str, config.keys() - _SECTIONS - _OPTIONS)):
         raise ValueError(f"{path} has a part {one_line(unknown[0])}, which modnav does not write")
+    if config.get("ckpt_path") is not None:
+        raise ValueError(
+            f"{path} has a ckpt_path, which modnav does not write: what a run goes on from "
+            "is said on the command line"
+        )
     allowed = (*TRUSTED, *(f"{module}." for module in imported))
     folder = path.absolute().parent.resolve()  # the file may be a link
     for key, text in _texts({name: config[name] for name in config.keys() & _SECTIONS}):

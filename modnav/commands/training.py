@@ -157,17 +157,19 @@ class ModnavCLI(LightningCLI):
         print(f"trials written to {path}")
 
     def before_fit(self) -> None:
-        """Take the folder, now that all that was asked for makes sense, and make room in it."""
+        """Take the folder; what a former run left in it is deleted when this one begins."""
         if not self.trainer.is_global_zero:
             return
         config = self.config_init[self.subcommand]
         folder = self.run_folder
         folder.lock()
         self._claim(folder, config)  # it may have changed until now
-        folder.clear(whole=not config.ckpt_path)
-        for callback in self.trainer.checkpoint_callbacks:
+        folder.sweep()
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # by a connector
             if isinstance(callback, LastCheckpoint):
                 callback.check_folder = folder.check_held
+            elif isinstance(callback, KeptConfig) and not config.ckpt_path:
+                callback.former = folder.of_former_run()
 
     @override
     def parse_arguments(self, parser: Any, args: Any) -> None:

@@ -1,13 +1,12 @@
 """Whether trainings can be one stacked population."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
-from modnav.networks import describe_agent, stack_agents
+from modnav.networks import check_stack, describe_agent
 
 from .experience import Experience
 from .learner import TD3
@@ -39,8 +38,7 @@ def check_stackable(parts: Sequence[tuple[TD3, Experience, str]]) -> None:
             if first[key] != value:
                 raise ValueError(f"{key} is {first[key]} for one member and {value} for another")
     learner, _, precision = parts[0]
-    agents = [copy.deepcopy(learner.agent) for _ in range(2)]
-    stack_agents(agents)
+    check_stack(learner.agent)
     if any(True for _ in learner.agent.buffers()):
         raise ValueError("the agent keeps buffers, which have no stacked form")
     autocast_of(precision, torch.device("cpu"))

@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -24,8 +24,9 @@ from .sequence import (
     own_sequences,
     restarted,
 )
+from .stacked import stack_agents
 
-__all__ = ["check_agent", "check_saved", "check_sequence", "plain_tensors"]
+__all__ = ["check_agent", "check_saved", "check_sequence", "check_stack", "plain_tensors"]
 
 LONGEST = 100
 """Steps of a trial beyond which modules are not tried."""
@@ -129,6 +130,10 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
             class and what is wrong.
     """
     name, steps = name_of_class(module), min(steps, LONGEST)
+    for key, weight in module.named_parameters():
+        if weight.is_meta or weight.dtype != torch.float32:
+            kind = "without numbers (meta)" if weight.is_meta else str(weight.dtype)
+            raise ValueError(f"{name}.{key} is {kind}; weights must be torch.float32, {_SEE}")
     module = copy.deepcopy(module).eval()
     lengths = (steps, max(1, steps // 2), max(1, steps // 3))
     x = _inputs(3 * steps, module.in_features, len(lengths))
@@ -141,6 +146,52 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
                 span = slice(start, min(start + length, until)), slice(trial, trial + 1)
                 whole, _ = _called(module, name, x[span])
                 _check_same(_why(module, name, again=start > 0), apart[span], whole)
+
+
+@torch.no_grad()
+def check_stack(agent: Agent) -> None:
+    """Check that the stacked form of an agent does what its members do, step by step.
+
+    Args:
+        agent: The agent; it stays as it is.
+
+    Raises:
+        ValueError: If there is none, or it does not; the message says why.
+    """
+    members = [copy.deepcopy(agent) for _ in range(2)]
+    for weight in members[1].parameters():
+        weight.mul_(0.5)  # so that members differ
+    device = next(agent.parameters()).device
+    inputs = {x: _inputs(3, STREAMS[x].features, 4).to(device) for x in agent.sources}
+    action = _inputs(3, ACTIONS, 4).to(device)
+    alone = [
+        _steps_of(m, {k: x[:, s] for k, x in inputs.items()}, action[:, s], which)
+        for m, s, which in zip(members, (slice(2), slice(2, 4)), ([1], [0]), strict=True)
+    ]
+    try:
+        stacked = stack_agents(members)
+        shared = {id(p) for s in stacked.parameters() for p in getattr(s, "parts", ())}
+        if shared != {id(p) for m in members for p in m.parameters()}:
+            raise ValueError("weights of the stacked form are not those of all members (share)")
+        both = _steps_of(stacked, inputs, action, [1, 2])
+    except ValueError:
+        raise
+    except Exception as error:  # a user's code raises many kinds
+        told = one_line(str(error)) or type(error).__name__
+        raise ValueError(f"the stacked form of the agent failed: {told}") from error
+    for found, *expected in zip(both, *alone, strict=True):
+        _check_same("the stacked form of the agent is another", found, torch.cat(expected, dim=-2))
+
+
+def _steps_of(
+    agent: Agent, inputs: Mapping[str, Tensor], action: Tensor, which: list[int]
+) -> tuple[Tensor, Tensor]:
+    """Return values, and actions of steps between which the trials ``which`` start anew."""
+    values = agent.values(inputs, action)
+    first, memory = agent.act({k: x[0] for k, x in inputs.items()})
+    memory = agent.actor.reset(memory, torch.tensor(which, device=action.device))
+    second, _ = agent.act({k: x[1] for k, x in inputs.items()}, memory)
+    return values, torch.stack((first, second))
 
 
 def _why(module: AbstractSequence, name: str, *, again: bool) -> str:
@@ -193,6 +244,10 @@ def _called(
         raise ValueError(f"{name} must return outputs and a memory, which may be None; {_SEE}")
     if list(found[0].shape) != shape:
         raise ValueError(f"{name} returns outputs {list(found[0].shape)}; they must be {shape}")
+    if not found[0].isfinite().all():
+        raise ValueError(
+            f"{name} returns numbers that are not finite for inputs in [-1, 1]; {_SEE}"
+        )
     return found
 
 

@@ -222,4 +222,4 @@ def _difference(key: str, made: Any, now: Any) -> str:
 
 def digest(checkpoint: Path) -> str:
     """Return what tells the content of a checkpoint from others."""
-    return hashlib.blake2b(checkpoint.read_bytes(), digest_size=16).hexdigest()
+    return hashlib.blake2b(regular(checkpoint).read_bytes(), digest_size=16).hexdigest()

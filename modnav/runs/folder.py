@@ -1,12 +1,14 @@
 """Folders of runs."""
 
+import csv
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from modnav.files import drop_leftovers
+from modnav.files import drop_leftovers, regular
 
 __all__ = ["RunFolder"]
 
@@ -71,12 +73,19 @@ class RunFolder:
         """Return whether there is anything of a training to lose.
 
         A run that was killed before its first state was written, just after its first checkpoint,
-        makes that checkpoint again.
+        makes that checkpoint again: it has validated once.
         """
-        patterns = ("checkpoints/*.ckpt", "[!.]*.ckpt")
-        count = sum(1 for pattern in patterns for _ in self.path.glob(pattern))
-        trained = any(self.path.glob("events.out.tfevents*"))  # an imported run has none
-        return count > 1 or (count == 1 and not trained)
+        states = [*self.path.glob("[!.]*.ckpt")]
+        kept = [*self.path.glob("checkpoints/[!.]*")]
+        return bool(states) or len(kept) > 1 or (len(kept) == 1 and self._validations() != 1)
+
+    def _validations(self) -> int:
+        """Return at how many moments the run was validated; 0 if its table does not tell."""
+        try:
+            with regular(self.path / "validation.csv").open(encoding="utf-8", newline="") as file:
+                return len({row["total_trials"] for row in csv.DictReader(file)})
+        except (OSError, ValueError, LookupError, csv.Error):
+            return 0
 
     def claim(self, *, overwrite: bool, resume: bool) -> None:
         """Make the folder ready for a run.
@@ -144,30 +153,34 @@ class RunFolder:
         self._held = None
         self._lock.release()
 
-    def clear(self, *, whole: bool) -> None:
-        """Delete files that a killed run left half written, but nothing of others.
-
-        Args:
-            whole: Delete all that a former run left.
-        """
+    def sweep(self) -> None:
+        """Delete files that a killed run left half written, but nothing of others."""
         for name in ("config.yaml", "validation.csv", "learning_curve.png", "member.json"):
             drop_leftovers(self.path / name)
         half = (".*.ckpt.*", "checkpoints/.*.ckpt.*")
         for file in [file for x in half for file in self.path.glob(x)]:
             file.unlink(missing_ok=True)
         self.report.unlink(missing_ok=True)  # of a former start
-        if not whole:
-            return
-        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+
+    def of_former_run(self) -> list[Path]:
+        """Return what a run left in the folder, for :meth:`delete` once another has begun."""
         names = (
+            "checkpoints",
             "last.ckpt",
             "last-1.ckpt",
             "best.ckpt",
             "validation.csv",
             "learning_curve.png",
-            "hparams.yaml",
         )
         patterns = ("events.out.tfevents*", "last.*.rank*.ckpt", "best.*.rank*.ckpt")
         own = [self.path / name for name in names]
-        for file in [*own, *(file for x in patterns for file in self.path.glob(x))]:
-            file.unlink(missing_ok=True)
+        return [*own, *(file for x in patterns for file in self.path.glob(x))]
+
+    @staticmethod
+    def delete(paths: Iterable[Path]) -> None:
+        """Delete files, and folders with all that is in them; links themselves."""
+        for path in paths:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

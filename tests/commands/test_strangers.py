@@ -55,7 +55,7 @@ def test_classes_of_others_are_refused(tmp_path):
         {"model": {"optimizer": "{class_path: payload.P}"}},
         {"config": "other.yaml"},
         {"checkpoint": "checkpoint.yaml"},
-        {"trainer": {"logger": {"init_args": {"save_dir": "/tmp/x"}}}},
+        {"trainer": {"logger": {"init_args": {"save_dir": "/elsewhere/x"}}}},
         {"trainer": {"default_root_dir": "../x"}},
         {"data": {"task": {"name": "\x1b[31mX"}}},
         {"data": {"task": {"a.b": 1}}},

@@ -13,6 +13,7 @@ from modnav.callbacks import TrainingPhases
 from modnav.commands.training import ModnavCLI, run
 from modnav.errors import DivergedError, PhaseOneFailedError
 from modnav.files import one_line, regular
+from modnav.networks import check_agent
 from modnav.runs import RunFolder, read
 
 FOR_GOOD = (PhaseOneFailedError.exit_status, DivergedError.exit_status)
@@ -28,7 +29,11 @@ class CheckedCLI(ModnavCLI):
 
     @override
     def _run_subcommand(self, subcommand: str) -> None:
-        pass
+        """Check what a run checks when it begins."""
+        agent, experience = self.model.agent, self.datamodule
+        check_agent(agent, experience.task.max_steps)
+        where = self.trainer.strategy.root_device
+        experience.replay.allocate(agent.sources, experience.task.max_steps, where)
 
     def part(self, kind: type[Any]) -> Any:
         """Return the callback of a kind."""
@@ -80,6 +85,6 @@ def ended(folder: RunFolder) -> tuple[int, str] | None:
     try:
         told = json.loads(regular(folder.report).read_text("utf-8"))
         status, reason = told["status"], one_line(told["reason"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
-    return (status, reason) if status in FOR_GOOD else None
+    return (status, reason) if type(status) is int and status in FOR_GOOD else None

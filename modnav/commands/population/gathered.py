@@ -88,7 +88,7 @@ def read_report(member: Member) -> dict[str, Any]:
     try:
         told = json.loads(regular(RunFolder(member.folder).report).read_text("utf-8"))
         return told if isinstance(told, dict) and told.get("phase") in (1, 2, 3) else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 

@@ -158,6 +158,10 @@ def _check_files(members: Sequence[Member]) -> None:
     """Refuse folders in which what members write and this process reads is no file."""
     for member in members:
         folder = RunFolder(member.folder)
+        if folder.path.is_symlink():
+            raise ValueError(
+                f"{folder.path} is a link; members are trained in folders of their own"
+            )
         for path in (folder.log, folder.report, folder.path / "validation.csv"):
             regular(path)
 
@@ -188,7 +192,8 @@ def _make_ready(configs: Mapping[Path, str], *, overwrite: bool) -> None:
         folder = RunFolder(path)
         folder.lock()
         try:
-            folder.clear(whole=True)
+            folder.sweep()
+            folder.delete(folder.of_former_run())
             write_text_atomically(config, folder.config)
         finally:
             folder.unlock()

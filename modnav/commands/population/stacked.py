@@ -231,5 +231,12 @@ def _ended_too_early(plan: Plan, states: dict[Path, Path]) -> list[Member]:
 
 
 def _meeting(state: Path) -> int:
-    held = read(state).content.get("callbacks", {}).get(LastCheckpoint().state_key, {})
-    return operator.index(held.get("meeting", 0))
+    """Return the moment at which a state was saved with others; 0 if it does not tell.
+
+    What is wrong with it is said by the run that goes on from it.
+    """
+    try:
+        callbacks = read(state).content["callbacks"]
+        return operator.index(callbacks[LastCheckpoint().state_key]["meeting"])
+    except (ValueError, TypeError, LookupError):
+        return 0
