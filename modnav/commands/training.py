@@ -48,7 +48,6 @@ from .checks import check_fit, in_one_process, thread_count, with_nearest_key
 from .keeping import AtomicCheckpointIO, KeptConfig
 from .terminal import tell
 
-
 OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "--runs": (str, "runs", "Folder of all runs."),
     "--name": (str | None, None, "Name of the run; architecture, task and noise by default."),
@@ -57,8 +56,10 @@ OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "--prefer_bf16": (
         bool,
         False,
-        "If trainer.precision is not given: bf16-mixed on processors with instructions for it, "
-        "else 32-true.",
+        (
+            "If trainer.precision is not given: bf16-mixed on processors with instructions for it, "
+            "else 32-true."
+        ),
     ),
     "--threads": (  # str: `auto` of former runs, which is told what to be instead
         int | str | None,
@@ -68,8 +69,10 @@ OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "--population": (
         Literal["stacked", "processes"] | None,
         None,
-        "How members of a population are trained, see --seeds. A lone run is a stacked population "
-        "of one by default on a GPU, where its updates are CUDA graphs.",
+        (
+            "How members of a population are trained, see --seeds. A lone run is a stacked population "
+            "of one by default on a GPU, where its updates are CUDA graphs."
+        ),
     ),
 }
 """Options of every run beside those of its parts: kind, default, and what they are."""
