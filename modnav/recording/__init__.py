@@ -1,5 +1,6 @@
 """What agents do and what their units do, as tables and pictures."""
 
+from .dynamics import *
 from .frames import *
 from .interventions import *
 from .layers import *
