@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "bench": "time acting, updates, evaluation, replay and runs on this machine",
     "best": "find the best checkpoint of each run and architecture",
     "compare": "compare how runs learned with the study's seeds, or with other runs",
+    "export": "write a recording as an NWB file or pynapple objects",
     "figures": "draw the study's figures from trained runs",
     "report": "draw the study's figures, and one HTML page of them beside the published values",
     "import-published": "turn trained agents of the study into checkpoints",

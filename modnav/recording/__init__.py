@@ -4,6 +4,7 @@ from .dynamics import *
 from .frames import *
 from .interventions import *
 from .layers import *
+from .neural import *
 from .read_out import *
 from .record import *
 from .session import *
