@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from modnav.errors import DivergedError, InterruptedRunError, require
 from modnav.files import write_atomically
-from modnav.runs import read
+from modnav.runs import RunFolder, read
 
 from .checkpoints import TrialCheckpoint
 from .parts import callback_of, experience_of, learner_of
@@ -200,6 +200,7 @@ class LastCheckpoint(Checkpoint):
     @rank_zero_only
     def _report(self, trainer: Trainer, path: Path, seconds: float) -> None:
         self.megabytes, self.seconds = path.stat().st_size / 1e6, seconds
+        RunFolder(path.parent).begun.unlink(missing_ok=True)
         values = {"checkpoint/megabytes": self.megabytes, "checkpoint/seconds": seconds}
         for logger in trainer.loggers:
             logger.log_metrics(values, step=experience_of(trainer).counters.total_trials)
@@ -294,6 +295,7 @@ def _keep(path: Path, former: Path) -> None:
     except OSError:  # a file system without links
         shutil.copyfile(path, new)
     os.replace(new, former)
+    new.unlink(missing_ok=True)  # of one file under two names, nothing is moved
 
 
 @rank_zero_only

@@ -155,6 +155,13 @@ class Summary(Callback):
                 )
         console = Console()
         console.print(table)
+        phases, trials = phases_of(trainer), experience_of(trainer).counters.checked
+        if not phases.is_finished(trials):
+            console.print(
+                f"ended by the trainer (max_steps, max_time or the like) before it was finished, in phase "
+                f"{'I' * phases.phase}; go on with: modnav fit --resume {trainer.default_root_dir}",
+                soft_wrap=True,
+            )
         folder = Path(trainer.default_root_dir)
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.best_model_path:

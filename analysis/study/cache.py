@@ -4,6 +4,7 @@ A result lies under a name made of all that it depends on, its content and the s
 that makes it; what is there is done. Results of others are not touched.
 """
 
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -74,7 +75,20 @@ class Cache:
             done += paths.count(path)
             if self.progress is not None:
                 self.progress(wanted[0].kind, done, len(paths))
-        return [pd.read_parquet(p) if p.is_file() else read_tables(p) for p in paths]
+        return [_read(one, path) for one, path in zip(wanted, paths, strict=True)]
+
+
+def _read(wanted: Wanted, path: Path) -> pd.DataFrame | Recording:
+    """Read a result; one that is damaged is made anew."""
+    try:
+        return pd.read_parquet(path) if path.is_file() else read_tables(path)
+    except (ValueError, OSError):
+        if path.is_file():
+            path.unlink()
+        else:
+            shutil.rmtree(path)
+        _keep(wanted, path)
+        return pd.read_parquet(path) if path.is_file() else read_tables(path)
 
 
 def _keep(wanted: Wanted, path: Path) -> None:

@@ -99,7 +99,7 @@ def _log(path: Path) -> pd.DataFrame:
         ValueError: If the file is damaged.
     """
     try:
-        log = pd.read_csv(regular(path), usecols=list(_COLUMNS), dtype=_COLUMNS)
+        log = pd.read_csv(regular(path, text=True), usecols=list(_COLUMNS), dtype=_COLUMNS)
     except ValueError as error:  # those of pandas, too
         raise ValueError(f"{path} is no table of validations: {one_line(error)}") from error
     log = log[log["validation"] == "selection"]

@@ -131,9 +131,9 @@ def _resumed(given: Path, rest: list[str], imported: Sequence[str]) -> list[str]
         _check_state(folder, state)
     elif folder.has_checkpoints():
         raise ValueError(
-            f"{folder.path} has checkpoints but no last.ckpt, the state to go on from{_former(folder)}"
-            f"; they can be evaluated (modnav evaluate {folder.path}); to start anew and delete "
-            f"them: modnav fit --config {folder.config} --overwrite true"
+            f"{folder.path} holds a run but no last.ckpt, the state to go on from{_former(folder)}"
+            f"; its checkpoints can be evaluated (modnav evaluate {folder.path}); to start anew and "
+            f"delete what is there: modnav fit --config {folder.config} --overwrite true"
         )
     if rest:
         tell(f"resuming {given} with its own configuration, but for: {' '.join(rest)}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modnav.files import regular
+from modnav.files import read_text
 from modnav.runs import (
     Best,
     CurveLocation,
@@ -115,7 +115,7 @@ def _is_of(run: TrainedRun, path: Path, command: str, before: int | None) -> Non
     if not about.is_file():
         return
     try:
-        known = dict(json.loads(regular(about).read_text()).get("checkpoints", {}))
+        known = dict(json.loads(read_text(about)).get("checkpoints", {}))
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(
             f"{about} is damaged; make it anew with `{command} --overwrite`"

@@ -16,7 +16,7 @@ from typing_extensions import override
 from modnav.files import replacing, write_atomically
 from modnav.runs import RunFolder, read
 
-_VERSION = re.compile(r"\d+(\.\d+)*(\.?(a|b|rc|post|dev)\d+)*")
+_VERSION = re.compile(r"[2-9]\.\d+(\.\d+)*(\.?(a|b|rc|post|dev)\d+)*")
 
 
 class KeptConfig(SaveConfigCallback):
@@ -26,9 +26,11 @@ class KeptConfig(SaveConfigCallback):
     is refused leaves the folder as it was.
 
     Attributes:
+        anew: Whether this run begins, and does not go on from a state.
         former: Files of a former run, which are deleted when this one begins.
     """
 
+    anew = False
     former: Sequence[Path] = ()
 
     @override
@@ -38,9 +40,11 @@ class KeptConfig(SaveConfigCallback):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero:
+            folder = RunFolder(Path(trainer.default_root_dir))
+            if self.anew:
+                folder.begun.touch()
             RunFolder.delete(self.former)
-            path = RunFolder(Path(trainer.default_root_dir)).config
-            with replacing(path) as temporary:  # a killed run leaves the former whole
+            with replacing(folder.config) as temporary:  # a killed run leaves the former whole
                 self.parser.save(self.lasting(), temporary, skip_none=False, overwrite=True)
         trainer.strategy.barrier("the folder is ready")  # others look what is in it
 

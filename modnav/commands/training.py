@@ -164,7 +164,7 @@ class ModnavCLI(LightningCLI):
             if isinstance(callback, LastCheckpoint):
                 callback.check_folder = folder.check_held
             elif isinstance(callback, KeptConfig) and not config.ckpt_path:
-                callback.former = folder.of_former_run()
+                callback.anew, callback.former = True, folder.of_former_run()
 
     @override
     def parse_arguments(self, parser: Any, args: Any) -> None:

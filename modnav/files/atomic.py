@@ -2,13 +2,19 @@
 
 import glob
 import os
+import platform
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
+
+_MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
+"""Tells the processes of this machine from others that write to a shared disk."""
 
 __all__ = ["drop_leftovers", "replacing", "write_atomically", "write_text_atomically"]
 
@@ -19,13 +25,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
     It lies beside ``path``, whose folder is made if need be, and ends in the same suffix. Nobody can
     know its name beforehand, so no link is followed. It is on disk before it moves; after an error
-    it is removed.
+    it is removed. What processes of this machine that were killed left of ``path`` is removed too.
 
     Raises:
         OSError: If it cannot be written; ``path`` is as before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(path.suffix, f".{path.name}.", path.parent)
+    _drop_of_dead(path)
+    prefix = f".{path.name}.{_MACHINE}-{os.getpid()}."
+    handle, name = tempfile.mkstemp(path.suffix, prefix, path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -36,6 +44,15 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _drop_of_dead(path: Path) -> None:
+    """Delete what processes of this machine left of a file when they were killed."""
+    prefix = f".{path.name}.{_MACHINE}-"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*{glob.escape(path.suffix)}"):
+        number = left.name.removeprefix(prefix).partition(".")[0]
+        if number.isascii() and number.isdigit() and not psutil.pid_exists(int(number[:9])):
+            left.unlink(missing_ok=True)
 
 
 def drop_leftovers(path: Path) -> None:

@@ -3,7 +3,10 @@
 import stat
 from pathlib import Path
 
-__all__ = ["is_regular", "regular"]
+__all__ = ["is_regular", "read_text", "regular"]
+
+LARGEST_TEXT = 2**28
+"""Bytes of a text beyond which it is none of ours."""
 
 
 def is_regular(path: Path) -> bool:
@@ -14,12 +17,32 @@ def is_regular(path: Path) -> bool:
         return False
 
 
-def regular(path: Path) -> Path:
+def regular(path: Path, *, text: bool = False) -> Path:
     """Return the path of a regular file, or of none at all.
 
+    Args:
+        path: The file.
+        text: Whether it is a text or table, which must not be larger than :data:`LARGEST_TEXT`.
+
     Raises:
-        ValueError: If something else is there.
+        ValueError: If something else is there, or it is too large.
     """
     if path.exists() and not is_regular(path):
         raise ValueError(f"{path} is a folder, a pipe or a device; it must be a file")
+    if text and path.exists() and path.stat().st_size > LARGEST_TEXT:
+        raise ValueError(f"{path} is larger than {LARGEST_TEXT:,} bytes; it must be a text")
     return path
+
+
+def read_text(path: Path, errors: str = "strict") -> str:
+    """Read a text, in UTF-8.
+
+    Args:
+        path: The file.
+        errors: What to do with bytes that are none, as :func:`open` knows it.
+
+    Raises:
+        ValueError: If it is no regular file, too large, or no text.
+        OSError: If it cannot be read.
+    """
+    return regular(path, text=True).read_text(encoding="utf-8", errors=errors)

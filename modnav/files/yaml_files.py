@@ -8,7 +8,7 @@ import yaml
 
 from .pickles import refuse_endless
 
-__all__ = ["plain_numbers", "read_yaml"]
+__all__ = ["parse_yaml", "plain_numbers", "read_yaml"]
 
 LARGEST_BYTES = 1_000_000
 """Size above which a file is not taken for a configuration."""
@@ -43,6 +43,20 @@ class _Loader(yaml.SafeLoader):
 plain_numbers(_Loader)
 
 
+def parse_yaml(text: str) -> dict[str, Any]:
+    """Read a configuration from a text; no tag in it is obeyed.
+
+    Raises:
+        ValueError: If it is damaged, endless, or no mapping.
+    """
+    try:
+        content = yaml.load(text, _Loader)
+        refuse_endless(content)
+        return dict(content)
+    except (yaml.YAMLError, TypeError, RecursionError) as error:
+        raise ValueError("it is no YAML mapping") from error
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a configuration; no tag in it is obeyed.
 
@@ -55,9 +69,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
             raise ValueError("it is not a regular file")
         if path.stat().st_size > LARGEST_BYTES:
             raise ValueError(f"it is larger than {LARGEST_BYTES:,} bytes")
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-        refuse_endless(content)
-        return dict(content)
-    except (yaml.YAMLError, OSError, TypeError, ValueError, RecursionError) as error:
+        return parse_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         reason = f": {error}" if type(error) is ValueError else ""
         raise ValueError(f"{path} is not the configuration of a run{reason}") from error

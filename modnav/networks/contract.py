@@ -134,7 +134,7 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
         if weight.is_meta or weight.dtype != torch.float32:
             kind = "without numbers (meta)" if weight.is_meta else str(weight.dtype)
             raise ValueError(f"{name}.{key} is {kind}; weights must be torch.float32, {_SEE}")
-    module = copy.deepcopy(module).eval()
+    given, module = module, copy.deepcopy(module).eval()
     lengths = (steps, max(1, steps // 2), max(1, steps // 3))
     x = _inputs(3 * steps, module.in_features, len(lengths))
     x = x.to(next(module.parameters(), x))
@@ -146,6 +146,25 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
                 span = slice(start, min(start + length, until)), slice(trial, trial + 1)
                 whole, _ = _called(module, name, x[span])
                 _check_same(_why(module, name, again=start > 0), apart[span], whole)
+        _check_learning(copy.deepcopy(given).train(), name, x[:steps])
+
+
+@torch.enable_grad()
+def _check_learning(module: AbstractSequence, name: str, x: Tensor) -> None:
+    """Check that a module in train mode returns what it must, and that gradients reach it."""
+    y, _ = _called(module, f"{name} in train mode", x)
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    if not weights:
+        return
+    try:
+        reached = torch.autograd.grad(y.square().sum(), weights, allow_unused=True)
+    except RuntimeError as error:
+        reason = one_line(error)
+        raise ValueError(
+            f"{name} cannot learn, no gradient comes back: {reason}; {_SEE}"
+        ) from error
+    if all(gradient is None for gradient in reached):
+        raise ValueError(f"{name} cannot learn: no gradient reaches its weights; {_SEE}")
 
 
 @torch.no_grad()
@@ -244,6 +263,8 @@ def _called(
         raise ValueError(f"{name} must return outputs and a memory, which may be None; {_SEE}")
     if list(found[0].shape) != shape:
         raise ValueError(f"{name} returns outputs {list(found[0].shape)}; they must be {shape}")
+    if found[0].dtype != torch.float32:
+        raise ValueError(f"{name} returns {found[0].dtype}; outputs must be torch.float32, {_SEE}")
     if not found[0].isfinite().all():
         raise ValueError(
             f"{name} returns numbers that are not finite for inputs in [-1, 1]; {_SEE}"

@@ -113,6 +113,12 @@ class Checkpoint:
                     f"{self.path} lacks part of a run's state ({key}); it is damaged, or of "
                     "another version of modnav"
                 )
+        if not all(map(self._is_optimizer, optimizers := self.content["optimizer_states"])) or (
+            len(optimizers) != 2
+        ):
+            raise ValueError(
+                f"{self.path} is damaged: it holds no whole states of actor and critic optimizers"
+            )
         for key in ("state_dict", "optimizer_states"):
             self._refuse_endless(self.content[key])
             if any(x.is_floating_point() and x.isnan().any() for x in _tensors(self.content[key])):
@@ -127,6 +133,15 @@ class Checkpoint:
                     f"{self.path} is damaged: {one_line(key)} is {told}; it must be a whole "
                     f"number, {least} or more and below {_LARGEST:,}"
                 )
+
+    def _is_optimizer(self, state: Any) -> bool:
+        """Return whether a state of an optimizer has all that its kind has after two updates."""
+        groups = state.get("param_groups") if isinstance(state, Mapping) else None
+        if not isinstance(groups, list) or not groups or not isinstance(groups[0], Mapping):
+            return False
+        learned = self.about.get("updates") not in (0, 1)  # the actor learns at every second
+        held = state.get("state")
+        return isinstance(held, Mapping) and bool(held or not learned or "betas" not in groups[0])
 
     def _refuse_endless(self, part: Any) -> None:
         try:

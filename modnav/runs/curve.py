@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from modnav.files import one_line, regular, write_text_atomically
+from modnav.files import one_line, read_text, regular, write_text_atomically
 from modnav.task import Range, TaskParameters, bounds
 
 from .curve_table import COLUMNS, FIRST, INTERVAL, METRICS, whole_rows
@@ -151,7 +151,7 @@ class TrainingCurve:
 
     def _made(self) -> dict[str, Any]:
         try:
-            made = json.loads(regular(self.notes).read_text(encoding="utf-8"))
+            made = json.loads(read_text(self.notes))
         except (OSError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"{self.path} is there, but {self.notes}, which tells how it was made, "
@@ -222,4 +222,8 @@ def _difference(key: str, made: Any, now: Any) -> str:
 
 def digest(checkpoint: Path) -> str:
     """Return what tells the content of a checkpoint from others."""
-    return hashlib.blake2b(regular(checkpoint).read_bytes(), digest_size=16).hexdigest()
+    found = hashlib.blake2b(digest_size=16)
+    with regular(checkpoint).open("rb") as file:
+        while part := file.read(2**20):
+            found.update(part)
+    return found.hexdigest()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from modnav.files import one_line, regular
+from modnav.files import one_line, read_text
 
 __all__ = ["COLUMNS", "FIRST", "INTERVAL", "METRICS", "read_curve", "whole_rows"]
 
@@ -91,7 +91,7 @@ def whole_rows(path: Path, needed: Sequence[str]) -> Iterator[dict[str, Any]]:
     Raises:
         ValueError: If one is missing, a column is there twice, or the file is no table.
     """
-    lines = regular(path).read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    lines = read_text(path, "replace").splitlines(keepends=True)
     whole = [line for line in lines if line.endswith("\n") and "\0" not in line]
     if not whole:
         return

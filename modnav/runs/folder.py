@@ -1,23 +1,26 @@
 """Folders of runs."""
 
-import csv
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from modnav.files import drop_leftovers, regular
+from modnav.files import drop_leftovers
 
 __all__ = ["RunFolder"]
+
+_HALF = re.compile(r"\..*\.ckpt\..*")
+"""Names of checkpoints that were being written."""
 
 _REPLACED = ("config.yaml", "last.ckpt", "last-1.ckpt", "validation.csv", "learning_curve.png")
 """Files that are replaced whole: a link there is replaced, and its target stays."""
 
 _PLACES = (
     ("checkpoints", Path.is_dir, "folder"),
-    *((name, Path.is_file, "file") for name in (".lock", "hparams.yaml", *_REPLACED)),
+    *((name, Path.is_file, "file") for name in (".lock", ".begun", "hparams.yaml", *_REPLACED)),
 )
 
 
@@ -69,23 +72,23 @@ class RunFolder:
         lies_in = Path(checkpoint).absolute().parent.resolve()
         return lies_in.is_relative_to(self.path.resolve())
 
+    @property
+    def begun(self) -> Path:
+        """Mark of a run of which no state has been written yet; it may begin again."""
+        return self.path / ".begun"
+
     def has_checkpoints(self) -> bool:
         """Return whether there is anything of a training to lose.
 
-        A run that was killed before its first state was written, just after its first checkpoint,
-        makes that checkpoint again: it has validated once.
+        A run that was killed before its first state was written makes its first checkpoint again.
         """
-        states = [*self.path.glob("[!.]*.ckpt")]
-        kept = [*self.path.glob("checkpoints/[!.]*")]
-        return bool(states) or len(kept) > 1 or (len(kept) == 1 and self._validations() != 1)
-
-    def _validations(self) -> int:
-        """Return at how many moments the run was validated; 0 if its table does not tell."""
-        try:
-            with regular(self.path / "validation.csv").open(encoding="utf-8", newline="") as file:
-                return len({row["total_trials"] for row in csv.DictReader(file)})
-        except (OSError, ValueError, LookupError, csv.Error):
-            return 0
+        states = any(self.path.glob("[!.]*.ckpt"))
+        kept = [x.name for x in self.path.glob("checkpoints/*") if not _HALF.fullmatch(x.name)]
+        if states or len(kept) > 1:
+            return True
+        return not self.begun.is_file() and (
+            bool(kept) or (self.path / "validation.csv").is_file()
+        )
 
     def claim(self, *, overwrite: bool, resume: bool) -> None:
         """Make the folder ready for a run.

@@ -3,8 +3,9 @@
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
@@ -12,9 +13,12 @@ from typing_extensions import override
 from modnav.callbacks import TrainingPhases
 from modnav.commands.training import ModnavCLI, run
 from modnav.errors import DivergedError, PhaseOneFailedError
-from modnav.files import one_line, regular
+from modnav.files import one_line, parse_yaml, read_text, read_yaml
 from modnav.networks import check_agent
 from modnav.runs import RunFolder, read
+
+_MAY_DIFFER = {"phases.trials"}
+"""Constants that say how long a run is, not which."""
 
 FOR_GOOD = (PhaseOneFailedError.exit_status, DivergedError.exit_status)
 """Exit statuses of runs that would end likewise if they went on as they are."""
@@ -83,8 +87,37 @@ def is_finished(folder: RunFolder, phases: TrainingPhases) -> bool:
 def ended(folder: RunFolder) -> tuple[int, str] | None:
     """Return exit status and reason of a run that would end likewise if it went on."""
     try:
-        told = json.loads(regular(folder.report).read_text("utf-8"))
+        told = json.loads(read_text(folder.report))
         status, reason = told["status"], one_line(told["reason"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return (status, reason) if type(status) is int and status in FOR_GOOD else None
+
+
+def check_same(config: Path, text: str) -> None:
+    """Refuse to take a finished run for one that was asked for otherwise.
+
+    Raises:
+        ValueError: If a constant of model, data or phases is another; the message names it.
+    """
+    there, here = (_constants(c) for c in (read_yaml(config), parse_yaml(text)))
+    for key in there.keys() & here.keys():
+        if there[key] != here[key] and key not in _MAY_DIFFER:
+            raise ValueError(
+                f"{config.parent} is finished, but was trained otherwise: {key} is "
+                f"{one_line(there[key])} there and {one_line(here[key])} here; choose another "
+                "--name, or start anew with --overwrite true"
+            )
+
+
+def _constants(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return each constant of what is trained, by its key."""
+    todo = {key: config.get(key) for key in ("model", "data", "phases")}
+    found: dict[str, Any] = {}
+    while todo:
+        key, value = todo.popitem()
+        if isinstance(value, Mapping):
+            todo |= {f"{key}.{name}": part for name, part in value.items()}
+        else:
+            found[key] = value
+    return found

@@ -21,7 +21,7 @@ from typing_extensions import Self
 
 from modnav.callbacks.figures import learning_curves, save_figure
 from modnav.commands.terminal import wide_console
-from modnav.files import regular, replacing
+from modnav.files import read_text, regular, replacing
 from modnav.runs import RunFolder
 
 from .members import Member, Outcome
@@ -86,7 +86,7 @@ class Display:
 def read_report(member: Member) -> dict[str, Any]:
     """Return what :class:`modnav.callbacks.MemberReport` wrote last; nothing if it did not yet."""
     try:
-        told = json.loads(regular(RunFolder(member.folder).report).read_text("utf-8"))
+        told = json.loads(read_text(RunFolder(member.folder).report))
         return told if isinstance(told, dict) and told.get("phase") in (1, 2, 3) else {}
     except (OSError, ValueError, RecursionError):
         return {}
@@ -151,7 +151,7 @@ def validations(folder: Path) -> pd.DataFrame:
     """Return the rows of a run's ``validation.csv``; none if it has none that can be read."""
     numbers = ["total_trials", "trials", "phase", "reward_rate", "reward_fraction"]
     try:
-        table = pd.read_csv(regular(folder / "validation.csv"))
+        table = pd.read_csv(regular(folder / "validation.csv", text=True))
         whole = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
         fits = np.isfinite(whole).all(axis=1) & whole["phase"].isin((1, 2, 3))
         rows = whole.astype({"phase": int, "trials": int}, errors="ignore")

@@ -11,11 +11,12 @@ import torch
 from modnav.callbacks import TrainingPhases
 from modnav.commands.keeping import KeptConfig
 from modnav.commands.strangers import check_run_config
-from modnav.files import regular, write_text_atomically
+from modnav.commands.terminal import tell
+from modnav.files import one_line, read_text, regular, write_text_atomically
 from modnav.learning import check_stackable, room_for
 from modnav.runs import RunFolder
 
-from .checked import CheckedCLI, checked, ended, is_finished, one_thread
+from .checked import CheckedCLI, check_same, checked, ended, is_finished, one_thread
 from .members import Member, Outcome, Request, names_of, runs_in, seed_of, told_seeds
 
 _SEED_LINE = re.compile(r"^seed_everything: .*$", re.MULTILINE)
@@ -109,6 +110,7 @@ def _begun(request: Request, more: tuple[str, ...]) -> Plan:
             own = (*args, "--seed_everything", str(seed))
             member = Member(seed, setting, folder / f"seed{seed}", own, phases.schedule.trials)
             if not overwrite and is_finished(RunFolder(member.folder), phases):
+                check_same(RunFolder(member.folder).config, text)
                 plan.left_alone.append(Outcome(member, 0))
             else:
                 plan.members.append(member)
@@ -125,9 +127,11 @@ def _resumed(request: Request, imported: Sequence[str], more: tuple[str, ...]) -
     for folder in plan.folders:
         if not (runs := runs_in(folder)):
             raise ValueError(f"--resume is {folder}; it must hold runs, folders such as seed0")
+        if lost := [p.name for p in sorted(folder.glob("seed*")) if p not in runs and p.is_dir()]:
+            tell(f"{folder}: left out, without a config.yaml: {one_line(', '.join(lost))}")
         for path in runs:
             run_folder = RunFolder(path)
-            text = _SEED_LINE.sub("", run_folder.config.read_text("utf-8", "replace"))
+            text = _SEED_LINE.sub("", read_text(run_folder.config, "replace"))
             if text not in known:
                 check_run_config(run_folder.config, imported)
                 args = ["fit", "--config", str(run_folder.config), *rest]
