@@ -15,7 +15,7 @@ import pandas as pd
 
 from .measures import Interval, improvement_interval, probability_of_improvement, wilson_interval
 from .published import study_curves
-from .study import MAIN, Training, find_trainings
+from .study import HOLISTIC, MAIN, MODULAR, MODULAR_ACTOR, MODULAR_CRITIC, Training, find_trainings
 
 __all__ = [
     "AGES",
@@ -25,6 +25,7 @@ __all__ = [
     "UNFINISHED",
     "Side",
     "compare_sides",
+    "ordering_probability",
     "runs_side",
     "side_of",
     "study_side",
@@ -203,3 +204,31 @@ def _improvement(ours: Side, other: Side, row: tuple[str, int, str]) -> Interval
     if min(len(x), len(y)) < ENOUGH:
         return unknown._replace(value=probability_of_improvement(x, y))
     return improvement_interval(x, y)
+
+
+def ordering_probability(side: Side, quantity: str, trials: int) -> float:
+    """Return how sure a side is of the study's ordering of architectures.
+
+    The ordering is modular > holistic actor with modular critic > both with holistic critics. Means
+    are taken as normal with their standard errors, as of the study no more is known.
+
+    Args:
+        side: The side.
+        quantity: One of :data:`MEASURES`.
+        trials: One of :data:`AGES`.
+
+    Returns:
+        The probability; NaN unless there are two seeds or more of each of the four architectures.
+    """
+    table = side.summary.set_index(_KEYS)
+    try:
+        rows = table.loc[[(name, trials, quantity) for name in MAIN]]
+    except KeyError:
+        return float("nan")
+    errors = (rows["sd"] / np.sqrt(rows["n"])).to_numpy(float)
+    draws = np.random.default_rng(0).normal(size=(100_000, len(MAIN)))
+    means = dict(zip(MAIN, (rows["mean"].to_numpy(float) + errors * draws).T, strict=True))
+    middle = means[MODULAR_CRITIC]
+    others = np.maximum(means[HOLISTIC], means[MODULAR_ACTOR])
+    share = ((means[MODULAR] > middle) & (middle > others)).mean()
+    return float(share) if np.isfinite(errors).all() else float("nan")

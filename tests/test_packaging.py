@@ -67,7 +67,15 @@ MAY_IMPORT = {
         "errors",
         "machine",
     },
-    "modnav.commands.population": {"callbacks", "learning", "runs", "files", "errors", "machine"},
+    "modnav.commands.population": {
+        "callbacks",
+        "learning",
+        "networks",
+        "runs",
+        "files",
+        "errors",
+        "machine",
+    },
     "modnav.commands": {
         "commands.population",
         "bench",

@@ -14,6 +14,9 @@ from .terminal import wide_console
 
 STUDY = "study"
 
+OFF_TRAINING = "reward_rate gain2x"
+"""Where the study's ordering of architectures is looked for: off the gain of the training."""
+
 
 def main(args: Sequence[str]) -> None:
     """Run the command: print a table, and write it and a figure.
@@ -22,7 +25,7 @@ def main(args: Sequence[str]) -> None:
         ValueError: For a mistake in the arguments or the files.
         OSError: If a file cannot be written.
     """
-    from modnav.analysis.comparison import runs_side, study_side
+    from modnav.analysis.comparison import AGES, ordering_probability, runs_side, study_side
     from modnav.analysis.comparison_figure import write_comparison
 
     given = _parser().parse_args(args)
@@ -39,6 +42,14 @@ def main(args: Sequence[str]) -> None:
     console = wide_console()
     for name, rows in table.groupby("architecture", sort=False):
         console.print(_shown(f"{name}: {ours.name} with {other.name}", rows))
+    asked = (OFF_TRAINING, AGES[-1])
+    sure = [_number(ordering_probability(side, *asked), 2) for side in (ours, other)]
+    if any(sure):
+        console.print(
+            "probability that modular > Actor1Critic5 > both with holistic critics in rewards/s at "
+            f"gain 2 after {AGES[-1]:,} trials: {sure[0] or 'unknown'} (others: {sure[1] or 'unknown'})",
+            highlight=False,
+        )
     for line in (*notes, *more, *map(str, files)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 

@@ -32,6 +32,8 @@ _OPTIONS = {
 _ADDRESS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 _WORD = re.compile(r"[\w+:,\- ]*")
 _METRIC = re.compile(r"\w+(/\w+)+")
+_FOLDERS = {"dirpath", "save_dir", "root_dir", "log_dir"}
+"""Keys, of Lightning's loggers and checkpoints, that name folders to write in."""
 
 
 def check_run_config(path: Path, imported: Sequence[str]) -> None:
@@ -62,10 +64,10 @@ def check_run_config(path: Path, imported: Sequence[str]) -> None:
                     f"{path} names {one_line(text)}, which is not of modnav; if you trust it, "
                     f"allow it with --import {one_line(text.rpartition('.')[0])}"
                 )
-        elif key == "dirpath":
+        elif key in _FOLDERS:
             if not Path(text).resolve().is_relative_to(folder):
                 raise ValueError(
-                    f"{path}: dirpath is {one_line(text)}; it must be in the run's own folder, not by a link"
+                    f"{path}: {key} is {one_line(text)}; it must be in the run's own folder, not by a link"
                 )
         elif not (_is_word(text, folder) or (key == "monitor" and _METRIC.fullmatch(text))):
             raise ValueError(

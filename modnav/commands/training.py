@@ -48,6 +48,35 @@ from .checks import check_fit, in_one_process, thread_count, with_nearest_key
 from .keeping import AtomicCheckpointIO, KeptConfig
 from .terminal import tell
 
+OPTIONS: dict[str, tuple[Any, Any, str]] = {
+    "--runs": (str, "runs", "Folder of all runs."),
+    "--name": (str | None, None, "Name of the run; architecture, task and noise by default."),
+    "--overwrite": (bool, False, "Start anew in a folder with a run."),
+    "--folder": (str | None, None, "Folder of the run; RUNS/NAME/seed<k> by default."),
+    "--prefer_bf16": (
+        bool,
+        False,
+        (
+            "If trainer.precision is not given: bf16-mixed on processors with instructions for it, "
+            "else 32-true."
+        ),
+    ),
+    "--threads": (  # str: `auto` of former runs, which is told what to be instead
+        int | str | None,
+        None,
+        "Threads of the processor for `fit`; OMP_NUM_THREADS or else 1 by default.",
+    ),
+    "--population": (
+        Literal["stacked", "processes"] | None,
+        None,
+        (
+            "How members of a population are trained, see --seeds. A lone run is a stacked population "
+            "of one by default on a GPU, where its updates are CUDA graphs."
+        ),
+    ),
+}
+"""Options of every run beside those of its parts: kind, default, and what they are."""
+
 
 class ModnavCLI(LightningCLI):
     """LightningCLI with the parts every run of modnav has.
@@ -69,42 +98,8 @@ class ModnavCLI(LightningCLI):
 
     @override
     def add_arguments_to_parser(self, parser: Any) -> None:
-        parser.add_argument("--runs", type=str, default="runs", help="Folder of all runs.")
-        parser.add_argument(
-            "--name",
-            type=str | None,
-            default=None,
-            help="Name of the run; architecture, task and noise by default.",
-        )
-        parser.add_argument(
-            "--overwrite", type=bool, default=False, help="Start anew in a folder with a run."
-        )
-        parser.add_argument(
-            "--folder",
-            type=str | None,
-            default=None,
-            help="Folder of the run; RUNS/NAME/seed<k> by default.",
-        )
-        parser.add_argument(
-            "--prefer_bf16",
-            type=bool,
-            default=False,
-            help="If trainer.precision is not given: bf16-mixed on processors with instructions "
-            "for it, else 32-true.",
-        )
-        parser.add_argument(
-            "--threads",
-            type=int | str | None,  # str: `auto` of former runs, which is told what to be instead
-            default=None,
-            help="Threads of the processor for `fit`; OMP_NUM_THREADS or else 1 by default.",
-        )
-        parser.add_argument(
-            "--population",
-            type=Literal["stacked", "processes"] | None,
-            default=None,
-            help="How members of a population are trained, see --seeds. A lone run is a stacked "
-            "population of one by default on a GPU, where its updates are CUDA graphs.",
-        )
+        for option, (kind, default, told) in OPTIONS.items():
+            parser.add_argument(option, type=kind, default=default, help=told)
         parser.add_lightning_class_args(TrainingPhases, "phases")
         parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
         parser.add_lightning_class_args(LastCheckpoint, "last")
@@ -355,6 +350,7 @@ def quieten() -> None:
         "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
         "The `.*_dataloader` does not have many workers",
         "Checkpoint directory .* exists and is not empty",  # a resumed run
+        "The `srun` command is available",  # a run may well be for this machine alone
         "GPU available but not used",  # where the processor was asked for
         "The AccumulateGrad node's stream does not match",  # Lightning starts DDP on its own stream
     ):

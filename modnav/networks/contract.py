@@ -160,7 +160,7 @@ def check_stack(agent: Agent) -> None:
     """
     members = [copy.deepcopy(agent) for _ in range(2)]
     for weight in members[1].parameters():
-        weight.mul_(0.5)  # so that members differ
+        weight.mul_(0.5).add_(0.05)  # so that members differ, also where weights are 0
     device = next(agent.parameters()).device
     inputs = {x: _inputs(3, STREAMS[x].features, 4).to(device) for x in agent.sources}
     action = _inputs(3, ACTIONS, 4).to(device)

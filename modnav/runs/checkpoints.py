@@ -76,16 +76,25 @@ class Checkpoint:
             raise ValueError(f"{self.path}: the architecture is {told}; it must be a plain name")
         return about
 
-    def agent(self) -> Agent:
+    def agent(self, architecture: str | None = None) -> Agent:
         """Build the agent, in evaluation mode, in float32 on the CPU; no random numbers are drawn.
 
+        Args:
+            architecture: Name of what a file of the study must hold.
+
         Raises:
-            ValueError: If the file is damaged, or its weights do not fit its description.
+            ValueError: If the file is damaged, or its weights do not fit its description or are
+                not finite.
         """
         with plain_tensors():
             if "modnav" not in self.content:
-                return published_agent(self.content, self.path).eval()
-            return _own_agent(self.content, self.path).eval()
+                agent = published_agent(self.content, self.path, architecture)
+            else:
+                agent = _own_agent(self.content, self.path)
+        for key, weight in agent.named_parameters():
+            if not weight.isfinite().all():
+                raise ValueError(f"{self.path}: {key} holds numbers that are not finite")
+        return agent.eval()
 
     def check_whole(self) -> None:
         """Check that a run can go on from it.
@@ -103,6 +112,12 @@ class Checkpoint:
                 raise ValueError(
                     f"{self.path} lacks part of a run's state ({key}); it is damaged, or of "
                     "another version of modnav"
+                )
+        for key in ("state_dict", "optimizer_states"):
+            self._refuse_endless(self.content[key])
+            if any(x.is_floating_point() and x.isnan().any() for x in _tensors(self.content[key])):
+                raise ValueError(
+                    f"{self.path} is damaged: {key} holds numbers that are none (NaN)"
                 )
         for key, least, value in self._counters():
             if not isinstance(value, int) or not least <= value < _LARGEST:
@@ -168,12 +183,8 @@ def load_agent(path: str | os.PathLike[str], architecture: str | None = None) ->
         >>> agent.architecture  # doctest: +SKIP
         'Actor3Critic5'
     """
-    checkpoint = read(path)
-    if "modnav" not in checkpoint.content:
-        with plain_tensors():
-            return published_agent(checkpoint.content, path, architecture).eval()
     expected = architecture and name_of(description_of(architecture))
-    agent = checkpoint.agent()
+    agent = read(path).agent(architecture)
     if expected and agent.architecture != expected:
         raise ValueError(f"{path} holds {agent.architecture}, not {expected}")
     return agent
@@ -238,6 +249,15 @@ def _own_agent(content: Mapping[str, Any], path: str | os.PathLike[str]) -> Agen
     except (LookupError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
         raise ValueError(f"{path} does not describe an agent that can be built") from error
     return agent
+
+
+def _tensors(part: Any) -> Iterator[Tensor]:
+    """Yield every tensor in a part of a state."""
+    if isinstance(part, Tensor):
+        yield part
+    elif isinstance(part, (Mapping, list, tuple)):
+        for value in part.values() if isinstance(part, Mapping) else part:
+            yield from _tensors(value)
 
 
 def _weightless(description: dict[str, Any]) -> Agent | None:

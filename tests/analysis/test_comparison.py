@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 from learning_runs import make_training
 
-from modnav.analysis.comparison import AGES, Side, compare_sides, runs_side, study_side
+from modnav.analysis.comparison import (
+    AGES,
+    Side,
+    compare_sides,
+    ordering_probability,
+    runs_side,
+    study_side,
+)
 from modnav.analysis.comparison_figure import draw_sides, write_comparison
 
 MODULAR, HOLISTIC = "Actor3Critic5", "Actor1Critic1"
@@ -166,3 +173,24 @@ def test_runs_that_are_all_left_out_are_refused(tmp_path: Path):
     make_training(tmp_path, curve={500: 0.2}, observation_noise=0.3)
     with pytest.raises(ValueError, match="no runs to compare; left out, trained at another gain"):
         runs_side([tmp_path])
+
+
+def summary(*means: float, sd: float = 0.1, n: int = 4) -> Side:
+    """Return a side of the four main architectures with these means."""
+    names = ("Actor1Critic1", "Actor3Critic1", "Actor1Critic5", "Actor3Critic5")
+    rows = {"architecture": names, "trials": 500, "quantity": "x", "mean": means, "sd": sd, "n": n}
+    return Side("side", pd.DataFrame(rows), pd.DataFrame())
+
+
+def test_the_ordering_of_the_study_has_a_probability():
+    assert ordering_probability(summary(0, 0, 1, 2), "x", 500) == 1
+    assert ordering_probability(summary(0, 1.5, 1, 2), "x", 500) == 0
+    # alike: modular is above, and the next above both others, in 1 of 12 orders twice
+    alike = ordering_probability(summary(1, 1, 1, 1), "x", 500)
+    assert alike == pytest.approx(2 / 24, abs=0.005)
+    # two means that differ by one standard error of their difference
+    near = ordering_probability(summary(-9, -9, 0, 0.05 * math.sqrt(2)), "x", 500)
+    assert near == pytest.approx(0.8413, abs=0.005)
+    assert math.isnan(ordering_probability(summary(0, 0, 1, 2, sd=math.nan, n=1), "x", 500))
+    assert math.isnan(ordering_probability(summary(0, 0, 1, 2), "x", 2500))
+    assert ordering_probability(study_side(), "reward_rate gain2x", 10_000) > 0.9

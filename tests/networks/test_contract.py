@@ -174,6 +174,23 @@ class SeesOthers(Base):
         return self.rnn(x - x.mean(dim=1, keepdim=True), memory)
 
 
+class Unstable(Base):
+    def forward(self, x, memory=None):
+        y, memory = self.rnn(x, memory)
+        return y / 0, memory
+
+
+class Half(Base):
+    def make(self):
+        super().make()
+        self.rnn.half()
+
+
+class Weightless(Base):
+    def make(self):
+        self.rnn = nn.GRU(self.in_features, self.out_features, device="meta")
+
+
 class NoMemory(Base):
     def forward(self, x, memory=None):
         return self.rnn(x)[0]
@@ -207,6 +224,9 @@ REFUSED = {
     Named: "keeps a State in its memory; it must be None, tensors, or",
     Counts: "keeps a int in its memory",
     SaysItForgets: "says recurrent = False, but its outputs depend on other steps",
+    Unstable: "returns numbers that are not finite for inputs in [-1, 1]",
+    Half: "Half.rnn.weight_ih_l0 is torch.float16; weights must be torch.float32",
+    Weightless: "is without numbers (meta); weights must be torch.float32",
     NoMemory: "must return outputs and a memory",
     TooWide: "returns outputs [1, 3, 16]; they must be [1, 3, 8]",
     Broken: "Broken failed on inputs [1, 3, 6]: index 40; see docs/own_modules.md",

@@ -10,9 +10,11 @@ from modnav.networks import (
     Chain,
     Feedforward,
     Recurrent,
+    StackedFeedforward,
     StackedLinear,
     build_agent,
     cat_memories,
+    check_stack,
     stack_agents,
     stack_sequences,
 )
@@ -146,3 +148,73 @@ def test_memories_are_put_together_and_none_is_the_start():
     assert torch.equal(joined[0], torch.cat((torch.ones(1, 2, 3), torch.zeros(1, 2, 3)), dim=1))
     assert joined[1]["x"].shape == (1, 4)
     assert cat_memories([None, None]) is None
+
+
+def one_weight(members):
+    """Stack members as if all had the weights of the first."""
+    return copy.deepcopy(members[0])
+
+
+def no_stack(members):
+    raise TypeError("takes 2\npositional arguments")
+
+
+class Own(Feedforward):
+    """A class of one's own whose stacked form a test sets."""
+
+    @classmethod
+    def stack(cls, members):
+        return StackedFeedforward(members)
+
+
+class Heir(Own):
+    """Inherits a stacked form that knows nothing of what it does anew."""
+
+    def forward(self, x, memory=None):
+        y, memory = super().forward(x, memory)
+        return 0.5 * y, memory
+
+
+def of_own(kind):
+    agent = build_agent("modular")
+    agent.actor.action = kind(128, 2, (8,))
+    return agent
+
+
+def test_stacked_forms_of_all_architectures_pass_the_comparison(agent):
+    before = copy.deepcopy(agent.state_dict())
+    check_stack(agent)
+    assert all(torch.equal(x, before[name]) for name, x in agent.state_dict().items())
+    check_stack(of_own(Own))
+
+
+@pytest.mark.parametrize(
+    ("stack", "told"),
+    [
+        (one_weight, "weights of the stacked form are not those of all members"),
+        (no_stack, "the stacked form of the agent failed: takes 2"),
+        (lambda members: members, "list must set in_features"),
+    ],
+)
+def test_wrong_stacked_forms_are_refused(stack, told, monkeypatch):
+    monkeypatch.setattr(Own, "stack", stack)
+    with pytest.raises(ValueError, match=told) as refusal:
+        check_stack(of_own(Own))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_stacked_form_that_does_something_else_is_refused(monkeypatch):
+    def doubled(members):
+        made = StackedFeedforward(members)
+        forward = made.forward
+        made.forward = lambda x, memory=None: (2 * forward(x, memory)[0], None)
+        return made
+
+    monkeypatch.setattr(Own, "stack", doubled)
+    with pytest.raises(ValueError, match="the stacked form of the agent is another"):
+        check_stack(of_own(Own))
+
+
+def test_an_inherited_stacked_form_counts_for_nothing():
+    with pytest.raises(ValueError, match="Heir has no stacked form"):
+        check_stack(of_own(Heir))

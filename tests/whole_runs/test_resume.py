@@ -98,9 +98,68 @@ def test_a_run_killed_between_its_first_checkpoint_and_its_first_state_starts_ag
     for file in [*run.glob("*.ckpt"), *sorted((run / "checkpoints").iterdir())[1:]]:
         file.unlink()
     (run / ".last.ckpt.half.ckpt").write_bytes(b"half")
+    rows = (run / "validation.csv").read_text().splitlines(keepends=True)
+    (run / "validation.csv").write_text("".join(rows[:5]))  # two gains, two validations
     fit("--resume", str(run))
     assert all(torch.equal(x, whole[k]) for k, x in content()["state_dict"].items())
     assert len(list((run / "checkpoints").iterdir())) == 3
+
+
+@pytest.mark.parametrize("kept", ["00059.ckpt", "notes.txt"])
+def test_a_run_with_anything_but_its_first_checkpoint_is_not_begun_anew(kept, run, capsys):
+    """A late checkpoint without a state may be all that is left of a long training."""
+    names = sorted(x.name for x in (run / "checkpoints").iterdir())
+    for file in [*run.glob("*.ckpt"), *(run / "checkpoints" / x for x in names if x != kept)]:
+        file.unlink()
+    (run / "checkpoints" / kept).touch()
+    told = refused(capsys, "fit", "--resume", str(run))
+    assert "last.ckpt" in told
+    assert "holds a run already" in refused(capsys, "fit", "--config", "small.yaml")
+    assert [x.name for x in (run / "checkpoints").iterdir()] == [kept]
+
+
+REFUSED = {
+    "optimizer": ["--model.optimizer", "torch.optim.SGD"],
+    "constant": ["--data.replay.init_args.capacity", "150"],
+    "replay": ["--data.replay.init_args.capacity", "1000000000000"],
+}
+
+
+@pytest.mark.parametrize("options", REFUSED.values(), ids=REFUSED)
+def test_a_resume_that_is_refused_leaves_the_run_as_it_was(options, run, capsys):
+    before = files()
+    refused(capsys, "fit", "--resume", str(run), "--phases.trials", "80", *options)
+    assert {k: x for k, x in files().items() if "tfevents" not in k} == {
+        k: x for k, x in before.items() if "tfevents" not in k
+    }
+    fit("--resume", str(run), "--phases.trials", "80")
+    assert len(list((run / "checkpoints").iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--data.replay.init_args.capacity", "1000000000000"],
+        ["--model.actor.belief", "refused_by_contract.Unstable"],
+    ],
+)
+@pytest.mark.parametrize("seeds", [[], ["--seeds", "0-1"]])
+def test_an_overwrite_that_is_refused_deletes_nothing(options, seeds, run, capsys, monkeypatch):
+    Path("refused_by_contract.py").write_text(UNSTABLE)
+    monkeypatch.syspath_prepend(Path.cwd())
+    before = files()
+    told = ["--import", "refused_by_contract", "--config", "small.yaml", "--overwrite", "true"]
+    refused(capsys, "fit", *told, *options, *seeds)
+    assert before == {k: x for k, x in files().items() if k in before}
+
+
+UNSTABLE = """
+import own_modules
+
+class Unstable(own_modules.Cell):
+    def forward(self, x, memory=None):
+        return super().forward(x / 0, memory)
+"""
 
 
 @pytest.mark.parametrize("damage", [0, 100, 20_000, -1])
@@ -119,6 +178,14 @@ def test_the_state_before_the_last_is_there_if_the_last_is_damaged(damage, run, 
 def with_nan(state):
     x = state["experience"]["replay"]["items"]["observation"]
     x[0, 0, 0] = float("nan")
+
+
+def weights_with_nan(state):
+    next(iter(state["state_dict"].values()))[0] = float("nan")
+
+
+def moments_with_nan(state):
+    state["optimizer_states"][0]["state"][0]["exp_avg"][0] = float("nan")
 
 
 def set_saves(state):
@@ -177,6 +244,16 @@ def test_states_whose_counters_are_none_are_refused_in_a_line(change, run, capsy
     told = refused(capsys, "fit", "--resume", str(run), "--phases.trials", "100")
     assert "last.ckpt is damaged" in told
     assert "it must be a whole number" in told
+    assert f"the state before it: modnav fit --resume {run / 'last-1.ckpt'}" in told
+
+
+@pytest.mark.parametrize("change", [weights_with_nan, moments_with_nan])
+def test_states_with_weights_or_moments_that_are_no_numbers_are_damaged(change, run, capsys):
+    state = content()
+    change(state)
+    torch.save(state, run / "last.ckpt")
+    told = refused(capsys, "fit", "--resume", str(run), "--phases.trials", "100")
+    assert "numbers that are none (NaN)" in told
     assert f"the state before it: modnav fit --resume {run / 'last-1.ckpt'}" in told
 
 
