@@ -1,6 +1,6 @@
 """Kill real runs with SIGKILL again and again, resume them, and compare with a run left alone.
 
-``python tests/kills.py --kills 24 --seed 0`` starts ``modnav fit`` on a short run, kills it at
+``python tests/tools/kills.py --kills 24 --seed 0`` starts ``modnav fit`` on a short run, kills it at
 random moments, every other time while a checkpoint is being written, resumes it with ``modnav fit
 --resume``, and so on until it has ended. It prints a line for each kill, and ends with status 1
 unless weights, replay, generators and the table of validations are those of the run left alone.

@@ -33,10 +33,10 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of 400 trials that was left alone."""
+    """A run of 200 trials that was left alone."""
     folder = tmp_path_factory.mktemp("whole")
     small = Path(__file__).parents[1] / "tools" / "small.yaml"
-    more = ["--phases.trials", "400", "--seed_everything", "0"]
+    more = ["--phases.trials", "200", "--seed_everything", "0"]
     main(["fit", "--config", str(small), "--folder", str(folder), *more])
     return folder
 
@@ -257,7 +257,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     small: Path, whole: Path, number: signal.Signals
 ):
     command = [sys.executable, "-m", "modnav", "fit", "--config", str(small)]
-    command += ["--phases.trials", "400", "--runs", "other"]
+    command += ["--phases.trials", "200", "--runs", "other"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     table = Path("other/small/seed0/validation.csv")
@@ -268,7 +268,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     assert process.returncode == 130, err
     assert f"stopped by {number.name}; go on with: modnav fit --resume" in err
     before = pd.read_csv(table)["trials"].max()
-    assert before < 400
+    assert before < 200
     main(["fit", "--resume", "other/small/seed0"])
     assert same(weights(whole), weights(Path("other/small/seed0")))
     ours, theirs = (
@@ -300,7 +300,7 @@ def test_an_incomplete_state_is_refused_in_one_line(small_run: Path, key: str, c
 
 def test_ctrl_c_twice_ends_a_run_at_once_and_harms_nothing(small: Path, whole: Path):
     command = [sys.executable, "-m", "modnav", "fit", "--config", str(small)]
-    command += ["--phases.trials", "400", "--runs", "other"]
+    command += ["--phases.trials", "200", "--runs", "other"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     run = Path("other/small/seed0")
