@@ -2,10 +2,14 @@
 
 from .behaviour import *
 from .decoding import *
+from .decoding_checked import *
+from .effects import *
 from .ellipse import *
+from .geometry import *
 from .kept import *
 from .likeness import *
 from .perturbation import *
 from .resampling import *
+from .similarity import *
 from .statistics import *
 from .tuning import *

@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "best": "find the best checkpoint of each run and architecture",
     "configs": "list the configs that `--config` knows",
     "compare": "compare how runs learned with the study's seeds, or with other runs",
+    "export": "write a recording as an NWB file or pynapple objects",
     "figures": "draw the study's figures from trained runs",
     "report": "draw the study's figures, and one HTML page of them beside the published values",
     "import-published": "turn trained agents of the study into checkpoints",

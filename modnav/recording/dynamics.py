@@ -1,0 +1,119 @@
+"""Dynamics of recurrent modules: points where a belief stands still.
+
+References:
+    Sussillo & Barak, "Opening the black box: low-dimensional dynamics in high-dimensional recurrent
+    neural networks", Neural Computation 25, 626 (2013).
+"""
+
+import copy
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from modnav.networks import AbstractSequence, Memory, map_memory
+
+__all__ = ["SlowPoints", "slow_points"]
+
+
+class SlowPoints(NamedTuple):
+    """States that hardly move under a constant input.
+
+    Attributes:
+        states: ``(points, numbers of the memory)``.
+        speeds: How far each moves in a step, ``(points,)``; about 0 for fixed points.
+        eigenvalues: Of the Jacobian of a step at each, complex, ``(points, numbers)``. Of a fixed
+            point all within the unit circle: it attracts; some outside: a saddle.
+    """
+
+    states: Tensor
+    speeds: Tensor
+    eigenvalues: Tensor
+
+
+def slow_points(
+    module: AbstractSequence,
+    memories: Memory,
+    x: Tensor | None = None,
+    *,
+    fast: float = 1e-3,
+    apart: float = 1e-2,
+    iterations: int = 200,
+) -> SlowPoints:
+    """Find states near some where a recurrent module stands still, by going downhill in speed.
+
+    Args:
+        module: E.g. ``agent.actor.belief``; its weights stay as they are.
+        memories: States to start from, as :meth:`~modnav.networks.AbstractSequence.forward` returns
+            them, e.g. those that trials go through; dimension 1 counts them.
+        x: The input that stays, ``(in_features,)``; zeros by default.
+        fast: Points that move more in a step are left out.
+        apart: Points that are nearer to each other than this count once, the slowest of them.
+        iterations: Steps of L-BFGS.
+
+    Returns:
+        The points, slowest first; in double precision.
+    """
+    module = copy.deepcopy(module).double().eval()
+    for weight in module.parameters():
+        weight.requires_grad_(False)
+    start, back = _flat(map_memory(lambda part: part.detach().double(), memories))
+    inputs = torch.zeros(module.in_features) if x is None else x
+    inputs = inputs.double().expand(1, 1, -1)
+
+    def step(states: Tensor) -> Tensor:
+        after = module(inputs.expand(1, len(states), -1), back(states))[1]
+        return _flat(after)[0]
+
+    states = start.clone().requires_grad_()
+    search = torch.optim.LBFGS(
+        [states],
+        max_iter=iterations,
+        tolerance_grad=1e-14,
+        tolerance_change=1e-20,
+        history_size=20,
+        line_search_fn="strong_wolfe",
+    )
+
+    def speed() -> Tensor:
+        search.zero_grad()
+        loss = (step(states) - states).square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]  # of torch
+        return loss
+
+    search.step(speed)  # type: ignore[no-untyped-call]  # of torch
+    with torch.no_grad():
+        speeds = (step(states) - states).norm(dim=1)
+        chosen: list[int] = []
+        for k in speeds.argsort().tolist():
+            near = any((states[k] - states[other]).norm() < apart for other in chosen)
+            if speeds[k] <= fast and not near:
+                chosen.append(k)
+    found = states.detach()[chosen]
+    jacobian = torch.func.jacrev(lambda state: step(state[None])[0])
+    jacobians = [jacobian(state) for state in found]
+    size = (0, start.shape[1])
+    eigenvalues = [torch.linalg.eigvals(matrix) for matrix in jacobians]
+    known = torch.stack(eigenvalues) if eigenvalues else torch.empty(size, dtype=torch.complex128)
+    return SlowPoints(found, speeds[chosen], known)
+
+
+def _flat(memory: Memory) -> tuple[Tensor, Callable[[Tensor], Memory]]:
+    """Return the states of a memory, ``(B, numbers)``, and what makes a memory of such states."""
+    parts: list[Tensor] = []
+    map_memory(lambda part: parts.append(part) or part, memory)  # type: ignore[func-returns-value]
+    states = torch.cat([part.transpose(0, 1).flatten(1) for part in parts], dim=1)
+
+    def back(flat: Tensor) -> Memory:
+        sizes = [part[:, :1].numel() for part in parts]
+        pieces = iter(zip(torch.split(flat, sizes, dim=1), parts, strict=True))
+
+        def one(_: Tensor) -> Tensor:
+            piece, like = next(pieces)
+            shape = (len(piece), like.shape[0], *like.shape[2:])
+            return piece.reshape(shape).transpose(0, 1).contiguous()
+
+        return map_memory(one, memory)
+
+    return states, back

@@ -1,0 +1,91 @@
+"""Recordings as NWB and pynapple: one clock, and the numbers of the tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modnav.cli import main
+from modnav.networks import build_agent
+from modnav.recording import record, to_pynapple, trial_times, write_nwb
+from modnav.tables import read_tables, write_tables
+
+nap = pytest.importorskip("pynapple", reason="needs modnav[neuro]")
+inspector = pytest.importorskip("nwbinspector", reason="needs modnav[neuro]")
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return record(build_agent("modular"), trials=6, layers=["actor.belief"], seed=1)
+
+
+def test_trials_follow_each_other_with_a_pause(recording):
+    times = trial_times(recording, pause=0.5)
+    taken = recording.trials["steps"] * 0.1
+    assert times["start_time"][0] == 0
+    assert np.allclose(times["stop_time"] - times["start_time"], taken)
+    assert np.allclose(
+        times["start_time"][1:].to_numpy() - times["stop_time"][:-1].to_numpy(), 0.5
+    )
+    with pytest.raises(ValueError, match="pause is nan"):
+        trial_times(recording, pause=float("nan"))
+
+
+def test_an_nwb_file_is_read_back_by_pynapple(recording, tmp_path: Path):
+    write_nwb(recording, tmp_path / "agent.nwb")
+    read = nap.load_file(str(tmp_path / "agent.nwb"))
+    steps, units = recording.steps, recording.units
+    assert np.allclose(read["position"].values, 0.01 * steps[["x_cm", "y_cm"]], atol=1e-6)
+    assert np.allclose(read["heading"].values, np.deg2rad(steps["heading_deg"]), atol=1e-6)
+    names = [f"actor.belief.{k}" for k in range(128)]
+    assert np.array_equal(read["actor.belief"].values, units[names].to_numpy(np.float32))
+    assert len(read["trials"]) == 6
+    # what is restricted to a trial is that trial's steps
+    third = read["position"].restrict(read["trials"][2])
+    expected = steps[steps["trial"] == recording.trials["trial"][2]]
+    assert np.allclose(third.values, 0.01 * expected[["x_cm", "y_cm"]], atol=1e-6)
+    assert np.allclose(np.diff(third.t), 0.1)
+    assert read["action"].rate == pytest.approx(read["position"].rate)
+    read.close()
+
+
+def test_nwbinspector_finds_nothing_critical(recording, tmp_path: Path):
+    write_nwb(recording, tmp_path / "agent.nwb")
+    found = list(inspector.inspect_nwbfile(nwbfile_path=str(tmp_path / "agent.nwb")))
+    bad = {"CRITICAL", "PYNWB_VALIDATION", "ERROR"}
+    assert not [m.message for m in found if m.importance.name in bad]
+
+
+def test_objects_have_what_tables_have(recording):
+    found = to_pynapple(recording)
+    assert np.allclose(found["action"].values, recording.steps[["action_v", "action_w"]])
+    assert found["trials"]["rewarded"].tolist() == recording.trials["rewarded"].tolist()
+    # a tuning curve of every unit over the position
+    curves = nap.compute_tuning_curves(found["actor.belief"], found["position"], bins=[3, 3])
+    assert curves.shape == (128, 3, 3)
+    # of one bin over all places it is the mean of the unit
+    whole = nap.compute_tuning_curves(found["actor.belief"], found["position"], bins=[1, 1])
+    mean = found["actor.belief"].values.mean(axis=0)
+    assert np.allclose(whole.values[:, 0, 0], mean, atol=1e-6)
+
+
+def test_the_command_writes_both_and_refuses_what_is_there(recording, tmp_path, capsys):
+    write_tables(tmp_path / "tables", [recording], notes={})
+    for kind, out in (("nwb", "a.nwb"), ("pynapple", "folder")):
+        args = ["export", str(tmp_path / "tables"), "--to", kind, "--out", str(tmp_path / out)]
+        main(args)
+        assert str(tmp_path / out) in capsys.readouterr().out
+        with pytest.raises(SystemExit) as end:
+            main(args)
+        assert end.value.code == 2
+        assert "there already; --overwrite" in capsys.readouterr().err
+    position = nap.load_file(str(tmp_path / "folder" / "position.npz"))
+    read = read_tables(tmp_path / "tables").steps[["x_cm", "y_cm"]]
+    assert np.allclose(position.values, 0.01 * read, atol=1e-6)
+
+
+def test_several_subjects_are_no_session(recording, tmp_path: Path):
+    trials = recording.trials.assign(subject=list("aaabbb"))
+    with pytest.raises(ValueError, match="has 2 subjects"):
+        write_nwb(recording._replace(trials=trials), tmp_path / "agent.nwb")
+    assert not (tmp_path / "agent.nwb").exists()
