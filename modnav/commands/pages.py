@@ -6,7 +6,16 @@ from .configs import OVERLAY, about, shipped_configs
 
 GROUPS = {
     "train": ("fit", "configs", "compare"),
-    "look at agents": ("validate", "test", "predict", "evaluate", "best", "record", "watch"),
+    "look at agents": (
+        "validate",
+        "test",
+        "predict",
+        "evaluate",
+        "best",
+        "record",
+        "export",
+        "watch",
+    ),
     "figures of the study": ("figures", "report"),
     "the study's files": ("import-published", "export-published", "import-monkey"),
     "this machine": ("bench",),
