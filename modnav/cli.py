@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Sequence
 
-from modnav.commands import COMMANDS, LIGHTNING, load, overview
+from modnav.commands import COMMANDS, LIGHTNING, load
 from modnav.commands.output import steady_output
+from modnav.commands.pages import overview, page
 
 from .errors import USAGE_STATUS, InterruptedRunError, RunEndedError
-from .machine import keep_freed_memory
+from .machine import keep_freed_memory, nothing_collected
 
 BUILT_IN = (
     "one of modnav.networks.RecurrentBelief, modnav.networks.KalmanBelief, modnav.networks.Recurrent, "
@@ -20,6 +21,9 @@ BUILT_IN = (
     "modnav.learning.StepReplay"
 )
 """Classes that a config may name."""
+
+ALL_OPTIONS = "--help.all"
+"""Shows the options of LightningCLI, of which there are hundreds."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -42,6 +46,8 @@ def _main(given: list[str], *, from_process: bool) -> None:
     try:
         if not given or given[0] in ("-h", "--help"):
             print(overview())
+        elif given[0] in LIGHTNING and {"-h", "--help"} & set(given[1:]):
+            print(page(given[0]))
         else:
             _run(given, from_process)
         sys.stdout.flush()  # here a full disk can be told
@@ -62,7 +68,9 @@ def _run(given: list[str], from_process: bool) -> None:
     for module in imported:
         importlib.import_module(module)
     if given[0] in COMMANDS:
-        load(given[0])(given[1:])
+        with nothing_collected():
+            command = load(given[0])
+        command(given[1:])
     elif given[0] in LIGHTNING or given[0].startswith("-"):
         _train(given, imported, from_process)
     else:
@@ -88,11 +96,13 @@ def _imports(args: list[str]) -> list[str]:
 
 
 def _train(args: list[str], imported: Sequence[str], from_process: bool) -> None:
-    from modnav.commands.arguments import with_config_paths, with_negative_numbers, with_run
-    from modnav.commands.population.options import requested
-    from modnav.commands.population.together import end_with_parent
-    from modnav.commands.training import run
+    with nothing_collected():
+        from modnav.commands.arguments import with_config_paths, with_negative_numbers, with_run
+        from modnav.commands.population.options import requested
+        from modnav.commands.population.together import end_with_parent
+        from modnav.commands.training import run
 
+    args = ["--help" if word == ALL_OPTIONS else word for word in args]
     found = with_config_paths(with_negative_numbers(args))
     if request := requested(found):
         from modnav.commands.population.command import fit_members

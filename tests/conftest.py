@@ -19,6 +19,7 @@ from modnav.task import STREAMS
 
 torch.set_num_threads(1)
 
+SMALL = Path(__file__).parent / "tools" / "small.yaml"
 AMPLITUDES = {"Actor3": 0.05, "ActorEKF": 0.03}
 """Amplitude of the reference weights where it is not the stated 0.1, see reference/README.md."""
 
@@ -58,7 +59,27 @@ def generator() -> torch.Generator:
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Configuration of a run of a second, in an empty folder to run it in."""
     monkeypatch.chdir(tmp_path)
-    return Path(shutil.copy(Path(__file__).parent / "tools" / "small.yaml", tmp_path))
+    return Path(shutil.copy(SMALL, tmp_path))
+
+
+@pytest.fixture(scope="session")
+def trained_small(tmp_path_factory) -> Path:
+    """Folder in which the run of small.yaml was trained; tests get copies of it."""
+    from modnav.cli import main
+
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copy(SMALL, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        main(["fit", "--config", SMALL.name])
+    return folder
+
+
+@pytest.fixture
+def small_run(small: Path, trained_small: Path) -> Path:
+    """The run that ``modnav fit --config small.yaml`` leaves, in its place beside the config."""
+    shutil.copytree(trained_small / "runs", "runs")
+    return Path("runs/small/seed0")
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,8 @@ def run(arguments: list[str], folder: Path, name: str, *more: str) -> Path:
             name,
             "--trainer.accelerator",
             "cpu",
+            "--trainer.logger",
+            "false",
             *more,
         ]
     )
@@ -127,7 +129,7 @@ def test_every_whole_config_trains_its_agent(name: str, tmp_path: Path):
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_config_trains_and_names_its_run(name: str, tmp_path: Path):
     words = ["--config", "modular", "--config", f"tasks/{name}", "--config", "debug"]
-    main(["fit", *words, "--runs", str(tmp_path)])
+    main(["fit", *words, "--runs", str(tmp_path), "--trainer.logger", "false"])
     assert (tmp_path / TASKS[name] / "seed0" / "last.ckpt").is_file()
 
 

@@ -1,9 +1,10 @@
+import gc
 import os
 import platform
 
 import pytest
 
-from modnav.machine import keep_freed_memory, memory_bytes
+from modnav.machine import keep_freed_memory, memory_bytes, nothing_collected
 
 
 @pytest.mark.skipif(not hasattr(os, "sysconf"), reason="this system has no sysconf")
@@ -13,3 +14,9 @@ def test_memory_is_all_that_the_system_knows_of():
 
 def test_freed_memory_is_kept_where_the_c_library_can_be_told_so():
     assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
+
+
+def test_nothing_is_collected_for_a_while():
+    with nothing_collected():
+        assert not gc.isenabled()
+    assert gc.isenabled()

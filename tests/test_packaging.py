@@ -227,7 +227,7 @@ def test_the_picture_of_the_rooms_is_that_of_the_code():
     assert f"```mermaid\n{layout.picture()}\n```" in page
 
 
-def test_importing_modnav_is_light():
+def test_importing_modnav_and_asking_for_help_is_light():
     heavy = [
         "torch",
         "pandas",
@@ -238,7 +238,26 @@ def test_importing_modnav_is_light():
         "scipy",
         "sklearn",
     ]
-    code = f"import modnav, modnav.cli, sys; print([m for m in {heavy} if m in sys.modules])"
+    code = (
+        "import modnav, modnav.cli, sys\n"
+        "for args in (['--help'], ['fit', '--help'], ['predict', '-h'], ['configs']):\n"
+        "    modnav.cli.main(args)\n"
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.splitlines()[-1] == "[]"
+
+
+def test_commands_that_train_nothing_load_no_lightning():
+    code = (
+        "import sys\n"
+        "from modnav.commands import COMMANDS, load\n"
+        "for name in COMMANDS.keys() - {'bench'}:\n"
+        "    load(name)\n"
+        "print([m for m in ('pytorch_lightning', 'torchmetrics') if m in sys.modules])"
+    )
     out = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
     )

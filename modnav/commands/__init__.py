@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "run every checkpoint of runs on the fixed test trials: training curves",
     "bench": "time acting, updates, evaluation, replay and runs on this machine",
     "best": "find the best checkpoint of each run and architecture",
+    "configs": "list the configs that `--config` knows",
     "compare": "compare how runs learned with the study's seeds, or with other runs",
     "export": "write a recording as an NWB file or pynapple objects",
     "figures": "draw the study's figures from trained runs",
@@ -34,19 +35,3 @@ LIGHTNING = {
 def load(command: str) -> Callable[[Sequence[str]], None]:
     """Return the function that runs a command, imported only now."""
     return importlib.import_module(f"modnav.commands.{command.replace('-', '_')}").main
-
-
-def overview() -> str:
-    """Return the help text of ``modnav``."""
-    both = {**LIGHTNING, **COMMANDS}
-    lines = [f"  {name:18}{what}" for name, what in both.items()]
-    return "\n".join(
-        [
-            "usage: modnav COMMAND [options]",
-            "",
-            "commands:",
-            *lines,
-            "",
-            "`modnav COMMAND --help` shows the options of a command.",
-        ]
-    )

@@ -3,11 +3,11 @@
 import os
 import re
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from modnav.runs import RunFolder, read
 
+from .configs import shipped_configs
 from .strangers import check_run_config
 from .terminal import tell
 
@@ -65,12 +65,12 @@ _NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)e[+-]?\d+|-inf|-nan", re.IGNORECASE).
 def _config(name: str) -> str:
     if Path(name).is_file() or name.lstrip().startswith("{"):
         return name
-    shipped = Path(str(resources.files("modnav.configs")))
-    path = shipped / (name if name.endswith(".yaml") else f"{name}.yaml")
-    if path.exists():
-        return str(path)
-    names = sorted(str(p.relative_to(shipped).with_suffix("")) for p in shipped.rglob("*.yaml"))
-    raise ValueError(f"--config is {name}; it must be a file or one of {', '.join(names)}")
+    shipped = shipped_configs()
+    if found := shipped.get(name.removesuffix(".yaml")):
+        return str(found)
+    raise ValueError(
+        f"--config is {name}; it must be a file or one of {', '.join(sorted(shipped))}"
+    )
 
 
 def with_run(args: list[str], imported: Sequence[str] = ()) -> list[str]:

@@ -79,7 +79,22 @@ OPTIONS: dict[str, tuple[Any, Any, str]] = {
 
 
 class ModnavCLI(LightningCLI):
-    """LightningCLI with the parts every run of modnav has."""
+    """LightningCLI with the parts every run of modnav has.
+
+    Args:
+        command: The command that is run; the parsers of the others are not built.
+        **kwargs: Arguments of LightningCLI.
+    """
+
+    def __init__(self, command: str, **kwargs: Any) -> None:
+        self._command = command
+        super().__init__(TD3, Experience, **kwargs)
+
+    @override
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # there it is static
+        known = super().subcommands()
+        given = self._command
+        return {given: known[given]} if given in known else known
 
     @override
     def add_arguments_to_parser(self, parser: Any) -> None:
@@ -307,8 +322,7 @@ def _cli(command: str, args: Sequence[str] | None, kind: type[ModnavCLI]) -> Mod
     loader = get_yaml_default_loader()  # type: ignore[no-untyped-call]  # of jsonargparse
     plain_numbers(loader)
     return kind(
-        TD3,
-        Experience,
+        command,
         save_config_callback=KeptConfig if command == "fit" else None,
         trainer_defaults={
             "max_epochs": -1,

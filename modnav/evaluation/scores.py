@@ -1,12 +1,9 @@
-"""How well agents do: pure functions of trials, and torchmetrics over them."""
+"""How well agents do: pure functions of trials."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import MeanMetric, Metric, MetricCollection
-from typing_extensions import override
 
 from modnav.acting import Rollout, greedy, rollout
 from modnav.networks import Agent, evaluating
@@ -18,9 +15,7 @@ __all__ = [
     "AVERAGES",
     "STEP_MEANS",
     "TOGETHER",
-    "RewardFraction",
-    "RewardRate",
-    "TrialMetrics",
+    "averages",
     "run",
     "score",
     "td_error",
@@ -53,16 +48,15 @@ def score(
         discount: Discount per step, for the TD error.
 
     Returns:
-        Numbers by label and by column, see :class:`modnav.evaluation.TrialMetrics`.
+        Numbers by label and by column, see :func:`averages`.
     """
     statistics = trial_statistics(agent, trials, conditions.task, discount)
     statistics = {name: x.cpu() for name, x in statistics.items()}
     group, rows = conditions.group.cpu(), {}
     for k, label in enumerate(conditions.labels):
-        # Every process runs all trials, so that all decide alike; there is nothing to gather.
-        metrics = TrialMetrics(conditions.task.dt, sync_on_compute=False)
-        metrics.add(statistics, group == k)
-        rows[label] = {name: float(x) for name, x in metrics.compute().items()}
+        # Every process runs all trials, so that all decide alike.
+        chosen = {name: x[group == k] for name, x in statistics.items()}
+        rows[label] = averages(chosen, conditions.task.dt)
     return rows
 
 
@@ -136,84 +130,22 @@ def _step_means(agent: Agent, trials: Rollout, discount: float) -> dict[str, Ten
     return means
 
 
-class RewardFraction(Metric):
-    """Rewarded fraction of trials."""
+def averages(statistics: Mapping[str, Tensor], dt: float) -> dict[str, float]:
+    """Return the columns of an evaluation for one test task, in double precision.
 
-    full_state_update = False
-    rewarded: Tensor
-    trials: Tensor
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        for name in ("rewarded", "trials"):
-            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-
-    @override
-    def update(self, rewarded: Tensor, steps: Tensor) -> None:
-        self.rewarded += rewarded.sum()
-        self.trials += len(rewarded)
-
-    @override
-    def compute(self) -> Tensor:
-        return self.rewarded / self.trials
-
-
-class RewardRate(Metric):
-    """Rewarded trials per second, 1/s.
-
-    As published, a trial counts the time of its last step index, ``steps - 1``.
+    What is not a number in a trial shows in the mean. As published, a trial counts the time of its
+    last step index, ``steps - 1``, in the reward rate.
 
     Args:
+        statistics: What was measured of each trial, see :func:`trial_statistics`.
         dt: Duration of a step, s.
-        kwargs: Arguments of :class:`torchmetrics.Metric`.
 
     References:
         Zhang, Pitkow & Angelaki (2024), Methods, "Agent selection".
     """
-
-    full_state_update = False
-    rewarded: Tensor
-    steps: Tensor
-
-    def __init__(self, dt: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.dt = dt
-        for name in ("rewarded", "steps"):
-            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-
-    @override
-    def update(self, rewarded: Tensor, steps: Tensor) -> None:
-        self.rewarded += rewarded.sum()
-        self.steps += (steps - 1).sum()
-
-    @override
-    def compute(self) -> Tensor:
-        return self.rewarded / (self.dt * self.steps)
-
-
-class TrialMetrics(MetricCollection):
-    """All columns of an evaluation for one test task, in double precision.
-
-    What is not a number in a trial shows in the mean.
-
-    Args:
-        dt: Duration of a step, s.
-        **options: Those of :class:`torchmetrics.Metric`, such as ``sync_on_compute``.
-    """
-
-    def __init__(self, dt: float, **options: Any) -> None:
-        metrics: dict[str, Metric | MetricCollection] = {
-            "reward_fraction": RewardFraction(**options),
-            "reward_rate": RewardRate(dt, **options),
-            **{name: MeanMetric(nan_strategy="disable", **options) for name in AVERAGES},
-        }
-        super().__init__(metrics, compute_groups=False)
-        self.set_dtype(torch.float64)
-
-    def add(self, statistics: Mapping[str, Tensor], chosen: Tensor) -> None:
-        """Take in the trials among :func:`trial_statistics` that ``chosen`` ``(N,)`` marks."""
-        rewarded, steps = statistics["rewarded"][chosen], statistics["steps"][chosen]
-        self["reward_fraction"].update(rewarded, steps)
-        self["reward_rate"].update(rewarded, steps)
-        for name in AVERAGES:
-            self[name].update(statistics[name][chosen])
+    rewarded = statistics["rewarded"].sum().double()
+    time = dt * (statistics["steps"] - 1).sum().double()
+    found = {name: statistics[name].double().mean() for name in AVERAGES}
+    found["reward_fraction"] = rewarded / len(statistics["rewarded"])
+    found["reward_rate"] = rewarded / time
+    return {name: float(found[name]) for name in sorted(found)}

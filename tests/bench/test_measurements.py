@@ -65,6 +65,11 @@ def test_the_command_prints_a_table_and_writes_json(
         (["--agent", "modulor"], "architecture is 'modulor'; it must be one of"),
         (["--threads", "0"], "threads is 0; it must be above 0"),
         (["--seconds", "-1"], "seconds is -1.0; it must be above 0"),
+        (["update", "--population", "0"], "population is 0; it must be above 0"),
+        (["--population", "2"], "--population is for `modnav bench update`"),
+        (["run", "--population", "2"], "--population is for `modnav bench update`"),
+        (["update", "--tf32"], "--device and --tf32 are for --population"),
+        (["update", "--population", "2", "--tf32"], "tf32 is for GPUs; device is cpu"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_timed(

@@ -59,27 +59,6 @@ def test_the_command_has_a_row_for_the_population(
     assert json.loads(path.read_text())["settings"]["population"] == 2
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["update", "--population", "0"], "population is 0; it must be above 0"),
-        (["--population", "2"], "--population is for `modnav bench update`"),
-        (["run", "--population", "2"], "--population is for `modnav bench update`"),
-        (["update", "--tf32"], "--device and --tf32 are for --population"),
-        (["update", "--population", "2", "--tf32"], "tf32 is for GPUs; device is cpu"),
-    ],
-)
-def test_mistakes_are_told_before_anything_is_timed(
-    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
-):
-    with pytest.raises(SystemExit) as exit_info:
-        main(["bench", *options])
-    assert exit_info.value.code == 2
-    captured = capsys.readouterr()
-    assert message in captured.err
-    assert not captured.out
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):

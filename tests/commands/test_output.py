@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from modnav.cli import main as modnav
-
 LIMIT = 300  # s; a command that waits for ever is the fault, a slow machine is none
 FIT = ["fit", "--config", "small.yaml"]
 LAST = Path("runs/small/seed0/last.ckpt")
@@ -85,12 +83,10 @@ def test_other_commands_end_quietly(command):
     assert told.count("\n") == (1 if "nowhere" in command else 0)
 
 
-def test_what_other_commands_write_is_whole(small):
-    modnav(FIT)
+def test_what_other_commands_write_is_whole(small_run):
     table = LAST.with_suffix(".trials.csv")
     for args in (
         ["validate", "--ckpt_path", str(LAST)],
-        ["test", "--ckpt_path", str(LAST)],
         ["predict", "--ckpt_path", str(LAST)],
         ["evaluate", str(LAST.parent), "--out", "out", "--trials", "2"],
         ["best", str(LAST.parent), "--out", "out", "--json", "best.json"],

@@ -50,7 +50,7 @@ def close_runs(one: Path, other: Path, atol: float = 2e-6) -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        [],
+        ["--trainer.logger", "true"],
         ["--data.warmup", "{trials: 40, share: 0.5}", "--phases.one.action_penalty", "0.1"],
         ["--data.replay.init_args.padded", "true", "--phases.two.steps_per_update", "2"],
         ["--model.optimizer", "torch.optim.RAdam", "--phases.keep_replay", "true"],
@@ -60,12 +60,13 @@ def close_runs(one: Path, other: Path, atol: float = 2e-6) -> None:
 )
 def test_a_member_is_the_lone_run_of_its_seed(small, more):
     main([*STACKED, *more])
-    for seed in range(3):
+    for seed in (0, 2):
         main([*FIT, *more, "--name", "alone", "--seed_everything", str(seed)])
         close_runs(Path(f"runs/alone/seed{seed}"), RUNS / f"seed{seed}")
         names = [{x.name.split(".")[0] for x in run.iterdir()} for run in RUNS.glob("seed*")]
         assert names[0] == names[1] == names[2]
-        assert {"config", "last", "checkpoints", "learning_curve", "events"} <= names[0]
+        assert {"config", "last", "checkpoints", "learning_curve"} <= names[0]
+        assert ("events" in names[0]) == ("--trainer.logger" in more)
     assert not torch.equal(*(next(iter(weights(RUNS / f"seed{k}").values())) for k in (0, 1)))
 
 
@@ -177,7 +178,7 @@ def test_states_of_one_moment_are_taken(small):
 )
 def test_what_cannot_be_stacked_is_trained_as_processes(small, capsys, options, reason):
     shutil.copy(own_modules.__file__, "own_modules.py")  # where processes find it
-    main([*FIT, "--seeds", "0-1", "--population", "stacked", "--phases.trials", "20", *options])
+    main([*FIT, "--seeds", "0", "--population", "stacked", "--phases.trials", "20", *options])
     out = capsys.readouterr().out
     assert "trained as processes, not stacked: " in out
     assert reason in out

@@ -31,7 +31,7 @@ def refusal(tmp_path, imported=(), **config) -> str:
 
 def test_classes_of_others_are_refused(tmp_path):
     for config in (
-        {"trainer": {"callbacks": [{"class_path": "runs.downloaded.seed0.payload.P"}]}},
+        {"trainer": {"callbacks": [{"class_path": "runs.small.seed0.payload.P"}]}},
         {"trainer": {"logger": {"class_path": "payload.P", "init_args": {}}}},
         {"model": {"actor": {"belief": {"class_path": "payload.P"}}}},
         {"model": {"optimizer": {"class_path": "torch.hub.load"}}},
@@ -44,7 +44,7 @@ def test_classes_of_others_are_refused(tmp_path):
 @pytest.mark.parametrize(
     "config",
     [
-        {"trainer": {"callbacks": ["runs.downloaded.seed0.payload.P"]}},
+        {"trainer": {"callbacks": ["runs.small.seed0.payload.P"]}},
         {"trainer": {"callbacks": " payload.P "}},
         {"trainer": {"plugins": [{"init_args": {"function": "os.system"}}]}},
         {"data": {"replay": {"dict_kwargs": {"x": ["os.system"]}}}},
@@ -118,12 +118,11 @@ def test_other_files_in_the_place_of_a_configuration(content, command, tmp_path,
     assert "is not the configuration of a run" in err
 
 
-def test_a_downloaded_run_runs_nothing(small, capsys):
-    modnav(["fit", "--config", "small.yaml", "--name", "downloaded"])
-    run = Path("runs/downloaded/seed0")
+def test_a_downloaded_run_runs_nothing(small_run, capsys):
+    run = small_run
     (run / "payload.py").write_text(PAYLOAD)
     config = yaml.safe_load((run / "config.yaml").read_text())
-    config["trainer"]["callbacks"] = [{"class_path": "runs.downloaded.seed0.payload.P"}]
+    config["trainer"]["callbacks"] = [{"class_path": "runs.small.seed0.payload.P"}]
     (run / "config.yaml").write_text(yaml.safe_dump(config))
     last = str(run / "last.ckpt")
     for args in (
@@ -135,7 +134,7 @@ def test_a_downloaded_run_runs_nothing(small, capsys):
         with pytest.raises(SystemExit) as end:
             modnav(args)
         assert end.value.code == 2
-        assert "--import runs.downloaded.seed0.payload" in capsys.readouterr().err
+        assert "--import runs.small.seed0.payload" in capsys.readouterr().err
     assert not Path("ran").exists()
 
 

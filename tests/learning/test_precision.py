@@ -124,10 +124,9 @@ def test_the_run_keeps_the_precision_that_was_chosen(small: Path, monkeypatch):
 
 
 @pytest.mark.parametrize("half", [HALF, "16-mixed"])
-def test_runs_in_half_precision_are_looked_at_anywhere(small: Path, monkeypatch, capsys, half):
+def test_runs_in_half_precision_are_looked_at_anywhere(small_run: Path, monkeypatch, capsys, half):
     """Evaluations are in single precision, whatever the agent learned in; resuming is not."""
-    main(["fit", "--config", str(small)])
-    run = Path("runs/small/seed0")
+    run = small_run
     text = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(text.replace("  precision: null", f"  precision: {half}"))
     assert precision_of(run) == half

@@ -5,18 +5,12 @@ from functools import partial
 
 import pytest
 import torch
+from golden_agents import PUBLISHED
 
 from modnav.acting import Segment
 from modnav.learning import FlatWeights, JointUpdates, StackedAdam, Turn, check_optimizers
 from modnav.networks import build_agent
 
-PUBLISHED = {
-    "Actor1Critic1": ("Actor1", "Critic1"),
-    "Actor2Critic4": ("Actor2", "Critic4"),
-    "Actor3Critic5": ("Actor3", "Critic5"),
-    "ActorEKFCritic1": ("ActorEKF", "Critic1"),
-    "EKF": ("ActorEKF", "CriticEKF"),
-}
 CONSTANTS = (0.97, 0.005, {"noise_clip": 0.1, "stop_threshold": 0.1})
 PLAIN = partial(torch.autocast, "cpu", enabled=False)
 

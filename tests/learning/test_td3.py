@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from golden_agents import PUBLISHED
 from torch import nn
 
 from modnav.acting import Segment
@@ -21,13 +22,6 @@ from modnav.task import is_moving, is_stop
 
 DISCOUNT, CLIP, THRESHOLD = 0.97, 0.1, 0.1
 CONSTANTS = (DISCOUNT, CLIP, THRESHOLD)
-PUBLISHED = {
-    "Actor1Critic1": ("Actor1", "Critic1"),
-    "Actor2Critic4": ("Actor2", "Critic4"),
-    "Actor3Critic5": ("Actor3", "Critic5"),
-    "ActorEKFCritic1": ("ActorEKF", "Critic1"),
-    "EKF": ("ActorEKF", "CriticEKF"),
-}
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Kill real runs with SIGKILL again and again, resume them, and compare with a run left alone.
 
-``python tests/kills.py --kills 24 --seed 0`` starts ``modnav fit`` on a short run, kills it at
+``python tests/tools/kills.py --kills 24 --seed 0`` starts ``modnav fit`` on a short run, kills it at
 random moments, every other time while a checkpoint is being written, resumes it with ``modnav fit
 --resume``, and so on until it has ended. It prints a line for each kill, and ends with status 1
 unless weights, replay, generators and the table of validations are those of the run left alone.
@@ -38,16 +38,21 @@ class Run:
     def __init__(self, folder: Path, trials: int) -> None:
         self.folder, self.trials = folder, trials
 
+    def arguments(self) -> list[str]:
+        """Return what starts or resumes it."""
+        if (self.folder / "config.yaml").is_file():
+            return ["--resume", str(self.folder)]
+        return ["--config", str(CONFIG), "--folder", str(self.folder), *self.training()]
+
+    def training(self) -> list[str]:
+        """Return how it trains."""
+        saves = ["--last.every_minutes", str(SAVES_EVERY)]
+        return ["--phases.trials", str(self.trials), *saves]
+
     def start(self) -> "subprocess.Popen[str]":
         """Start or resume it."""
-        if (self.folder / "config.yaml").is_file():
-            what = ["--resume", str(self.folder)]
-        else:
-            what = ["--config", str(CONFIG), "--folder", str(self.folder)]
-            what += ["--phases.trials", str(self.trials)]
-            what += ["--last.every_minutes", str(SAVES_EVERY)]
         return subprocess.Popen(
-            [sys.executable, "-m", "modnav", "fit", *what],
+            [sys.executable, "-m", "modnav", "fit", *self.arguments()],
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -79,23 +84,14 @@ class Run:
 class StackedRuns(Run):
     """Three stacked members of a population in a process of their own."""
 
-    def start(self) -> "subprocess.Popen[str]":
-        """Start or resume them."""
+    def arguments(self) -> list[str]:
+        """Return what starts or resumes them."""
         kind = ["--population", "stacked"]
         if self.saved_at():
-            what = ["--resume", str(self.folder), *kind]
-        else:
-            what = ["--config", str(CONFIG), "--seeds", "0-2", *kind, "--overwrite", "true"]
-            what += ["--runs", str(self.folder.parent), "--name", self.folder.name]
-            what += ["--phases.trials", str(self.trials)]
-            what += ["--last.every_minutes", str(SAVES_EVERY)]
-        return subprocess.Popen(
-            [sys.executable, "-m", "modnav", "fit", *what],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+            return ["--resume", str(self.folder), *kind]
+        what = ["--config", str(CONFIG), "--seeds", "0-2", *kind, "--overwrite", "true"]
+        what += ["--runs", str(self.folder.parent), "--name", self.folder.name]
+        return [*what, *self.training()]
 
     def members(self) -> list[Run]:
         """Return the runs of its members."""

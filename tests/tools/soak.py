@@ -1,6 +1,6 @@
 """Soak: train the EKF agent for many environment steps, and watch memory and throughput.
 
-``python tests/soak.py --steps 1000000 --out analysis/results/soak`` runs ``modnav fit --config ekf``
+``python tests/tools/soak.py --steps 1000000 --out analysis/results/soak`` runs ``modnav fit --config ekf``
 with small replay, so that it is full early, and many parallel trials, so that it is quick. It writes
 ``rss.csv`` and ``rss.png`` into ``--out`` and ends with status 1 if memory grows or throughput falls.
 Linux alone: it reads ``/proc``.

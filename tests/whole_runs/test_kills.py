@@ -1,4 +1,4 @@
-"""SIGKILL at random moments loses nothing: the short form of ``python tests/kills.py``."""
+"""SIGKILL at random moments loses nothing: the short form of ``python tests/tools/kills.py``."""
 
 import kills
 import torch

@@ -48,7 +48,7 @@ def test_a_replay_that_is_never_full_tells_nothing():
 
 
 def test_memory_and_throughput_hold_for_20000_steps(tmp_path):
-    """As ``python tests/soak.py`` does, whose default is 1,000,000 steps."""
+    """As ``python tests/tools/soak.py`` does, whose default is 1,000,000 steps."""
     command = [sys.executable, str(SCRIPT), "--steps", "20000", "--out", str(tmp_path)]
     # a short run is still settling, and shares the machine with other tests
     command += ["--growth", "100", "--slower", "3", "--data.replay.init_args.capacity", "5000"]

@@ -31,8 +31,18 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return read(run / "last.ckpt").content["state_dict"]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 200 trials that was left alone."""
+    folder = tmp_path_factory.mktemp("whole")
+    small = Path(__file__).parents[1] / "tools" / "small.yaml"
+    more = ["--phases.trials", "200", "--seed_everything", "0"]
+    main(["fit", "--config", str(small), "--folder", str(folder), *more])
+    return folder
+
+
 def test_a_run_leaves_what_it_promises(small: Path, capsys: pytest.CaptureFixture[str]):
-    run = fit(small)
+    run = fit(small, "--trainer.logger", "true")
     names = {path.name for path in run.iterdir()}
     assert {"config.yaml", "last.ckpt", "validation.csv", "learning_curve.png"} <= names
     assert any(name.startswith("events.out.tfevents") for name in names)
@@ -45,8 +55,8 @@ def test_a_run_leaves_what_it_promises(small: Path, capsys: pytest.CaptureFixtur
     assert "learning_curve.png" in out
 
 
-def test_best_checkpoint_has_the_highest_reward_rate_on_fixed_trials(small: Path):
-    run = fit(small)
+def test_best_checkpoint_has_the_highest_reward_rate_on_fixed_trials(small_run: Path):
+    run = small_run
     state = read(run / "last.ckpt").content["callbacks"]
     (best,) = (v["best_model_path"] for k, v in state.items() if k.startswith("TrialCheckpoint"))
     table = pd.read_csv(run / "validation.csv").query("validation == 'selection'")
@@ -54,8 +64,8 @@ def test_best_checkpoint_has_the_highest_reward_rate_on_fixed_trials(small: Path
     assert Path(best).name == f"{rates.idxmax() - 1:05d}.ckpt"
 
 
-def test_checkpoints_of_weights_are_small_and_complete(small: Path):
-    run = fit(small)
+def test_checkpoints_of_weights_are_small_and_complete(small_run: Path):
+    run = small_run
     checkpoint = read(run / "checkpoints/00019.ckpt").content
     assert "optimizer_states" not in checkpoint
     assert "experience" not in checkpoint
@@ -63,16 +73,16 @@ def test_checkpoints_of_weights_are_small_and_complete(small: Path):
     assert checkpoint["modnav"]["agent"]["critic"]["action_enters"] == "value"
 
 
-def test_one_seed_gives_one_run(small: Path):
-    first = weights(fit(small))
+def test_one_seed_gives_one_run(small: Path, small_run: Path):
+    first = weights(small_run)
     again = weights(fit(small, "--overwrite", "true"))
     other = weights(fit(small, seed=1))
     assert same(first, again)
     assert not same(first, other)
 
 
-def test_phases_follow_each_other(small: Path):
-    run = fit(small)
+def test_phases_follow_each_other(small_run: Path):
+    run = small_run
     table = pd.read_csv(run / "validation.csv")
     assert table["trials"].tolist() == [20] * 4 + [40] * 4 + [60] * 4
     # Phase I lasts one block, which is not counted; phase III begins a block after a validation.
@@ -171,7 +181,7 @@ def test_one_update_for_every_four_steps_as_soon_as_they_were_made(
 def test_tensorboard_curves_are_over_trials(small: Path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run = fit(small)
+    run = fit(small, "--trainer.logger", "true")
     events = EventAccumulator(str(run))
     events.Reload()
     tags = events.Tags()
@@ -244,11 +254,10 @@ def test_nan_stops_the_run_and_leaves_the_last_checkpoint(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
-    small: Path, number: signal.Signals
+    small: Path, whole: Path, number: signal.Signals
 ):
-    whole = fit(small, "--phases.trials", "400")
     command = [sys.executable, "-m", "modnav", "fit", "--config", str(small)]
-    command += ["--phases.trials", "400", "--runs", "other"]
+    command += ["--phases.trials", "200", "--runs", "other"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     table = Path("other/small/seed0/validation.csv")
@@ -259,18 +268,18 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     assert process.returncode == 130, err
     assert f"stopped by {number.name}; go on with: modnav fit --resume" in err
     before = pd.read_csv(table)["trials"].max()
-    assert before < 400
+    assert before < 200
     main(["fit", "--resume", "other/small/seed0"])
     assert same(weights(whole), weights(Path("other/small/seed0")))
     ours, theirs = (
-        pd.read_csv(f"{root}/small/seed0/validation.csv").drop(columns="seconds")
-        for root in ("runs", "other")
+        pd.read_csv(run / "validation.csv").drop(columns="seconds")
+        for run in (whole, Path("other/small/seed0"))
     )
     pd.testing.assert_frame_equal(ours, theirs)
 
 
-def test_a_second_run_into_one_folder_is_refused(small: Path, capsys):
-    run = fit(small)
+def test_a_second_run_into_one_folder_is_refused(small: Path, small_run: Path, capsys):
+    run = small_run
     with pytest.raises(SystemExit) as exit_info:
         fit(small)
     assert exit_info.value.code == 2
@@ -278,8 +287,8 @@ def test_a_second_run_into_one_folder_is_refused(small: Path, capsys):
 
 
 @pytest.mark.parametrize("key", ["processes", "random", "callbacks", "loops"])
-def test_an_incomplete_state_is_refused_in_one_line(small: Path, key: str, capsys):
-    run = fit(small)
+def test_an_incomplete_state_is_refused_in_one_line(small_run: Path, key: str, capsys):
+    run = small_run
     state = read(run / "last.ckpt").content
     del state[key]
     torch.save(state, run / "last.ckpt")
@@ -289,10 +298,9 @@ def test_an_incomplete_state_is_refused_in_one_line(small: Path, key: str, capsy
     assert f"lacks part of a run's state ({key})" in capsys.readouterr().err
 
 
-def test_ctrl_c_twice_ends_a_run_at_once_and_harms_nothing(small: Path):
-    whole = fit(small, "--phases.trials", "400")
+def test_ctrl_c_twice_ends_a_run_at_once_and_harms_nothing(small: Path, whole: Path):
     command = [sys.executable, "-m", "modnav", "fit", "--config", str(small)]
-    command += ["--phases.trials", "400", "--runs", "other"]
+    command += ["--phases.trials", "200", "--runs", "other"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     run = Path("other/small/seed0")
@@ -308,8 +316,10 @@ def test_ctrl_c_twice_ends_a_run_at_once_and_harms_nothing(small: Path):
 
 
 @pytest.mark.parametrize("how", [["--overwrite", "true"], ["--resume"]])
-def test_a_second_run_into_the_folder_of_one_that_goes_on_is_refused(small: Path, how, capsys):
-    run = fit(small)
+def test_a_second_run_into_the_folder_of_one_that_goes_on_is_refused(
+    small: Path, small_run: Path, how, capsys
+):
+    run = small_run
     before = (run / "last.ckpt").read_bytes()
     code = f"import sys; from filelock import FileLock; held = FileLock({str(run / '.lock')!r}); held.acquire()"
     code += "; print('held', flush=True); sys.stdin.read()"
@@ -327,8 +337,10 @@ def test_a_second_run_into_the_folder_of_one_that_goes_on_is_refused(small: Path
     assert (run / "last.ckpt").read_bytes() == before
 
 
-def test_a_run_stopped_before_its_first_checkpoint_starts_from_its_beginning(small: Path, capsys):
-    run = fit(small)
+def test_a_run_stopped_before_its_first_checkpoint_starts_from_its_beginning(
+    small_run: Path, capsys
+):
+    run = small_run
     whole = weights(run)
     for file in run.rglob("*.ckpt"):
         file.unlink()
@@ -342,11 +354,10 @@ def test_a_run_stopped_before_its_first_checkpoint_starts_from_its_beginning(sma
     assert not any(file.exists() for file in left)
 
 
-def test_saves_within_an_epoch_do_not_change_the_run(small: Path, capsys):
-    fit(small, "--name", "plain")
-    often = fit(small, "--last.every_minutes", "1e-6")
-    assert same(weights(often), weights(Path("runs/plain/seed0")))
-    state = read(often / "last.ckpt").content["callbacks"]["LastCheckpoint"]
+def test_saves_within_an_epoch_do_not_change_the_run(small: Path, small_run: Path, capsys):
+    fit(small, "--name", "often", "--last.every_minutes", "1e-6")
+    assert same(weights(Path("runs/often/seed0")), weights(small_run))
+    state = read(Path("runs/often/seed0/last.ckpt")).content["callbacks"]["LastCheckpoint"]
     assert state["saves"] > 3  # the plain run saves after each of its three epochs
     assert re.search(r"last.ckpt, [\d.]+ MB, written in [\d.]+ s", capsys.readouterr().out)
 
@@ -374,11 +385,11 @@ def test_a_run_killed_between_the_last_batch_of_an_epoch_and_its_end_goes_on(
     pd.testing.assert_frame_equal(*tables)
 
 
-def test_replay_is_saved_where_asked(small: Path, capsys):
+def test_replay_is_saved_where_asked(small: Path, small_run: Path, capsys):
     def holds(path: Path) -> bool:
         return read(path).content["experience"]["replay"] is not None
 
-    assert holds(fit(small) / "last.ckpt")
+    assert holds(small_run / "last.ckpt")
     best = fit(small, "--overwrite", "true", "--last.replay", "best")
     assert holds(best / "best.ckpt")
     assert not holds(best / "last.ckpt")
@@ -400,8 +411,8 @@ def test_a_run_goes_on_from_its_best_checkpoint(small: Path):
     assert same(weights(whole), after)
 
 
-def test_validate_test_and_predict_need_the_checkpoint_only(small: Path, capsys):
-    run = fit(small)
+def test_validate_test_and_predict_need_the_checkpoint_only(small_run: Path, capsys):
+    run = small_run
     checkpoint = str(run / "checkpoints/00059.ckpt")
     capsys.readouterr()
     main(["validate", "--ckpt_path", checkpoint])
@@ -415,8 +426,8 @@ def test_validate_test_and_predict_need_the_checkpoint_only(small: Path, capsys)
     assert {"task", "target_x_cm", "duration_s", "rewarded", "error_distance"} <= set(table)
 
 
-def test_validate_gives_the_numbers_of_training(small: Path, capsys):
-    run = fit(small)
+def test_validate_gives_the_numbers_of_training(small_run: Path, capsys):
+    run = small_run
     capsys.readouterr()
     main(["validate", "--ckpt_path", str(run / "checkpoints/00059.ckpt")])
     out = capsys.readouterr().out
@@ -498,8 +509,8 @@ def test_bad_input_is_refused_in_one_line(small: Path, name: str, capsys):
     assert not list(Path("runs").rglob("*.ckpt"))
 
 
-def test_a_checkpoint_of_another_architecture_is_refused(small: Path, capsys):
-    run = fit(small)
+def test_a_checkpoint_of_another_architecture_is_refused(small_run: Path, capsys):
+    run = small_run
     with pytest.raises(SystemExit) as exit_info:
         main(
             ["validate", "--config", "modular", "--ckpt_path", str(run / "checkpoints/00059.ckpt")]
@@ -510,8 +521,8 @@ def test_a_checkpoint_of_another_architecture_is_refused(small: Path, capsys):
     assert "Actor3Critic5" in err
 
 
-def test_weights_alone_cannot_be_resumed(small: Path, capsys):
-    run = fit(small)
+def test_weights_alone_cannot_be_resumed(small: Path, small_run: Path, capsys):
+    run = small_run
     with pytest.raises(SystemExit) as exit_info:
         fit(small, "--overwrite", "true", "--ckpt_path", str(run / "checkpoints/00019.ckpt"))
     assert exit_info.value.code == 2
@@ -538,8 +549,8 @@ def test_the_action_penalty_holds_in_its_phase_alone(small: Path, monkeypatch):
     assert {penalty for phase, penalty in seen if phase != 0.5} == {0.0}
 
 
-def test_a_finished_run_says_so(small: Path, capsys):
-    run = fit(small)
+def test_a_finished_run_says_so(small_run: Path, capsys):
+    run = small_run
     before = (run / "last.ckpt").read_bytes()
     with pytest.raises(SystemExit) as exit_info:
         main(["fit", "--resume", str(run)])
@@ -551,8 +562,8 @@ def test_a_finished_run_says_so(small: Path, capsys):
 THREE = "three:\n    exploration_std: 0.4"
 
 
-def test_a_moved_run_goes_on_with_other_options(small: Path, monkeypatch, capsys):
-    run = fit(small)
+def test_a_moved_run_goes_on_with_other_options(small_run: Path, monkeypatch, capsys):
+    run = small_run
     config = (run / "config.yaml").read_text()
     best = [k for k in read(run / "last.ckpt").content["callbacks"] if k.startswith("TrialC")]
     former = Path(read(run / "last.ckpt").content["callbacks"][best[0]]["best_model_path"])

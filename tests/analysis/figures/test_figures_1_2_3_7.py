@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from analysis_runs import make_run
 from matplotlib.collections import LineCollection
+from panel_tables import table_of
 
 from modnav.analysis.drawing import comparison, missing_of, picture
 from modnav.analysis.figures import fig1, fig1_decoding, fig1_stops, fig2, fig3, fig7_belief, seeds
@@ -35,7 +36,7 @@ def test_all_panels_of_the_specification_are_there():
 
 def drawn(name, study):
     """Return the table of a panel after it was drawn, at a low resolution."""
-    table = PANELS[name].compute(study)
+    table = table_of(PANELS[name].compute, study)
     picture(PANELS[name], table).savefig(BytesIO(), format="png", dpi=50)
     return table
 
@@ -87,7 +88,7 @@ def test_agents_that_never_stop_are_drawn_and_told(tmp_path):
 
 
 def test_learning_tables_are_means_over_seeds(tiny_study):
-    table = fig1.compute_1f(tiny_study)
+    table = table_of(fig1.compute_1f, tiny_study)
     curves = tiny_study.curves([MODULAR])
     rows = curves[(curves["task"] == "gain1x") & (curves["episode"] == 999)]
     found = table[(table["architecture"] == MODULAR) & (table["episode"] == 999)].iloc[0]
@@ -97,9 +98,9 @@ def test_learning_tables_are_means_over_seeds(tiny_study):
 
 
 def test_td_errors_begin_where_agents_have_learned(tiny_study):
-    learned = fig1.compute_1f(tiny_study)
+    learned = table_of(fig1.compute_1f, tiny_study)
     begun = learned[learned["mean"] > 0.6].groupby("architecture")["episode"].min()
-    table = fig3.compute_3d(tiny_study)
+    table = table_of(fig3.compute_3d, tiny_study)
     assert table.groupby("architecture")["episode"].min().to_dict() == begun.to_dict()
 
 
@@ -121,7 +122,7 @@ def test_published_paths_that_turn_back_a_little_are_smoothed():
 
 @pytest.mark.parametrize("name", ["S3a", "S3b"])
 def test_violins_reach_to_the_extremes_of_their_table(name, tiny_study):
-    table = PANELS[name].compute(tiny_study)
+    table = table_of(PANELS[name].compute, tiny_study)
     axes = picture(PANELS[name], table).axes[0]
     whole = [c.get_paths() for c in axes.collections if isinstance(c, LineCollection)]
     tops = [paths[0].vertices[0, 1] for paths in whole]
@@ -131,13 +132,15 @@ def test_violins_reach_to_the_extremes_of_their_table(name, tiny_study):
 
 
 def test_correlation_and_slope_of_agents_that_steer(tiny_study):
-    r = fig1_stops.compute_S1d(tiny_study).set_index(["architecture", "variable"])["value"]
+    r = table_of(fig1_stops.compute_S1d, tiny_study).set_index(["architecture", "variable"])[
+        "value"
+    ]
     assert r[(MODULAR, "radial")] > 0.9
     assert r[(MODULAR, "angular")] > 0.8
 
 
 def test_psychometric_curves_rise(tiny_study):
-    table = fig1_stops.compute_1j(tiny_study)
+    table = table_of(fig1_stops.compute_1j, tiny_study)
     part = table[table["architecture"] == MODULAR]
     assert part["boundary_cm"].tolist() == list(range(400))
     assert (part["mean"].diff().dropna() >= 0).all()
@@ -159,13 +162,13 @@ def test_animals_and_agents_have_targets_shuffled_by_one_generator(with_animals)
 
 
 def test_animals_that_go_straight_have_an_area_near_one(with_animals):
-    table = fig1_stops.compute_1k(with_animals)
+    table = table_of(fig1_stops.compute_1k, with_animals)
     areas = table[table["quantity"] == "auc"].set_index("architecture")["auc"]
     assert areas["Bruno"] > 0.95
 
 
 def test_decoders_read_the_actions_of_hand_set_units(tiny_study):
-    table = fig1_decoding.compute_1l(tiny_study)
+    table = table_of(fig1_decoding.compute_1l, tiny_study)
     assert set(table["layer"]) == {"hol", "mod RNN", "mod MLP"}
     assert len(table) == 18
     action = table[(table["layer"] == "mod MLP") & (table["variable"] == "action_v")]
@@ -201,7 +204,7 @@ def test_cues_are_those_of_the_sketch():
 
 
 def test_more_noise_costs_performance(tiny_study):
-    table = PANELS["2c"].compute(tiny_study)
+    table = table_of(PANELS["2c"].compute, tiny_study)
     part = table[table["set"] == "mod"].set_index(CELL)
     assert len(part) == 25
     assert part.loc[(0.0, 0.0), "drop"] == 0
@@ -216,14 +219,14 @@ def test_likeness_to_oneself_is_one(tiny_study):
 
 
 def test_correlations_are_of_all_sets(tiny_study):
-    table = PANELS["2d"].compute(tiny_study)
+    table = table_of(PANELS["2d"].compute, tiny_study)
     assert list(table["set"]) == ["hol", "moho", "homo", "mod", "mod alternative"]
     assert table["r"].between(-1, 1).all()
     assert (table["low"] <= table["high"]).all()
 
 
 def test_mann_whitney_of_two_seeds_each(tiny_study):
-    table = fig2.compute_S2i(tiny_study)
+    table = table_of(fig2.compute_S2i, tiny_study)
     assert len(table) == 4
     areas = {name: part["auc"].tolist() for name, part in table.groupby("architecture")}
     wins = [(x > y) + (x == y) / 2 for x in areas[HOLISTIC] for y in areas[MODULAR]]
@@ -243,7 +246,7 @@ def test_larger_noise_is_tested_from_its_training_on_unless_as_published(tmp_pat
 
 
 def test_generalisation_and_likeness_over_training_noise(tiny_study):
-    table = fig7_belief.compute_7b(tiny_study)
+    table = table_of(fig7_belief.compute_7b, tiny_study)
     places = table[table["agent"] == "mod"][fig7_belief.TRAINED].drop_duplicates()
     assert sorted(map(tuple, places.to_numpy())) == [(0.1, 0.2), (0.2, 0.1)]
     assert set(table["task"]) == {"gain", "perturbation"}
@@ -279,7 +282,7 @@ def test_likeness_predicts_generalisation_where_there_are_training_noises(tmp_pa
 
 
 def test_every_seed_is_compared(tiny_study):
-    table = seeds.compute_seeds(tiny_study)
+    table = table_of(seeds.compute_seeds, tiny_study)
     each = table[table["quantity"] == "seed"]
     assert len(each) == len(seeds.MEASURES) * len(MAIN) * 2
     rates = tiny_study.curves(MAIN).query("task == 'gain2x' and episode == 999")
@@ -294,7 +297,7 @@ def test_every_seed_is_compared(tiny_study):
 
 
 def test_controls_below_zero_are_seen_unless_as_published(tiny_study):
-    table = PANELS["2d"].compute(tiny_study)
+    table = table_of(PANELS["2d"].compute, tiny_study)
     bottoms = []
     for published in (True, False):
         table.attrs["published"] = published

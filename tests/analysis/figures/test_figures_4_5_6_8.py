@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import panel_tables
 import pytest
 from analysis_animals import make_animals
 from analysis_runs import make_run, steering_agent
@@ -32,7 +33,7 @@ def with_animals(tiny_runs, tmp_path_factory):
 
 
 def table_of(name, study):
-    return PANELS[name].compute(study)
+    return panel_tables.table_of(PANELS[name].compute, study)
 
 
 def drawn_whole(panel, table):
@@ -74,9 +75,8 @@ def test_panels_are_drawn_with_animals(name, with_animals):
 @pytest.mark.parametrize("name", COMPARED)
 def test_published_values_meet_those_of_the_table(name, tiny_study, with_animals):
     panel = PANELS[name]
-    table = panel.compute(
-        with_animals if name in (*OF_ANIMALS, "S4a", "S4b", "S4c") else tiny_study
-    )
+    animals = name in (*OF_ANIMALS, "S4a", "S4b", "S4c")
+    table = table_of(name, with_animals if animals else tiny_study)
     found = comparison(panel, table)
     assert len(found) == len(panel.published)
     here = (

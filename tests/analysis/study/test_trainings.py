@@ -40,9 +40,8 @@ def test_a_real_run_that_gave_up_phase_one(small: Path):
     assert (training.outcome, training.phase_one) == ("given up", 30)
 
 
-def test_a_real_run_that_left_it(small: Path):
-    main(["fit", "--config", str(small)])
-    (training,), _ = find_trainings([Path("runs/small"), Path("runs/small/seed0")])
+def test_a_real_run_that_left_it(small_run: Path):
+    (training,), _ = find_trainings([Path("runs/small"), small_run])
     assert training.outcome == "left"
     assert training.phase_one in range(9, 13)  # a block of 10, and who ended in the same step
     assert training.validations["trials"].tolist() == [20, 20, 40, 40, 60, 60]
