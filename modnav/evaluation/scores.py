@@ -1,6 +1,4 @@
-"""How well agents do: pure functions of trials."""
-
-from collections.abc import Mapping
+"""How well agents do: pure functions of trials, averaged by the metrics of torchmetrics."""
 
 import torch
 from torch import Tensor
@@ -15,7 +13,6 @@ __all__ = [
     "AVERAGES",
     "STEP_MEANS",
     "TOGETHER",
-    "averages",
     "run",
     "score",
     "td_error",
@@ -48,15 +45,18 @@ def score(
         discount: Discount per step, for the TD error.
 
     Returns:
-        Numbers by label and by column, see :func:`averages`.
+        Numbers by label and by column, see :class:`modnav.evaluation.metrics.TrialMetrics`.
     """
+    from .metrics import TrialMetrics  # it takes long to load
+
     statistics = trial_statistics(agent, trials, conditions.task, discount)
     statistics = {name: x.cpu() for name, x in statistics.items()}
     group, rows = conditions.group.cpu(), {}
     for k, label in enumerate(conditions.labels):
-        # Every process runs all trials, so that all decide alike.
-        chosen = {name: x[group == k] for name, x in statistics.items()}
-        rows[label] = averages(chosen, conditions.task.dt)
+        # Every process runs all trials, so that all decide alike; there is nothing to gather.
+        metrics = TrialMetrics(conditions.task.dt, sync_on_compute=False)
+        metrics.add(statistics, group == k)
+        rows[label] = {name: float(x) for name, x in metrics.compute().items()}
     return rows
 
 
@@ -128,24 +128,3 @@ def _step_means(agent: Agent, trials: Rollout, discount: float) -> dict[str, Ten
         for name, x in zip(STEP_MEANS, (error.abs(), error, value), strict=True):
             means[name][rows] = x.sum(dim=0) / part.steps
     return means
-
-
-def averages(statistics: Mapping[str, Tensor], dt: float) -> dict[str, float]:
-    """Return the columns of an evaluation for one test task, in double precision.
-
-    What is not a number in a trial shows in the mean. As published, a trial counts the time of its
-    last step index, ``steps - 1``, in the reward rate.
-
-    Args:
-        statistics: What was measured of each trial, see :func:`trial_statistics`.
-        dt: Duration of a step, s.
-
-    References:
-        Zhang, Pitkow & Angelaki (2024), Methods, "Agent selection".
-    """
-    rewarded = statistics["rewarded"].sum().double()
-    time = dt * (statistics["steps"] - 1).sum().double()
-    found = {name: statistics[name].double().mean() for name in AVERAGES}
-    found["reward_fraction"] = rewarded / len(statistics["rewarded"])
-    found["reward_rate"] = rewarded / time
-    return {name: float(found[name]) for name in sorted(found)}

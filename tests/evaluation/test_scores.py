@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from modnav.acting import Noise, Rollout, draw_noise, rollout
-from modnav.evaluation import averages, td_error, trial_statistics
+from modnav.evaluation import td_error, trial_statistics
+from modnav.evaluation.metrics import RewardFraction, RewardRate, TrialMetrics
 from modnav.networks import build_agent
 from modnav.task import TaskParameters, arc_length, make_trials, sample_trials, signed_radial_error
 
@@ -55,20 +56,19 @@ def scripted_trials(golden, gain):
 def test_metrics_are_the_published_ones(golden, case, gain):
     row = golden["metrics"]["rows"][case]
     statistics = trial_statistics(SCRIPTED, scripted_trials(golden, gain), TASK)
-    found = averages(statistics, TASK.dt)
+    metrics = TrialMetrics(TASK.dt)
+    metrics.add(statistics, torch.ones(12, dtype=torch.bool))
+    found = {name: float(x) for name, x in metrics.compute().items()}
     expected = {k: v for k, v in row.items() if k not in ("task", "episode", "ordered_episode")}
     assert found.keys() == expected.keys()
     assert found == pytest.approx(expected, rel=3e-6, abs=1e-7)
 
 
-def test_reward_rate_counts_the_time_of_the_last_step_index(golden):
-    statistics = trial_statistics(SCRIPTED, scripted_trials(golden, 1.5), TASK)
-    statistics = {name: x[:3] for name, x in statistics.items()}
-    statistics["rewarded"] = torch.tensor([True, False, True])
-    statistics["steps"] = torch.tensor([11, 35, 21])
-    found = averages(statistics, 0.1)
-    assert found["reward_fraction"] == pytest.approx(2 / 3)
-    assert found["reward_rate"] == pytest.approx(2 / (1.0 + 3.4 + 2.0))
+def test_reward_rate_counts_the_time_of_the_last_step_index():
+    rewarded = torch.tensor([True, False, True])
+    steps = torch.tensor([11, 35, 21])
+    assert float(RewardFraction()(rewarded, steps)) == pytest.approx(2 / 3)
+    assert float(RewardRate(0.1)(rewarded, steps)) == pytest.approx(2 / (1.0 + 3.4 + 2.0))
 
 
 def test_arc_length_of_known_arcs():
@@ -177,6 +177,27 @@ def test_statistics_do_not_depend_on_how_many_trials_are_valued_together(golden,
 def test_what_is_not_a_number_shows(golden):
     statistics = trial_statistics(SCRIPTED, scripted_trials(golden, 1.5), TASK)
     statistics["value_est"][3] = math.nan
-    found = averages(statistics, TASK.dt)
-    assert math.isnan(found["value_est"])
-    assert math.isfinite(found["error_distance"])
+    metrics = TrialMetrics(TASK.dt)
+    metrics.add(statistics, torch.ones(12, dtype=torch.bool))
+    found = metrics.compute()
+    assert found["value_est"].isnan()
+    assert found["error_distance"].isfinite()
+
+
+def test_metrics_do_not_depend_on_batches(golden):
+    statistics = trial_statistics(SCRIPTED, scripted_trials(golden, 1.5), TASK)
+    whole, parts = TrialMetrics(TASK.dt), TrialMetrics(TASK.dt)
+    everything = torch.ones(12, dtype=torch.bool)
+    whole.add(statistics, everything)
+    first = torch.arange(12) < 5
+    parts.add(statistics, first)
+    parts.add(statistics, ~first)
+    expected, found = whole.compute(), parts.compute()
+    for name, x in expected.items():
+        torch.testing.assert_close(found[name], x)
+    parts.reset()
+    parts.add(statistics, first)
+    assert float(parts.compute()["error_distance"]) != float(expected["error_distance"])
+    assert float(parts.compute()["reward_fraction"]) == pytest.approx(
+        float(statistics["rewarded"][:5].float().mean())
+    )
