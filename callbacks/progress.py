@@ -133,8 +133,17 @@ class Summary(Callback):
 
     @override
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.is_global_zero and callback_of(trainer, Monitor).rows:
+        if not trainer.is_global_zero:
+            return
+        if callback_of(trainer, Monitor).rows:
             self._print(trainer)
+        phases = phases_of(trainer)
+        if not phases.is_finished(experience_of(trainer).counters.checked):
+            Console().print(
+                "ended by the trainer (max_steps, max_time or the like) in phase "
+                f"{'I' * phases.phase}; go on with: modnav fit --resume {trainer.default_root_dir}",
+                soft_wrap=True,
+            )
 
     def _print(self, trainer: Trainer) -> None:
         monitor = callback_of(trainer, Monitor)
@@ -155,13 +164,6 @@ class Summary(Callback):
                 )
         console = Console()
         console.print(table)
-        phases, trials = phases_of(trainer), experience_of(trainer).counters.checked
-        if not phases.is_finished(trials):
-            console.print(
-                f"ended by the trainer (max_steps, max_time or the like) before it was finished, in phase "
-                f"{'I' * phases.phase}; go on with: modnav fit --resume {trainer.default_root_dir}",
-                soft_wrap=True,
-            )
         folder = Path(trainer.default_root_dir)
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.best_model_path:

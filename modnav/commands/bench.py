@@ -18,6 +18,7 @@ from modnav.bench import (
     bench_population,
     matmul_rates,
 )
+from modnav.files import plain_target, write_text_atomically
 from modnav.learning import check_precision
 from modnav.networks import description_of
 
@@ -46,7 +47,8 @@ def main(args: Sequence[str]) -> None:
         print(_row(results[-1], rates, settings), flush=True)
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
-        given.json.write_text(json.dumps(report(settings, rates, results), indent=1) + "\n")
+        text = json.dumps(report(settings, rates, results), indent=1) + "\n"
+        write_text_atomically(text, plain_target(given.json))
 
 
 def _settings(given: argparse.Namespace) -> BenchSettings:

@@ -80,6 +80,10 @@ def check_free(out: Path, overwrite: bool) -> None:
         raise ValueError(f"{out} exists; choose another --out, or replace it with --overwrite")
 
 
+_OF_TRAINING = ("*.ckpt", "validation.csv", "events.out.tfevents*")
+"""What a run that modnav trained leaves and an imported one has not."""
+
+
 def import_folder(source: Path, out: Path, *, overwrite: bool) -> None:
     """Turn all published checkpoints below a folder into runs of modnav.
 
@@ -102,7 +106,7 @@ def import_folder(source: Path, out: Path, *, overwrite: bool) -> None:
         else:
             runs.setdefault(origin.run, []).append((file, origin))
     for run, members in runs.items():
-        if (out / run / "last.ckpt").exists():
+        if any(list((out / run).glob(name)) for name in _OF_TRAINING):
             raise ValueError(f"{out / run} holds a run that modnav trained; choose another --out")
         for path in (Path("config.yaml"), *(origin.checkpoint for _, origin in members)):
             check_free(out / run / path, overwrite)

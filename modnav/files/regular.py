@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-__all__ = ["is_regular", "read_text", "regular"]
+__all__ = ["is_regular", "plain_target", "read_text", "regular"]
 
 LARGEST_TEXT = 2**28
 """Bytes of a text beyond which it is none of ours."""
@@ -32,6 +32,17 @@ def regular(path: Path, *, text: bool = False) -> Path:
     if text and path.exists() and path.stat().st_size > LARGEST_TEXT:
         raise ValueError(f"{path} is larger than {LARGEST_TEXT:,} bytes; it must be a text")
     return path
+
+
+def plain_target(path: Path) -> Path:
+    """Return a path that may be written to: of a file, or of nothing.
+
+    Raises:
+        ValueError: If it is a link, or something else than a file.
+    """
+    if path.is_symlink():
+        raise ValueError(f"{path} is a link; give the path of the file itself")
+    return regular(path)
 
 
 def read_text(path: Path, errors: str = "strict") -> str:

@@ -152,7 +152,15 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
 @torch.enable_grad()
 def _check_learning(module: AbstractSequence, name: str, x: Tensor) -> None:
     """Check that a module in train mode returns what it must, and that gradients reach it."""
+    kept = module.state_dict().keys()
+    lost = {k: v.clone() for k, v in module.named_buffers() if k not in kept}
     y, _ = _called(module, f"{name} in train mode", x)
+    for key, before in lost.items():
+        if not torch.equal(before, module.get_buffer(key)):
+            raise ValueError(
+                f"{name}.{key} changes in train mode and no file keeps it (persistent=False), so that a "
+                f"resumed run would be another; {_SEE}"
+            )
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     if not weights:
         return

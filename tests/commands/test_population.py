@@ -348,3 +348,21 @@ def test_odd_validations_of_a_member_are_left_out_of_the_table(rows: str, tmp_pa
     (run / "validation.csv").write_text(f"{head}\n{rows}\n")
     gather(tmp_path, [Outcome(Member(0, (), run, (), 20), 0)])
     assert "finished" in capsys.readouterr().out
+
+
+def test_a_finished_run_is_not_taken_for_one_that_was_asked_for_otherwise(small_run, capsys):
+    before = {x: x.stat().st_mtime_ns for x in small_run.rglob("*") if x.is_file()}
+    for option, value in (("data.task.process_noise", "0.5"), ("model.discount", "0.9")):
+        told = error_of(capsys, *FIT, "--seeds", "0", f"--{option}", value)
+        assert f"was trained otherwise: {option} is" in told
+        assert f"and {value} here" in told
+    main([*FIT, "--seeds", "0"])
+    assert "0 to train" in capsys.readouterr().out
+    assert before == {x: x.stat().st_mtime_ns for x in before}
+
+
+def test_a_member_that_lost_its_config_is_named(small_run, capsys):
+    shutil.copytree(small_run, RUNS / "seed1")
+    (RUNS / "seed1" / "config.yaml").unlink()
+    main(["fit", "--resume", str(RUNS)])
+    assert "left out, without a config.yaml: seed1" in capsys.readouterr().out

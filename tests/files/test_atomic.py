@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -68,3 +70,20 @@ def test_no_two_writers_share_a_file(tmp_path):
         writer.join()
     assert path.read_text() in texts
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_swept_by_the_next_and_what_others_write_is_not(tmp_path):
+    path = tmp_path / "table.csv"
+    code = (
+        "import os, signal; from pathlib import Path; from modnav.files import replacing\n"
+        f"with replacing(Path({str(path)!r})): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code], check=False)
+        assert len(list(tmp_path.iterdir())) == 1  # that of the last
+    other = tmp_path / f".table.csv.0123abcd-{os.getpid()}.xyz.csv"  # of another machine
+    other.touch()
+    with replacing(path) as mine:
+        write_text_atomically("by another of this process", path)
+        assert mine.exists()
+    assert {x.name for x in tmp_path.iterdir()} == {"table.csv", other.name}

@@ -191,6 +191,50 @@ class Weightless(Base):
         self.rnn = nn.GRU(self.in_features, self.out_features, device="meta")
 
 
+class Double(Base):
+    def forward(self, x, memory=None):
+        y, memory = self.rnn(x, memory)
+        return y.double(), memory
+
+
+class RaisesInTraining(Base):
+    def forward(self, x, memory=None):
+        if self.training:
+            raise KeyError("mask")
+        return self.rnn(x, memory)
+
+
+class WiderInTraining(Base):
+    def forward(self, x, memory=None):
+        y, memory = self.rnn(x, memory)
+        return (torch.cat((y, y), dim=-1) if self.training else y), memory
+
+
+class NoGradient(Base):
+    @torch.no_grad()
+    def forward(self, x, memory=None):
+        return self.rnn(x, memory)
+
+
+class Detached(Base):
+    def forward(self, x, memory=None):
+        y, memory = self.rnn(x, memory)
+        return x[..., :1].expand_as(y) + y.detach(), memory
+
+
+class Moving(Base):
+    """Keeps a running mean that no file holds."""
+
+    def make(self):
+        super().make()
+        self.register_buffer("mean", torch.zeros(self.in_features), persistent=False)
+
+    def forward(self, x, memory=None):
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(dim=(0, 1))
+        return self.rnn(x - self.mean, memory)
+
+
 class NoMemory(Base):
     def forward(self, x, memory=None):
         return self.rnn(x)[0]
@@ -227,6 +271,12 @@ REFUSED = {
     Unstable: "returns numbers that are not finite for inputs in [-1, 1]",
     Half: "Half.rnn.weight_ih_l0 is torch.float16; weights must be torch.float32",
     Weightless: "is without numbers (meta); weights must be torch.float32",
+    Double: "Double returns torch.float64; outputs must be torch.float32",
+    RaisesInTraining: "RaisesInTraining in train mode failed on inputs [36, 3, 6]: 'mask'",
+    WiderInTraining: "in train mode returns outputs [36, 3, 16]; they must be [36, 3, 8]",
+    NoGradient: "NoGradient cannot learn, no gradient comes back",
+    Detached: "Detached cannot learn",
+    Moving: "Moving.mean changes in train mode and no file keeps it (persistent=False)",
     NoMemory: "must return outputs and a memory",
     TooWide: "returns outputs [1, 3, 16]; they must be [1, 3, 8]",
     Broken: "Broken failed on inputs [1, 3, 6]: index 40; see docs/own_modules.md",

@@ -86,7 +86,7 @@ def test_a_run_that_never_wrote_a_checkpoint_may_start_again(small, capsys):
     run = RUN
     fit("--config", "small.yaml", "--trainer.logger", "true")
     whole = content()["state_dict"]
-    for file in run.rglob("*.ckpt"):
+    for file in [*run.rglob("*.ckpt"), run / "validation.csv"]:
         file.unlink()
     fit("--resume", str(run))
     assert "has no checkpoint yet" in capsys.readouterr().out
@@ -99,24 +99,26 @@ def test_a_run_killed_between_its_first_checkpoint_and_its_first_state_starts_ag
     for file in [*run.glob("*.ckpt"), *sorted((run / "checkpoints").iterdir())[1:]]:
         file.unlink()
     (run / ".last.ckpt.half.ckpt").write_bytes(b"half")
-    rows = (run / "validation.csv").read_text().splitlines(keepends=True)
-    (run / "validation.csv").write_text("".join(rows[:5]))  # two gains, two validations
+    (run / ".begun").touch()  # as it is until the first state is written
     fit("--resume", str(run))
     assert all(torch.equal(x, whole[k]) for k, x in content()["state_dict"].items())
     assert len(list((run / "checkpoints").iterdir())) == 3
 
 
-@pytest.mark.parametrize("kept", ["00059.ckpt", "notes.txt"])
-def test_a_run_with_anything_but_its_first_checkpoint_is_not_begun_anew(kept, run, capsys):
-    """A late checkpoint without a state may be all that is left of a long training."""
+@pytest.mark.parametrize("kept", ["00019.ckpt", "00059.ckpt", "notes.txt", ".old", ""])
+def test_a_run_that_lost_its_states_is_not_begun_anew(kept, run, capsys):
+    """A checkpoint, or the table of validations, may be all that is left of a long training."""
     names = sorted(x.name for x in (run / "checkpoints").iterdir())
     for file in [*run.glob("*.ckpt"), *(run / "checkpoints" / x for x in names if x != kept)]:
         file.unlink()
-    (run / "checkpoints" / kept).touch()
+    if kept and kept not in names:
+        (run / "checkpoints" / kept).touch()
+    before = files()
     told = refused(capsys, "fit", "--resume", str(run))
     assert "last.ckpt" in told
     assert "holds a run already" in refused(capsys, "fit", "--config", "small.yaml")
-    assert [x.name for x in (run / "checkpoints").iterdir()] == [kept]
+    assert "not finished" in refused(capsys, "fit", "--config", "small.yaml", "--seeds", "0")
+    assert before == files()
 
 
 REFUSED = {
@@ -189,6 +191,18 @@ def moments_with_nan(state):
     state["optimizer_states"][0]["state"][0]["exp_avg"][0] = float("nan")
 
 
+def no_optimizers(state):
+    state["optimizer_states"] = []
+
+
+def empty_optimizer(state):
+    state["optimizer_states"][1]["state"] = {}
+
+
+def old_lightning(state):
+    state["pytorch-lightning_version"] = "0.0.1"
+
+
 def set_saves(state):
     state["callbacks"]["LastCheckpoint"]["saves"] = "x"
 
@@ -256,6 +270,22 @@ def test_states_with_weights_or_moments_that_are_no_numbers_are_damaged(change, 
     told = refused(capsys, "fit", "--resume", str(run), "--phases.trials", "100")
     assert "numbers that are none (NaN)" in told
     assert f"the state before it: modnav fit --resume {run / 'last-1.ckpt'}" in told
+
+
+@pytest.mark.parametrize("change", [no_optimizers, empty_optimizer, old_lightning])
+def test_states_that_lack_a_part_are_refused(change, run, capsys):
+    state = content()
+    change(state)
+    torch.save(state, run / "last.ckpt")
+    told = refused(capsys, "fit", "--resume", str(run), "--phases.trials", "100")
+    assert "last.ckpt" in told
+
+
+def test_a_run_that_the_trainer_ends_says_so(small, capsys):
+    fit("--config", "small.yaml", "--trainer.max_steps", "30")
+    told = " ".join(capsys.readouterr().out.split())
+    assert "ended by the trainer" in told
+    assert f"modnav fit --resume {RUN}" in told
 
 
 @pytest.mark.parametrize("change", [with_nan, set_saves, odd_row, wrong_count, odd_phase, no_list])
