@@ -4,11 +4,13 @@ import difflib
 import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from modnav.errors import require
+from modnav.files import one_line
 
 LEFT_ALONE = {
     "limit_val_batches": ((None,), "validations decide phases and select checkpoints"),
@@ -40,6 +42,11 @@ def check_fit(config: Any) -> None:
             "commands of their own: say ddp (--config ddp)"
         )
     check_nodes(config.trainer)
+    devices = config.trainer.devices
+    if re.fullmatch(r"-?\d+", str(devices)):
+        require("trainer.devices", int(devices), 1)
+    if config.name and (Path(config.name).is_absolute() or ".." in Path(config.name).parts):
+        raise ValueError(f"name is {one_line(config.name)}; it must name a folder below --runs")
     optimizer = config.model.get("optimizer")
     rate = getattr(getattr(optimizer, "init_args", None), "lr", None)
     if rate not in (None, 1e-3, config.phases.one.learning_rate):  # 1e-3: torch's own default

@@ -134,6 +134,8 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
         if weight.is_meta or weight.dtype != torch.float32:
             kind = "without numbers (meta)" if weight.is_meta else str(weight.dtype)
             raise ValueError(f"{name}.{key} is {kind}; weights must be torch.float32, {_SEE}")
+    if copy.deepcopy(module).train() is None:
+        raise ValueError(f"{name}.train returns None; it must return the module, {_SEE}")
     given, module = module, copy.deepcopy(module).eval()
     lengths = (steps, max(1, steps // 2), max(1, steps // 3))
     x = _inputs(3 * steps, module.in_features, len(lengths))
@@ -177,7 +179,9 @@ def _check_learning(module: AbstractSequence, name: str, x: Tensor) -> None:
 
 @torch.no_grad()
 def check_stack(agent: Agent) -> None:
-    """Check that the stacked form of an agent does what its members do, step by step.
+    """Check that the stacked form of an agent does what its members do, in both modes.
+
+    Three members run two trials each, of which one starts anew after the first step.
 
     Args:
         agent: The agent; it stays as it is.
@@ -185,40 +189,47 @@ def check_stack(agent: Agent) -> None:
     Raises:
         ValueError: If there is none, or it does not; the message says why.
     """
-    members = [copy.deepcopy(agent) for _ in range(2)]
-    for weight in members[1].parameters():
-        weight.mul_(0.5).add_(0.05)  # so that members differ, also where weights are 0
+    members = [copy.deepcopy(agent) for _ in range(3)]
+    for k, weight in ((k, weight) for k, m in enumerate(members) for weight in m.parameters()):
+        weight.mul_(1 - 0.3 * k).add_(0.05 * k)  # so that members differ, also where weights are 0
     device = next(agent.parameters()).device
-    inputs = {x: _inputs(3, STREAMS[x].features, 4).to(device) for x in agent.sources}
-    action = _inputs(3, ACTIONS, 4).to(device)
-    alone = [
-        _steps_of(m, {k: x[:, s] for k, x in inputs.items()}, action[:, s], which)
-        for m, s, which in zip(members, (slice(2), slice(2, 4)), ([1], [0]), strict=True)
-    ]
-    try:
-        stacked = stack_agents(members)
-        shared = {id(p) for s in stacked.parameters() for p in getattr(s, "parts", ())}
-        if shared != {id(p) for m in members for p in m.parameters()}:
-            raise ValueError("weights of the stacked form are not those of all members (share)")
-        both = _steps_of(stacked, inputs, action, [1, 2])
-    except ValueError:
-        raise
-    except Exception as error:  # a user's code raises many kinds
-        told = one_line(str(error)) or type(error).__name__
-        raise ValueError(f"the stacked form of the agent failed: {told}") from error
+    inputs = {x: _inputs(3, STREAMS[x].features, 6).to(device) for x in agent.sources}
+    action, anew = _inputs(3, ACTIONS, 6).to(device), torch.tensor([1, 2, 5], device=device)
+    with torch.random.fork_rng(devices=[]):
+        alone = []
+        for k, member in enumerate(members):
+            own = slice(2 * k, 2 * k + 2)
+            mine = {name: x[:, own] for name, x in inputs.items()}
+            alone.append(_done(member, mine, action[:, own], anew[k : k + 1] - 2 * k))
+        try:
+            stacked = stack_agents(members)
+            shared = {id(p) for s in stacked.parameters() for p in getattr(s, "parts", ())}
+            if shared != {id(p) for m in members for p in m.parameters()}:
+                raise ValueError(
+                    "weights of the stacked form are not those of all members (share)"
+                )
+            both = _done(stacked, inputs, action, anew)
+        except ValueError:
+            raise
+        except Exception as error:  # a user's code raises many kinds
+            told = one_line(str(error)) or type(error).__name__
+            raise ValueError(f"the stacked form of the agent failed: {told}") from error
     for found, *expected in zip(both, *alone, strict=True):
         _check_same("the stacked form of the agent is another", found, torch.cat(expected, dim=-2))
 
 
-def _steps_of(
-    agent: Agent, inputs: Mapping[str, Tensor], action: Tensor, which: list[int]
-) -> tuple[Tensor, Tensor]:
-    """Return values, and actions of steps between which the trials ``which`` start anew."""
-    values = agent.values(inputs, action)
-    first, memory = agent.act({k: x[0] for k, x in inputs.items()})
-    memory = agent.actor.reset(memory, torch.tensor(which, device=action.device))
-    second, _ = agent.act({k: x[1] for k, x in inputs.items()}, memory)
-    return values, torch.stack((first, second))
+def _done(
+    agent: Agent, inputs: Mapping[str, Tensor], action: Tensor, anew: Tensor
+) -> tuple[Tensor, ...]:
+    """Return values and actions of whole trials in both modes, and actions step by step."""
+    found: list[Tensor] = []
+    for mode in (True, False):
+        agent.train(mode)
+        found += agent.critic(inputs, action), agent.actor(inputs)[0]
+    first, memory = agent.act({name: x[0] for name, x in inputs.items()})
+    memory = agent.actor.reset(memory, anew)
+    second, _ = agent.act({name: x[1] for name, x in inputs.items()}, memory)
+    return *found, torch.stack((first, second))
 
 
 def _why(module: AbstractSequence, name: str, *, again: bool) -> str:

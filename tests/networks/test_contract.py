@@ -235,6 +235,11 @@ class Moving(Base):
         return self.rnn(x - self.mean, memory)
 
 
+class TrainNone(Base):
+    def train(self, mode=True):
+        super().train(mode)
+
+
 class NoMemory(Base):
     def forward(self, x, memory=None):
         return self.rnn(x)[0]
@@ -277,6 +282,7 @@ REFUSED = {
     NoGradient: "NoGradient cannot learn, no gradient comes back",
     Detached: "Detached cannot learn",
     Moving: "Moving.mean changes in train mode and no file keeps it (persistent=False)",
+    TrainNone: "TrainNone.train returns None; it must return the module",
     NoMemory: "must return outputs and a memory",
     TooWide: "returns outputs [1, 3, 16]; they must be [1, 3, 8]",
     Broken: "Broken failed on inputs [1, 3, 6]: index 40; see docs/own_modules.md",

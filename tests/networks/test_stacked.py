@@ -215,6 +215,20 @@ def test_a_stacked_form_that_does_something_else_is_refused(monkeypatch):
         check_stack(of_own(Own))
 
 
+def test_a_stacked_form_is_compared_in_train_mode_and_with_three_members(monkeypatch):
+    class Doubled(StackedFeedforward):
+        def forward(self, x, memory=None):
+            y, memory = super().forward(x, memory)
+            return (2 * y if self.training else y), memory
+
+    monkeypatch.setattr(Own, "stack", Doubled)
+    with pytest.raises(ValueError, match="the stacked form of the agent is another"):
+        check_stack(of_own(Own))
+    monkeypatch.setattr(Own, "stack", lambda members: StackedFeedforward(members[:2]))
+    with pytest.raises(ValueError, match=r"weights of the stacked form|the stacked form of the"):
+        check_stack(of_own(Own))
+
+
 def test_an_inherited_stacked_form_counts_for_nothing():
     with pytest.raises(ValueError, match="Heir has no stacked form"):
         check_stack(of_own(Heir))
