@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from typing_extensions import override
 
+from modnav import task as firefly
 from modnav.task import (
     UNIT_CM,
     ObservationStream,
@@ -41,7 +42,6 @@ from modnav.task import (
     World,
     bounds,
 )
-from modnav.task import world as firefly
 
 ENV_ID = "modnav/Firefly-v0"
 """Name under which the environments are registered."""

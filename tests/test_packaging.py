@@ -140,6 +140,7 @@ FACES = MAY_IMPORT.keys() - {
 """Rooms whose face hands on all that its files list."""
 
 WITH_LIGHTNING = {
+    "modnav.bench.host",
     "modnav.bench.measurements",
     "modnav.bench.updates",
     "modnav.learning.learner",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -17,6 +18,7 @@ from modnav.task import (
     begin,
     is_moving,
     sample_trials,
+    sample_trials_of_each,
 )
 
 from .trajectories import Finished, Sweep
@@ -94,14 +96,15 @@ class Collector:
     def restart_member(self, member: int, task: TaskParameters, actor: Actor) -> None:
         """Drop the trials of a member and begin new ones of ``task``."""
         self.tasks[member] = task
-        self._restart_some(actor, self.slots[self._rows(member)])
+        counts = [self.parallel_trials * (k == member) for k in range(self.members)]
+        self._restart_some(actor, self.slots[self._rows(member)], counts)
 
     def sweep(self, actor: Actor, exploration_std: float) -> Sweep:
         """Take one step in all trials, as :meth:`sweep_all` for a lone agent."""
-        return self.sweep_all(actor, [exploration_std])[0]
+        return self.sweep_all(actor, [exploration_std])
 
     @torch.no_grad()
-    def sweep_all(self, actor: Actor, exploration_std: Sequence[float]) -> list[Sweep]:
+    def sweep_all(self, actor: Actor, exploration_std: Sequence[float]) -> Sweep:
         """Take one step in all trials; those that end restart. The actor stays in its mode.
 
         Exploration noise is added only to actions that move: a stop stays a stop.
@@ -112,7 +115,7 @@ class Collector:
                 units.
 
         Returns:
-            The step of each member, and the trials that it ended.
+            The step, and the trials that it ended.
         """
         inputs, step = self.now, self.world.step
         raw, self.memory = actor({name: x[None] for name, x in inputs.items()}, self.memory)
@@ -139,49 +142,29 @@ class Collector:
         self.action_log[self.slots, step] = action
         ended = outcome.terminated | outcome.truncated
         which = ended.nonzero()[:, 0]
-        sweeps = [
-            self._sweep(k, part, inputs, action, outcome.reward, ended, outcome.rewarded)
-            for k, part in enumerate(self._by_member(which))
-        ]
-        if len(which):
-            self._restart_some(actor, which)
-        return sweeps
-
-    def _sweep(
-        self,
-        member: int,
-        which: Tensor,
-        inputs: dict[str, Tensor],
-        action: Tensor,
-        reward: Tensor,
-        ended: Tensor,
-        rewarded: Tensor,
-    ) -> Sweep:
-        rows = self._rows(member)
+        counts = self._by_member(which)
         finished = Finished(
             {name: log[which] for name, log in self.input_logs.items()},
             self.action_log[which],
-            reward[which],
+            outcome.reward[which],
             self.world.step[which],
         )
-        return Sweep(
-            {name: x[rows] for name, x in inputs.items()},
-            action[rows],
-            reward[rows],
-            ended[rows],
-            {name: x[rows] for name, x in self.now.items()},
-            finished,
-            rewarded[which],
+        rewarded = outcome.rewarded[which]
+        sweep = Sweep(
+            inputs, action, outcome.reward, ended, dict(self.now), finished, rewarded, counts
         )
+        if len(which):
+            self._restart_some(actor, which, counts)
+        return sweep
 
-    def _restart_some(self, actor: Actor, which: Tensor) -> None:
-        parts = self._by_member(which)
-        drawn = [
-            sample_trials(task, len(part), generators["trials"])
-            for task, generators, part in zip(self.tasks, self.all_generators, parts, strict=True)
-            if len(part)
-        ]
-        trials = drawn[0] if len(drawn) == 1 else Trials(*map(torch.cat, zip(*drawn, strict=True)))
+    def _restart_some(self, actor: Actor, which: Tensor, counts: Sequence[int]) -> None:
+        """Begin new trials in the rows ``which``, so many of each member, in order."""
+        some = [k for k, count in enumerate(counts) if count]
+        trials = sample_trials_of_each(
+            [self.tasks[k] for k in some],
+            [counts[k] for k in some],
+            [self.all_generators[k]["trials"] for k in some],
+        )
         world, sensation = begin(trials)
 
         def put(old: Tensor, new: Tensor) -> Tensor:
@@ -196,23 +179,24 @@ class Collector:
                 self.states[name] = tuple(map(put, self.states[name], state))
         self.memory = None if self.memory is None else actor.reset(self.memory, which)
 
-    def _by_member(self, which: Tensor) -> Sequence[Tensor]:
-        """Return the rows ``which`` ``(K,)``, in order, of each member."""
+    def _by_member(self, which: Tensor) -> list[int]:
+        """Return how many of the rows ``which`` ``(K,)`` are of each member."""
         if self.members == 1:
-            return [which]
-        counts = torch.bincount(which // self.parallel_trials, minlength=self.members)
-        return torch.split(which, counts.tolist())
+            return [len(which)]
+        members = which.cpu().numpy() // self.parallel_trials
+        return np.bincount(members, minlength=self.members).tolist()
 
     def _rows(self, member: int) -> slice:
         return slice(member * self.parallel_trials, (member + 1) * self.parallel_trials)
 
     def _normal(self, role: str) -> Tensor:
         """Return draws of all members, ``(B, 2)``."""
-        drawn = [
-            torch.randn(self.parallel_trials, 2, generator=g[role], device=g[role].device)
-            for g in self.all_generators
-        ]
-        return drawn[0] if self.members == 1 else torch.cat(drawn)
+        drawn = torch.empty(len(self.slots), 2, device=self.slots.device)
+        for part, own in zip(
+            torch.split(drawn, self.parallel_trials), self.all_generators, strict=True
+        ):
+            part.normal_(generator=own[role])
+        return drawn
 
     def _of_each(self, values: Sequence[float]) -> float | Tensor:
         """Return a number of each member as one of each trial, ``(B, 1)``; a lone one as it is."""

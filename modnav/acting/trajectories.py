@@ -1,5 +1,6 @@
 """What acting brings: trials as they went, in the forms that scores, replay and TD3 take."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -128,6 +129,8 @@ class Finished(NamedTuple):
 class Sweep(NamedTuple):
     """One step of all parallel trials, and the trials that it ended.
 
+    Of a population it holds the trials of all members, those of the first first.
+
     Attributes:
         inputs: What the networks read before acting, each ``(B, F)``.
         action: Actions taken, ``(B, 2)``.
@@ -136,6 +139,7 @@ class Sweep(NamedTuple):
         next_inputs: What they read next, each ``(B, F)``.
         finished: The trials that ended.
         rewarded: Whether each of those was rewarded, bool, ``(K,)``.
+        counts: How many of those each member has.
     """
 
     inputs: dict[str, Tensor]
@@ -145,3 +149,8 @@ class Sweep(NamedTuple):
     next_inputs: dict[str, Tensor]
     finished: Finished
     rewarded: Tensor
+    counts: Sequence[int]
+
+    def ended(self) -> list[list[int]]:
+        """Return whether rewarded and steps of each trial that ended."""
+        return torch.stack((self.rewarded.long(), self.finished.steps), dim=-1).tolist()

@@ -110,7 +110,7 @@ class RunClock(Callback):
         experience = trainer.datamodule  # type: ignore[attr-defined]  # set where there is one
         self._watch("update", pl_module, "update_with")
         self._watch("acting", experience.collector, "sweep")
-        self._watch("sampling", experience, "draw_batch")
+        self._watch("sampling", experience, "next_batch")
 
     def _watch(self, part: str, owner: Any, method: str) -> None:
         function = getattr(owner, method)

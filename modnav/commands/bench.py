@@ -15,6 +15,7 @@ from modnav.bench import (
     BenchResult,
     BenchSettings,
     Spread,
+    bench_host,
     bench_population,
     matmul_rates,
 )
@@ -23,6 +24,9 @@ from modnav.learning import check_precision
 from modnav.networks import description_of
 
 from .training import quieten
+
+JOINT = {"update": bench_population, "host": bench_host}
+"""What can be measured of populations, by name."""
 
 
 def main(args: Sequence[str]) -> None:
@@ -36,7 +40,7 @@ def main(args: Sequence[str]) -> None:
     description_of(given.agent)  # complains before anything is timed
     check_precision(given.precision, on_cpu=given.device == "cpu", key="--precision")
     settings = _settings(given)
-    benches = {"population": bench_population} if given.population is not None else BENCHES
+    benches = BENCHES if given.population is None else {given.what: JOINT[given.what]}
     quieten()
     on_cpu = settings.device == "cpu"
     rates = matmul_rates(settings.threads, min(1.0, settings.seconds)) if on_cpu else {}
@@ -59,8 +63,10 @@ def _settings(given: argparse.Namespace) -> BenchSettings:
     """
     if given.population is None and (given.device != "cpu" or given.tf32):
         raise ValueError("--device and --tf32 are for --population")
-    if given.population is not None and given.what != "update":
-        raise ValueError("--population is for `modnav bench update`")
+    if given.population is not None and given.what not in JOINT:
+        raise ValueError("--population is for `modnav bench update` and `modnav bench host`")
+    if given.population is None and given.what == "host":
+        raise ValueError("`modnav bench host` needs --population")
     return BenchSettings(
         given.agent,
         given.precision,
@@ -81,7 +87,12 @@ def _parser() -> argparse.ArgumentParser:
         "brackets, as a table in Markdown.",
     )
     add = parser.add_argument
-    add("what", nargs="?", choices=list(BENCHES), help="what to time (default: all)")
+    add(
+        "what",
+        nargs="?",
+        choices=[*BENCHES, "host"],
+        help="what to time (default: all but `host`, which is for --population)",
+    )
     add("--agent", default="modular", help="architecture, e.g. holistic, Actor2Critic4 (modular)")
     add(
         "--precision",
@@ -96,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         metavar="P",
         help="with `update`: joint updates of P members, beside plain ones of one agent; times are "
-        "for each member",
+        "for each member. With `host`: all that a training of P members does besides, for an update "
+        "of one; of small networks, whatever the agent",
     )
     add("--device", choices=("cpu", "cuda"), default="cpu", help="where members are (cpu)")
     add("--tf32", action="store_true", help="with cuda: products of float32 in TF32")

@@ -1,5 +1,6 @@
 """TD3 over whole trials: replay, losses, the stream of experience, the Lightning modules."""
 
+from .batches import *
 from .captured import *
 from .counters import *
 from .experience import *

@@ -14,7 +14,7 @@ from pytorch_lightning import LightningDataModule
 from torch import Generator
 from typing_extensions import override
 
-from modnav.acting import ROLES, Collector, Segment, Sweep, Warmup, scripted_trials
+from modnav.acting import ROLES, Collector, Segment, Warmup, scripted_trials
 from modnav.errors import PhaseOneFailedError, require
 from modnav.evaluation import (
     TestTrials,
@@ -89,8 +89,8 @@ class Experience(LightningDataModule):
         self.counters = Counters()
         self.listeners: list[Callable[[Block], None]] = []
         self.decide: Callable[[Block], Iterable[Step]] = _nothing
-        self.before_step: Callable[[], None] = _wait_for_nobody
-        self.draw_batch: Callable[[np.random.Generator], Any] = self.replay.sample
+        self.act: Callable[[], list[list[int]]] = self._act  # a population has its own
+        self.next_batch: Callable[[], Any] = self._next_batch  # likewise
         self.processes = 1
         self.within_epoch = False
         self._closing = False
@@ -179,8 +179,7 @@ class Experience(LightningDataModule):
         self.within_epoch = True
         while True:
             while self.counters.due > 0:
-                self.counters.due -= 1
-                yield self.draw_batch(self.rng)
+                yield self.next_batch()
             while not self._closing and (block := self._next_block()):
                 for listener in self.listeners:
                     listener(block)
@@ -189,7 +188,6 @@ class Experience(LightningDataModule):
             if self._epoch_ends():
                 self.within_epoch = False
                 return
-            self.before_step()
             self._step()
 
     def validations(self) -> Iterator[TestTrials]:
@@ -210,18 +208,27 @@ class Experience(LightningDataModule):
 
     def _step(self) -> None:
         """Act one step in all trials and store what came of it."""
-        counters, setting = self.counters, self.setting
-        if setting.scripted and self.warmup and counters.total_env_steps == 0:
-            counters.scripted = self.warmup.trials / self.processes
+        if self.setting.scripted and self.warmup:
+            if self.counters.total_env_steps == 0:
+                self.counters.scripted = self.warmup.trials / self.processes
+            self._add_scripted(self.warmup)
+        self._count(self.act())
+
+    def _next_batch(self) -> Segment:
+        self.counters.due -= 1
+        return self.replay.sample(self.rng)
+
+    def _act(self) -> list[list[int]]:
+        """Do it, and return whether rewarded and steps of each trial that ended."""
+        setting = self.setting
         with torch.autocast(self.generators["trials"].device.type, enabled=False):
-            self._add_scripted()
             sweep = self.collector.sweep(self._actor(), setting.exploration_std)
         self.replay.add_sweep(sweep, setting.mirror)
-        self._count(sweep)
+        return sweep.ended()
 
-    def _count(self, sweep: Sweep) -> None:
-        """Count what a step brought in all processes, so that they all decide alike."""
-        counters, (ended, stored) = self.counters, self._everywhere(sweep)
+    def _count(self, own: list[list[int]]) -> None:
+        """Count trials that ended in all processes, so that they all decide alike."""
+        counters, (ended, stored) = self.counters, self._everywhere(own)
         steps = self.parallel_trials * self.processes
         before, after = counters.env_steps, counters.env_steps + steps
         if stored > self.learning_starts * self.replay.batch_size:
@@ -233,19 +240,18 @@ class Experience(LightningDataModule):
         counters.total_trials += len(ended)
         counters.recent += ended
         if self.setting.scripted and self.warmup:
-            own = len(sweep.rewarded)
-            counters.scripted += own * self.warmup.share / (1 - self.warmup.share)
+            counters.scripted += len(own) * self.warmup.share / (1 - self.warmup.share)
 
-    def _everywhere(self, sweep: Sweep) -> tuple[list[list[int]], int]:
-        """Return whether rewarded and steps of each trial that ended, and the items stored.
+    def _everywhere(self, own: list[list[int]]) -> tuple[list[list[int]], int]:
+        """Return the trials that ended in all processes, and the items stored.
 
         Each process needs enough items of its own; so the smallest memory counts for all.
         """
-        ended = torch.stack((sweep.rewarded.long(), sweep.finished.steps), dim=-1)
         if self.processes == 1:
-            return ended.tolist(), len(self.replay)
-        block = ended.new_full((self.parallel_trials + 1, 2), -1)
-        block[: len(ended)] = ended
+            return own, len(self.replay)
+        device = self.generators["trials"].device
+        block = torch.full((self.parallel_trials + 1, 2), -1, device=device)
+        block[: len(own)] = torch.tensor(own, device=device).reshape(-1, 2)
         block[-1] = len(self.replay)
         blocks = [torch.empty_like(block) for _ in range(self.processes)]
         torch.distributed.all_gather(blocks, block)
@@ -253,13 +259,12 @@ class Experience(LightningDataModule):
         stored = min(int(x[-1, 0]) for x in blocks)
         return ended[ended[:, 0] >= 0].tolist(), self.processes * stored
 
-    def _add_scripted(self) -> None:
-        owed = int(self.counters.scripted)
-        if self.warmup is None or not self.setting.scripted or owed < self.parallel_trials:
+    def _add_scripted(self, warmup: Warmup) -> None:
+        owed, generator = int(self.counters.scripted), self.generators["warmup"]
+        if owed < self.parallel_trials:
             return
-        trials = scripted_trials(
-            self.warmup, self._task(), self.sources, owed, self.generators["warmup"]
-        )
+        with torch.autocast(generator.device.type, enabled=False):
+            trials = scripted_trials(warmup, self._task(), self.sources, owed, generator)
         self.replay.add_trials(trials, self.setting.mirror)
         self.counters.scripted -= owed
 
@@ -375,10 +380,6 @@ class Experience(LightningDataModule):
     def _made_with(self) -> dict[str, Any]:
         """Return what a state is only good for."""
         return {"seed": self.seed, "task": asdict(self.task)}
-
-
-def _wait_for_nobody() -> None:
-    pass
 
 
 def _nothing(block: Block) -> Iterable[Step]:

@@ -1,7 +1,7 @@
 """Lightning module that trains an agent with TD3."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -37,7 +37,10 @@ from . import td3
 __all__ = ["TD3", "UPDATES_PER_STEP"]
 
 UPDATES_PER_STEP = 16
-"""Updates in one Lightning step, whose fixed cost they share."""
+"""Updates in one Lightning step, whose fixed cost they share; those of a member come by the block."""
+
+BLOCK = 16
+"""Normal numbers that generators draw at a time."""
 
 
 def _check_optimizer(make: OptimizerCallable) -> None:
@@ -120,6 +123,7 @@ class TD3(LightningModule):
         self.shown: tuple[TestTrials, Rollout] | None = None
         self.generator: Generator | None = None
         self.update_with: Callable[[Any], None] = self.update  # a population has its own
+        self.after_updates: Callable[[], None] = _done
 
     @override
     def configure_optimizers(self) -> list[Optimizer]:
@@ -154,6 +158,7 @@ class TD3(LightningModule):
         """Make the next updates; the batches come when asked for, so acting waits for learning."""
         for batch, _, _ in islice(dataloader_iter, UPDATES_PER_STEP):
             self.update_with(batch)
+        self.after_updates()
 
     def update(self, segment: Segment) -> None:
         """Update the critics and, every ``policy_delay`` times, the actor and the targets.
@@ -163,7 +168,8 @@ class TD3(LightningModule):
         """
         actor_optimizer, critic_optimizer = self.optimizers()  # type: ignore[attr-defined]  # a list: two are configured
         agent, target = self.agent, self.target
-        noise = self.noise(*segment.action.shape[:2])
+        steps, trials, _ = segment.action.shape
+        noise = self.noise([(steps, trials)]).view_as(segment.action)
         if target.training:
             target.eval()
         goal = td3.td_target(
@@ -179,10 +185,18 @@ class TD3(LightningModule):
         self._set_learning(False)
         self.updates += 1
 
-    def noise(self, steps: int, trials: int) -> Tensor:
-        """Draw smoothing noise for target actions, ``(T, B, 2)``."""
-        shape = (steps, trials, ACTIONS)
-        return self.noise_std * torch.randn(shape, generator=self.generator, device=self.device)
+    def noise(self, shapes: Sequence[tuple[int, int]]) -> Tensor:
+        """Draw smoothing noise for the target actions of some batches, one after the other.
+
+        Args:
+            shapes: Steps and trials of each batch, ``T`` and ``B``.
+
+        Returns:
+            Noise, ``(N, 2)``, where N is the sum of all ``T * B``.
+        """
+        counts = [steps * trials * ACTIONS for steps, trials in shapes]
+        drawn = _normal_draws(counts, self.generator, self.device)
+        return self.noise_std * drawn.view(-1, ACTIONS)
 
     def diverged(self, loss: str) -> str:
         """Return what there is to say if a loss is not finite."""
@@ -215,7 +229,8 @@ class TD3(LightningModule):
 
     def take_losses(self) -> dict[str, float]:
         """Return the mean of each loss since the last call."""
-        means = {k: float(torch.stack(v).mean()) for k, v in self.losses.items() if v}
+        losses = {k: torch.hstack(v) for k, v in self.losses.items() if v}
+        means = {k: float(x.mean()) for k, x in losses.items() if len(x)}
         self.losses = {k: [] for k in self.losses}
         return means
 
@@ -301,3 +316,19 @@ class TD3(LightningModule):
         for key in [k for k in weights if k.startswith("agent.")]:
             weights.setdefault(key.replace("agent.", "target.", 1), weights[key])
         self.updates = about["updates"]
+
+
+def _normal_draws(
+    counts: Sequence[int], generator: Generator | None, device: torch.device
+) -> Tensor:
+    """Return standard normal draws, as many as of one call after the other for each count.
+
+    Counts of whole blocks need one call, in which the same numbers come.
+    """
+    if not any(count % BLOCK for count in counts):
+        counts = [sum(counts)]
+    return torch.cat([torch.randn(n, generator=generator, device=device) for n in counts])
+
+
+def _done() -> None:
+    pass

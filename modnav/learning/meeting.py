@@ -5,7 +5,7 @@ one thread runs at any time, nothing needs locks and the order is always the sam
 """
 
 from collections.abc import Callable
-from threading import Semaphore, Thread
+from threading import Lock, Thread
 from typing import Any
 
 __all__ = ["Seat"]
@@ -30,7 +30,9 @@ class Seat:
         self.error: BaseException | None = None
         self.refusal: BaseException | None = None
         self._answer: Any = None
-        self._go, self._back = Semaphore(0), Semaphore(0)
+        self._go, self._back = Lock(), Lock()  # held until it is somebody's turn
+        self._go.acquire()
+        self._back.acquire()
         self._thread = Thread(target=self._live, args=(run,), daemon=True)
 
     def _live(self, run: Callable[["Seat"], None]) -> None:

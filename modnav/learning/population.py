@@ -6,20 +6,22 @@ is what it would do alone, up to rounding, and it can be resumed alone.
 """
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 
-from modnav.acting import Collector, Segment, Sweep, join_collectors
+from modnav.acting import Collector, join_collectors
 from modnav.errors import DivergedError
 from modnav.networks import Actor
 from modnav.task import TaskParameters
 
+from .batches import Batches
 from .experience import Experience
 from .learner import TD3
 from .meeting import Seat
@@ -32,7 +34,8 @@ from .stackable import check_stackable
 __all__ = ["Member", "Population"]
 
 
-class Member(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Member:
     """A training that has taken its seat.
 
     Attributes:
@@ -40,36 +43,59 @@ class Member(NamedTuple):
         trainer: Its trainer.
         learner: Its module.
         experience: Its data module.
+        batches: Slots of the batches of which updates are still to be made.
     """
 
     seat: Seat
     trainer: Trainer
     learner: TD3
     experience: Experience
+    batches: list[np.ndarray] = field(default_factory=list)
 
     def join(self) -> None:
-        """Leave steps and updates to the population from now on."""
-        self.experience.before_step = self._meet
-        self.experience.draw_batch = self.experience.replay.draw
-        self.learner.update_with = partial(self.seat.ask, "update")
+        """Leave steps and updates to the population from now on.
 
-    def _meet(self) -> None:
-        while (order := self.seat.ask("step", self)) is not None:
-            order()
+        Updates wait until all those are known that come before the next step, or until somebody
+        wants to see what came of them: a callback after a block of trials, or Lightning.
+        """
+        experience, learner = self.experience, self.learner
+        experience.act, experience.next_batch = self._act, self._next_batches
+        experience.listeners.insert(0, lambda block: self._finish())
+        learner.update_with, learner.after_updates = self.batches.extend, self._finish
+
+    def _next_batches(self) -> list[np.ndarray]:
+        """Draw all that are due."""
+        experience = self.experience
+        due, experience.counters.due = experience.counters.due, 0
+        return [experience.replay.draw(experience.rng) for _ in range(due)]
+
+    @property
+    def waiting(self) -> list[np.ndarray]:
+        """Its batches, unless it has ended."""
+        return [] if self.seat.ended else self.batches
+
+    def _act(self) -> list[list[int]]:
+        while callable(answer := self.seat.ask("step", self)):
+            answer()
+        trials: list[list[int]] = answer
+        return trials
+
+    def _finish(self) -> None:
+        if self.batches:
+            self.seat.ask("updates")
 
 
 class _CollectorOf:
     """What a member sees of the collector of all: its own trials.
 
     Args:
-        seat: Its seat.
         joined: The collector of all.
         member: Which of its members this is.
         actor: The actor of all.
     """
 
-    def __init__(self, seat: Seat, joined: Collector, member: int, actor: Actor) -> None:
-        self._seat, self.joined, self.member, self._actor = seat, joined, member, actor
+    def __init__(self, joined: Collector, member: int, actor: Actor) -> None:
+        self.joined, self.member, self._actor = joined, member, actor
 
     @property
     def task(self) -> TaskParameters:
@@ -81,10 +107,6 @@ class _CollectorOf:
 
     def restart(self, task: TaskParameters) -> None:
         self.joined.restart_member(self.member, task, self._actor)
-
-    def sweep(self, actor: Actor, exploration_std: float) -> Sweep:
-        sweep: Sweep = self._seat.ask("sweep", exploration_std)
-        return sweep
 
     def state_dict(self) -> dict[str, Any]:
         return self.joined.state_dict(self.member)
@@ -118,9 +140,9 @@ class Population:
         self.bucket = bucket
         self.updates = 0
         self._members: list[Member] = []
-        self._rows: dict[int, int] = {}
         self._lone: dict[int, Collector] = {}
         self._replay: AbstractReplay | None = None
+        self._unchecked: list[tuple[list[Member], Tensor]] = []
 
     def run(self) -> list[BaseException | None]:
         """Run all to their ends.
@@ -149,7 +171,6 @@ class Population:
             check_stackable([(m.learner, m.experience, m.trainer.precision) for m in members])
             room_for(members[0].learner, members[0].experience, len(members), device)
             self._replay = join_replays([m.experience.replay for m in members])
-            self._rows = {id(m.seat): k for k, m in enumerate(members)}
         lone = [self._lone_collector(m) for m in members]
         learners, first = [m.learner for m in members], members[0].learner
         self._joint = JointUpdates(
@@ -164,7 +185,7 @@ class Population:
         )
         self._collector, self._members = join_collectors(lone), members
         for k, m in enumerate(members):
-            own = _CollectorOf(m.seat, self._collector, k, self._joint.agent.actor)
+            own = _CollectorOf(self._collector, k, self._joint.agent.actor)
             m.experience.collector = own  # type: ignore[assignment]  # what it uses of one
             self._lone[id(m.seat)] = lone[k]
         if device.type == "cuda":
@@ -181,87 +202,95 @@ class Population:
 
     def _round(self) -> None:
         """Let all members step once, and make the updates that follow."""
-        for m in self._members:
-            m.seat.go_on()
-        stds = [m.seat.asked[1] if _asks(m, "sweep") else 0.0 for m in self._members]
+        self._sweep()
+        while any(m.waiting for m in self._members):
+            self._updates()
+            for m in self._members:
+                if m.seat.asked[0] == "updates":
+                    m.seat.go_on()
+
+    def _sweep(self) -> None:
+        """Step the trials of all members, store what came of it, and tell them."""
+        settings = [m.experience.setting for m in self._members]
         with torch.autocast(self.device.type, enabled=False):
-            sweeps = self._collector.sweep_all(self._joint.agent.actor, stds)
-        for m, sweep in zip(self._members, sweeps, strict=True):
-            if _asks(m, "sweep"):  # else it failed on its way here
-                m.seat.go_on(sweep)
-        finite = []
-        while any(_asks(m, "update") for m in self._members):
-            finite.append(self._update())
-        if finite:
-            self._set_aside(torch.stack(finite).all(dim=0).tolist())
+            stds = [setting.exploration_std for setting in settings]
+            sweep = self._collector.sweep_all(self._joint.agent.actor, stds)
+        mirror = [setting.mirror for setting in settings]
+        self._whole.add_sweep_of_all(self._replays(), sweep, mirror)
+        ended = iter(sweep.ended())
+        self._set_aside()
+        for m, count in zip(self._members, sweep.counts, strict=True):
+            m.seat.go_on(list(islice(ended, count)))
 
     @property
     def device(self) -> torch.device:
         """Where the members are."""
         return self._members[0].trainer.strategy.root_device
 
-    def _update(self) -> Tensor:
-        """Make one update of all that ask for one; return whose losses are finite, ``(P,)``."""
-        turn, acting = self._turn()
-        segment, noise = self._batch()
-        losses = self._joint.update(segment, noise, turn, acting=acting)
-        for k, m in enumerate(self._members):
-            if _asks(m, "update"):
-                self._count(m, [loss[k] for loss in losses])
-                m.seat.go_on()
-        return torch.stack(losses).isfinite().all(dim=0)
+    @property
+    def _whole(self) -> AbstractReplay:
+        assert self._replay is not None
+        return self._replay
 
-    def _turn(self) -> tuple[Turn, bool]:
-        rows = []
-        for m in self._members:
-            asks = _asks(m, "update")
-            acts = asks and m.learner.updates % m.learner.policy_delay == 0
-            rate = m.trainer.optimizers[0].param_groups[0]["lr"]
-            rows.append((float(asks), float(acts), rate, m.learner.action_penalty))
-        columns = torch.split(torch.tensor(rows).to(self.device), 1, dim=1)
-        return Turn(*columns), any(row[1] for row in rows)
+    def _replays(self) -> list[AbstractReplay]:
+        return [m.experience.replay for m in self._members]
 
-    def _batch(self) -> tuple[Segment, Tensor]:
-        """Return experience and smoothing noise of all, padded to one size."""
-        replay = self._replay
-        assert replay is not None
-        size, count = replay.batch_size, len(self._members)
-        slots = np.zeros((count, size), dtype=np.int64)
-        real = np.zeros((count, size), dtype=bool)
-        shapes = []
-        for k, m in enumerate(self._members):
-            drawn = m.seat.asked[1] if _asks(m, "update") else slots[k, :0]
-            slots[k, : len(drawn)] = drawn
-            slots[k] += self._rows[id(m.seat)] * m.experience.replay.capacity
-            real[k, : len(drawn)] = True
-            shapes.append((m.experience.replay.longest(drawn), len(drawn)))
-        longest = -(-max(steps for steps, _ in shapes) // self.bucket) * self.bucket
-        segment = replay.gather(slots.reshape(-1), real.reshape(-1), longest)
-        noise = torch.zeros_like(segment.action)
-        for k, (m, (steps, trials)) in enumerate(zip(self._members, shapes, strict=True)):
-            if trials:
-                noise[:steps, k * size : k * size + trials] = m.learner.noise(steps, trials)
-        return segment._replace(members=count), noise
+    def _updates(self) -> None:
+        """Make all updates that members wait for: the first of each at once, then the second."""
+        drawn = [m.waiting for m in self._members]
+        batches = Batches(drawn, self._replays(), self._whole, self.bucket)
+        noise = batches.noise([m.learner for m in self._members], self.device)
+        turns, acting = self._turns(batches.counts)
+        where, real = (torch.from_numpy(x).to(self.device) for x in (batches.slots, batches.real))
+        losses: list[Tensor] = []
+        for k, longest in enumerate(batches.longest.tolist()):
+            segment = self._whole.gather(where[k], longest, real[k])
+            turn = Turn(*torch.split(turns[k], 1, dim=1))
+            losses += self._joint.update(
+                segment._replace(members=len(drawn)), noise[k, :longest], turn, acting=acting[k]
+            )
+        both = (
+            torch.stack(losses).view(-1, 2, len(drawn)).permute(2, 1, 0)
+        )  # by member and network
+        self._unchecked.append((self._members, both.isfinite().flatten(1).all(dim=1)))
+        for m, critic, actor in zip(self._members, *both.unbind(1), strict=True):
+            if m.waiting:
+                self._count(m, critic, actor)
 
-    def _count(self, member: Member, losses: list[Tensor]) -> None:
-        learner = member.learner
-        acted = learner.updates % learner.policy_delay == 0
-        names = ("critic", "actor") if acted else ("critic",)
-        for name, loss in zip(names, losses, strict=False):
-            learner.losses[name].append(loss)
-            # what Lightning's optimizers count, and checkpoints are numbered by
-            steps = member.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-            steps.increment_ready()
-            steps.increment_completed()
-        learner.updates += 1
-        self.updates += 1
+    def _turns(self, counts: np.ndarray) -> tuple[Tensor, list[bool]]:
+        """Return whose turn each update is, ``(J, P, 4)`` as :class:`Turn`, and if any actor's."""
+        learners = [m.learner for m in self._members]
+        number = np.arange(counts.max())[:, None]
+        updates = number < counts
+        done = np.array([x.updates for x in learners])
+        acts = updates & ((done + number) % learners[0].policy_delay == 0)
+        rates = [m.trainer.optimizers[0].param_groups[0]["lr"] for m in self._members]
+        own = [
+            np.broadcast_to(x, acts.shape) for x in (rates, [x.action_penalty for x in learners])
+        ]
+        turns = np.stack((updates, acts, *own), axis=-1).astype(np.float32)
+        return torch.from_numpy(turns).to(self.device), acts.any(axis=1).tolist()
 
-    def _set_aside(self, finite: Iterable[bool]) -> None:
-        for m, is_finite in zip(self._members, finite, strict=True):
-            if not is_finite:
-                m.seat.refusal = DivergedError(m.learner.diverged("a loss was not finite"))
-                m.seat.go_on()
+    def _count(self, member: Member, critic: Tensor, actor: Tensor) -> None:
+        """Count updates of a member, and keep its losses, ``(J,)`` with those of others' turns."""
+        learner, count = member.learner, len(member.batches)
+        first = -learner.updates % learner.policy_delay
+        acted = actor[first : count : learner.policy_delay]
+        learner.losses["critic"].append(critic[:count])
+        learner.losses["actor"].append(acted)
+        # what Lightning's optimizers count, and checkpoints are numbered by
+        steps = member.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        for told in (steps.total, steps.current):
+            told.ready += count + len(acted)
+            told.completed += count + len(acted)
+        learner.updates += count
+        self.updates += count
+        member.batches.clear()
 
-
-def _asks(member: Member, word: str) -> bool:
-    return not member.seat.ended and member.seat.asked[0] == word
+    def _set_aside(self) -> None:
+        """Refuse to go on with members whose losses were not finite."""
+        for members, finite in self._unchecked:
+            for m, is_finite in zip(members, finite.tolist(), strict=True):
+                if not is_finite:
+                    m.seat.refusal = DivergedError(m.learner.diverged("a loss was not finite"))
+        self._unchecked.clear()

@@ -7,7 +7,7 @@ as each is read beside what they share.
 
 import abc
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,11 @@ class AbstractReplay(abc.ABC):
         capacity: Items it holds, mirror images counted.
         batch_size: Items in a batch.
 
+    Attributes:
+        size: Items held.
+        cursor: Slot of the next one.
+        first: Its slot 0 in the memory of all members, if it is a part of one.
+
     Raises:
         ValueError: If the numbers are not positive or a batch would not fit.
     """
@@ -45,6 +50,7 @@ class AbstractReplay(abc.ABC):
         self.batch_size = batch_size
         self.size = 0
         self.cursor = 0
+        self.first = 0
         self.buffers: dict[str, Tensor] = {}
 
     def __len__(self) -> int:
@@ -55,9 +61,26 @@ class AbstractReplay(abc.ABC):
     def shapes(self, sources: set[str], max_steps: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of one item in each buffer."""
 
-    @abc.abstractmethod
     def add_sweep(self, sweep: Sweep, mirror: bool) -> None:
         """Store what a step of the parallel trials brought, with mirror images if asked."""
+        self.add_sweep_of_all([self], sweep, [mirror])
+
+    def add_sweep_of_all(
+        self, members: Sequence["AbstractReplay"], sweep: Sweep, mirror: Sequence[bool]
+    ) -> None:
+        """Store what a step of several members brought.
+
+        Args:
+            members: Memories that are parts of this one, see :func:`join_replays`.
+            sweep: The step of these members.
+            mirror: Whether each stores mirror images too.
+        """
+        items, counts = self._items_of(sweep)
+        self._write(members, items, counts, mirror)
+
+    @abc.abstractmethod
+    def _items_of(self, sweep: Sweep) -> tuple[dict[str, Tensor], Sequence[int]]:
+        """Return what a step brought, and how many items each member has."""
 
     @abc.abstractmethod
     def add_trials(self, trials: Finished, mirror: bool) -> None:
@@ -65,27 +88,26 @@ class AbstractReplay(abc.ABC):
 
     def sample(self, rng: np.random.Generator) -> Segment:
         """Draw a batch."""
-        return self.gather(self.draw(rng))
+        slots = self.draw(rng)
+        return self.gather(_on(slots, self.buffers), int(self.lengths_of(slots).max()))
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Draw the slots of a batch, ``(B,)``: any items that are held."""
         return rng.choice(self.size, size=min(self.batch_size, self.size), replace=False)
 
     @abc.abstractmethod
-    def gather(
-        self, slots: np.ndarray, real: np.ndarray | None = None, longest: int | None = None
-    ) -> Segment:
-        """Return the batch of these slots.
+    def gather(self, where: Tensor, longest: int, real: Tensor | None = None) -> Segment:
+        """Return a batch.
 
         Args:
-            slots: Where its items are, ``(B,)``.
+            where: Slots of its items, ``(B,)``.
+            longest: Steps of the batch: those of its longest trial or more.
             real: Whether each counts, bool, ``(B,)``; the others only fill up. All do if None.
-            longest: Steps of the batch; those of its longest trial if None.
         """
 
-    def longest(self, slots: np.ndarray) -> int:
-        """Return the steps of the longest item in some slots; 1 if there are none."""
-        return 1
+    def lengths_of(self, slots: np.ndarray) -> np.ndarray:
+        """Return the steps of the items in some slots."""
+        return np.ones_like(slots)
 
     def bytes_of(self, sources: set[str], max_steps: int) -> int:
         """Return how much memory items read from ``sources`` take when it is full."""
@@ -154,21 +176,51 @@ class AbstractReplay(abc.ABC):
                 self.buffers[name] = held.new_zeros((self.capacity, *held.shape[1:]))
                 self.buffers[name][: len(held)] = held
 
-    def _write(self, items: dict[str, Tensor]) -> np.ndarray:
-        """Write items at the cursor, oldest overwritten first; return the slots they took."""
+    def _write(
+        self,
+        members: Sequence["AbstractReplay"],
+        items: dict[str, Tensor],
+        counts: Sequence[int],
+        mirror: Sequence[bool],
+    ) -> None:
+        """Write items of members at their cursors, oldest overwritten first."""
+        if not sum(counts):
+            return
         self._take_room()
-        count = len(next(iter(items.values())))
-        if count > self.capacity:
-            items = {name: x[count - self.capacity :] for name, x in items.items()}
-            self.cursor = (self.cursor + count - self.capacity) % self.capacity
-            count = self.capacity
-        slots = (self.cursor + np.arange(count)) % self.capacity
-        where = torch.from_numpy(slots).to(next(iter(self.buffers.values())).device)
+        if any(mirror):
+            items = _with_mirror_images(items)
+            if not all(mirror):
+                kept = np.stack((np.ones(sum(counts), bool), np.repeat(mirror, counts)), axis=1)
+                rows = _on(kept.reshape(-1).nonzero()[0], items)
+                items = {name: x[rows] for name, x in items.items()}
+        counts = [count * (1 + own) for count, own in zip(counts, mirror, strict=True)]
+        slots = [m._advance(count) for m, count in zip(members, counts, strict=True)]
+        self._note(members, slots, items)
+        where = np.concatenate([m.first + part for m, part in zip(members, slots, strict=True)])
+        where -= self.first
+        if max(counts) > self.capacity:  # what is overwritten at once is left out
+            where, last = np.unique(where[::-1], return_index=True)
+            rows = _on(sum(counts) - 1 - last, items)
+            items = {name: x[rows] for name, x in items.items()}
+        at = _on(where, items)
         for name, x in items.items():
-            self.buffers[name][where] = x.to(torch.float32)
-        self.cursor = int((self.cursor + count) % self.capacity)
+            self.buffers[name][at] = x.to(torch.float32)
+
+    def _advance(self, count: int) -> np.ndarray:
+        """Take slots for the next items, and return them."""
+        slots = (self.cursor + np.arange(count)) % self.capacity
+        self.cursor = (self.cursor + count) % self.capacity
         self.size = min(self.size + count, self.capacity)
         return slots
+
+    @abc.abstractmethod
+    def _note(
+        self,
+        members: Sequence["AbstractReplay"],
+        slots: Sequence[np.ndarray],
+        items: dict[str, Tensor],
+    ) -> None:
+        """Note which items members put into which slots."""
 
 
 class TrialReplay(AbstractReplay):
@@ -202,30 +254,38 @@ class TrialReplay(AbstractReplay):
     @override
     def clear(self) -> None:
         super().clear()
-        self.lengths = np.zeros(self.capacity, dtype=np.int64)
+        if not len(self.lengths):
+            self.lengths = np.zeros(self.capacity, dtype=np.int64)
+        self.lengths[:] = 0  # it may be a part of a population's
         self.index = _LengthIndex(self.buffers["action"].shape[1], self.capacity)
 
     @override
-    def add_sweep(self, sweep: Sweep, mirror: bool) -> None:
-        self.add_trials(sweep.finished, mirror)
+    def _items_of(self, sweep: Sweep) -> tuple[dict[str, Tensor], Sequence[int]]:
+        return self._of_trials(sweep.finished), sweep.counts
 
     @override
     def add_trials(self, trials: Finished, mirror: bool) -> None:
-        items = {
-            **trials.inputs,
-            "action": trials.action,
-            "reward": trials.reward,
-            "steps": trials.steps,
-        }
-        if mirror:
-            items = _with_mirror_images(items)
-        for first in range(0, len(items["steps"]), self.capacity):
-            part = {name: x[first : first + self.capacity] for name, x in items.items()}
-            self._index(self._write(part), part["steps"].cpu().numpy().astype(np.int64))
+        self._write([self], self._of_trials(trials), [len(trials.steps)], [mirror])
 
-    def _index(self, slots: np.ndarray, lengths: np.ndarray) -> None:
+    def _of_trials(self, trials: Finished) -> dict[str, Tensor]:
+        rest = {"action": trials.action, "reward": trials.reward, "steps": trials.steps}
+        return {**trials.inputs, **rest}
+
+    @override
+    def _note(
+        self,
+        members: Sequence[AbstractReplay],
+        slots: Sequence[np.ndarray],
+        items: dict[str, Tensor],
+    ) -> None:
+        lengths = iter(items["steps"].long().tolist())
+        for member, part in zip(members, slots, strict=True):
+            assert isinstance(member, TrialReplay)
+            member._index(part.tolist(), lengths)
+
+    def _index(self, slots: Sequence[int], lengths: Iterator[int]) -> None:
         assert self.index is not None
-        for slot, length in zip(slots.tolist(), lengths.tolist(), strict=True):
+        for slot, length in zip(slots, lengths, strict=False):  # slots first: others' lengths stay
             if self.lengths[slot]:
                 self.index.remove(slot, int(self.lengths[slot]))
             self.index.add(slot, length)
@@ -236,12 +296,8 @@ class TrialReplay(AbstractReplay):
         return super().draw(rng) if self.padded else self._of_one_length(rng)
 
     @override
-    def gather(
-        self, slots: np.ndarray, real: np.ndarray | None = None, longest: int | None = None
-    ) -> Segment:
-        where = torch.from_numpy(slots).to(self.buffers["action"].device)
+    def gather(self, where: Tensor, longest: int, real: Tensor | None = None) -> Segment:
         steps = self.buffers["steps"][where].long()
-        longest = self.longest(slots) if longest is None else longest
         inputs = {
             name: buffer[where, : longest + 1].transpose(0, 1)
             for name, buffer in self.buffers.items()
@@ -253,18 +309,18 @@ class TrialReplay(AbstractReplay):
         if self.padded or real is not None:
             counted = step < steps
             if real is not None:
-                counted = counted & torch.from_numpy(real).to(where.device)
+                counted = counted & real
             mask = counted.float()[..., None]
         action = self.buffers["action"][where, :longest].transpose(0, 1)
         return Segment(inputs, action, last * self.buffers["reward"][where, None], last, mask)
 
     @override
-    def longest(self, slots: np.ndarray) -> int:
-        return int(self.lengths[slots].max(initial=1))
+    def lengths_of(self, slots: np.ndarray) -> np.ndarray:
+        return self.lengths[slots]
 
     def _of_one_length(self, rng: np.random.Generator) -> np.ndarray:
         assert self.index is not None
-        length = int(self.lengths[rng.integers(self.size)])
+        length = self.lengths[rng.integers(self.size)]
         alike = int(self.index.counts[length])
         subset = max(1, self.capacity // 10)
         if self.size > subset:
@@ -306,13 +362,23 @@ class StepReplay(AbstractReplay):
         return {**inputs, "action": (2,), "reward": (), "terminal": ()}
 
     @override
-    def add_sweep(self, sweep: Sweep, mirror: bool) -> None:
+    def _items_of(self, sweep: Sweep) -> tuple[dict[str, Tensor], Sequence[int]]:
         items = {
             name: torch.stack((x, sweep.next_inputs[name]), dim=1)
             for name, x in sweep.inputs.items()
         }
         items |= {"action": sweep.action, "reward": sweep.reward, "terminal": sweep.terminal}
-        self._write(_with_mirror_images(items) if mirror else items)
+        members = len(sweep.counts)
+        return items, [len(sweep.action) // members] * members
+
+    @override
+    def _note(
+        self,
+        members: Sequence[AbstractReplay],
+        slots: Sequence[np.ndarray],
+        items: dict[str, Tensor],
+    ) -> None:
+        pass  # all steps are alike
 
     @override
     def add_trials(self, trials: Finished, mirror: bool) -> None:
@@ -328,13 +394,10 @@ class StepReplay(AbstractReplay):
             "reward": (last * trials.reward[:, None])[real],
             "terminal": last[real],
         }
-        self._write(_with_mirror_images(items) if mirror else items)
+        self._write([self], items, [len(items["reward"])], [mirror])
 
     @override
-    def gather(
-        self, slots: np.ndarray, real: np.ndarray | None = None, longest: int | None = None
-    ) -> Segment:
-        where = torch.from_numpy(slots).to(self.buffers["action"].device)
+    def gather(self, where: Tensor, longest: int, real: Tensor | None = None) -> Segment:
         inputs = {
             name: buffer[where].transpose(0, 1)
             for name, buffer in self.buffers.items()
@@ -343,15 +406,15 @@ class StepReplay(AbstractReplay):
         action, reward, terminal = (
             self.buffers[name][where][None] for name in ("action", "reward", "terminal")
         )
-        mask = None if real is None else torch.from_numpy(real).to(reward)[None, :, None]
+        mask = None if real is None else real.to(reward)[None, :, None]
         return Segment(inputs, action, reward[..., None], terminal[..., None], mask)
 
 
 def join_replays(members: Sequence[AbstractReplay]) -> AbstractReplay:
     """Return a memory to gather from that holds those of all members.
 
-    The buffers of the members are views of its own from now on. Slot ``i`` of member ``k`` is its
-    slot ``k * capacity + i``.
+    What the members hold are views of its own from now on. Slot ``i`` of a member is its slot
+    ``first + i``.
 
     Args:
         members: Memories of one kind and capacity, allocated.
@@ -364,6 +427,12 @@ def join_replays(members: Sequence[AbstractReplay]) -> AbstractReplay:
             part[: member.size] = member.buffers[name][: member.size]
             member.buffers[name] = part
         joined.buffers[name] = whole.flatten(0, 1)
+    for k, member in enumerate(members):
+        member.first = k * joined.capacity
+    if isinstance(joined, TrialReplay):
+        joined.lengths = np.concatenate([m.lengths for m in members if isinstance(m, TrialReplay)])
+        for member, part in zip(members, np.split(joined.lengths, len(members)), strict=True):
+            member.lengths = part  # type: ignore[attr-defined]  # all are of one kind
     return joined
 
 
@@ -412,6 +481,11 @@ def _with_mirror_images(items: dict[str, Tensor]) -> dict[str, Tensor]:
             image = mirror_action(x)
         both[name] = torch.stack((x, image), dim=1).flatten(0, 1)
     return both
+
+
+def _on(where: np.ndarray, items: dict[str, Tensor]) -> Tensor:
+    """Return indices on the device of some items."""
+    return torch.from_numpy(where).to(next(iter(items.values())).device)
 
 
 def _memory_bytes(device: torch.device) -> int:

@@ -18,7 +18,7 @@ __all__ = ["check_stackable"]
 SHARED = ("discount", "tau", "policy_delay", "noise_std", "smoothing")
 """What :class:`TD3` must have the same for all members."""
 
-OWN = ("process_noise", "observation_noise", "gain", "name")
+OWN = ("process_noise", "observation_noise", "gain")
 """What of the task may differ between members."""
 
 

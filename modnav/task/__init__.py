@@ -4,5 +4,6 @@ from . import kalman as kalman
 from .geometry import *
 from .kalman import *
 from .parameters import *
+from .sampling import *
 from .streams import *
 from .world import *

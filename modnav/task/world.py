@@ -13,9 +13,9 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from .parameters import UNIT_CM, Range, TaskParameters, bounds
+from .parameters import TaskParameters
 
 __all__ = [
     "NEGLIGIBLE_STD",
@@ -32,7 +32,6 @@ __all__ = [
     "move",
     "perturbation_at",
     "reward_at",
-    "sample_trials",
 ]
 
 PULSE_STEPS = 11
@@ -111,45 +110,6 @@ class Outcome(NamedTuple):
     truncated: Tensor
     rewarded: Tensor
     distance: Tensor
-
-
-def sample_trials(task: TaskParameters, count: int, generator: Generator) -> Trials:
-    """Draw trials.
-
-    Args:
-        task: Constants of the task.
-        count: Number of trials ``B``.
-        generator: Source of randomness; the trials live on its device.
-
-    Returns:
-        The trials.
-    """
-
-    def draw(value: Range, excluded: tuple[float, float] | None = None) -> Tensor:
-        lo, hi = bounds(value)
-        x = lo + (hi - lo) * torch.rand(count, generator=generator, device=generator.device)
-        while excluded and (inside := (x >= excluded[0]) & (x <= excluded[1])).any():
-            fresh = torch.rand(count, generator=generator, device=generator.device)
-            x = torch.where(inside, lo + (hi - lo) * fresh, x)
-        return x
-
-    near, far = task.target_distance_cm
-    radius = draw((near**2, far**2)).sqrt() / UNIT_CM
-    bearing = math.pi / 2 - torch.deg2rad(draw(task.target_angle_deg))
-    target = torch.stack((radius * bearing.cos(), radius * bearing.sin()), dim=-1)
-    gain = draw(task.gain, task.excluded_gain)
-    process = draw(task.process_noise)
-    observation = draw(task.observation_noise)
-    peak, onset = target.new_zeros(count, 2), torch.zeros_like(gain, dtype=torch.long)
-    if task.perturbed:
-        linear = draw(task.peak_linear_cm_s, task.excluded_peak_linear_cm_s) / UNIT_CM
-        angular = draw(task.peak_angular_deg_s, task.excluded_peak_angular_deg_s)
-        peak = torch.stack((linear, torch.deg2rad(angular)), dim=-1)
-        first, last = task.onset_steps
-        onset = torch.randint(
-            first, last + 1, (count,), generator=generator, device=generator.device
-        )
-    return make_trials(task, target, gain, process, observation, peak, onset)
 
 
 def make_trials(

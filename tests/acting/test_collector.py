@@ -1,10 +1,11 @@
 import copy
 import io
+from dataclasses import replace
 
 import pytest
 import torch
 
-from modnav.acting import ROLES, Collector
+from modnav.acting import ROLES, Collector, join_collectors
 from modnav.networks import build_agent, map_memory
 from modnav.task import STREAMS, TaskParameters, advance, begin, is_moving
 
@@ -233,6 +234,36 @@ def test_a_stop_by_exploration_ends_a_started_trial():
     second = collector.sweep(go, 0.2)
     assert torch.equal(second.terminal, (second.action.abs() < 0.1).all(dim=-1))
     assert second.terminal.any()
+
+
+@pytest.mark.parametrize("name", ["modular", "holistic_ekf"])
+def test_members_of_one_collector_act_as_each_alone(name):
+    agent, stds = calm(build_agent(name)), (0.4, 0.1, 0.5)
+    tasks = [LIVELY, replace(LIVELY, process_noise=(0.1, 0.6)), replace(LIVELY, gain=(1.5, 3.0))]
+    alone, parts = (
+        [make_collector(agent.sources, 4, task, seed=10 * k) for k, task in enumerate(tasks)]
+        for _ in range(2)
+    )
+    joined, ended = join_collectors(parts), 0
+    for now in range(50):
+        if now == 30:
+            alone[1].restart(LIVELY)
+            joined.restart_member(1, LIVELY, agent.actor)
+        each = [c.sweep(agent.actor, std) for c, std in zip(alone, stds, strict=True)]
+        whole = joined.sweep_all(agent.actor, stds)
+        assert list(whole.counts) == [len(x.rewarded) for x in each]
+        assert whole.ended() == [trial for x in each for trial in x.ended()]
+        for field in ("action", "reward", "terminal"):
+            expected = torch.cat([getattr(x, field) for x in each])
+            torch.testing.assert_close(getattr(whole, field), expected, rtol=0, atol=1e-5)
+        for key in agent.sources:
+            for field in ("inputs", "next_inputs"):
+                expected = torch.cat([getattr(x, field)[key] for x in each])
+                torch.testing.assert_close(getattr(whole, field)[key], expected, rtol=0, atol=1e-4)
+        done = torch.cat([x.finished.reward for x in each])
+        torch.testing.assert_close(whole.finished.reward, done, rtol=0, atol=1e-4)
+        ended += len(done)
+    assert ended > 30
 
 
 @pytest.mark.parametrize("name", ["modular", "Actor2Critic2", "EKF", "holistic_ekf"])

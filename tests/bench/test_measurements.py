@@ -68,6 +68,7 @@ def test_the_command_prints_a_table_and_writes_json(
         (["update", "--population", "0"], "population is 0; it must be above 0"),
         (["--population", "2"], "--population is for `modnav bench update`"),
         (["run", "--population", "2"], "--population is for `modnav bench update`"),
+        (["host"], "`modnav bench host` needs --population"),
         (["update", "--tf32"], "--device and --tf32 are for --population"),
         (["update", "--population", "2", "--tf32"], "tf32 is for GPUs; device is cpu"),
     ],

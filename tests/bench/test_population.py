@@ -2,14 +2,16 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
+from modnav.acting import Collector
 from modnav.bench import BenchSettings, JointJob, bench_population, make_learner, tf32
 from modnav.cli import main
-from modnav.learning import HALF, SINGLE, TD3, runs_bf16
+from modnav.learning import HALF, SINGLE, TD3, JointUpdates, runs_bf16
 
 needs_bf16 = pytest.mark.skipif(not runs_bf16(), reason="this processor runs no LSTM in bf16")
 
@@ -35,6 +37,19 @@ def test_an_update_in_two_is_one_of_the_actor_and_all_members_learn():
     for learner, old in zip(learners, before, strict=True):
         for name, x in learner.agent.state_dict().items():
             assert not torch.equal(x, old[name]), name
+
+
+def test_the_host_is_timed_and_what_was_replaced_for_it_is_put_back(
+    capsys: pytest.CaptureFixture[str],
+):
+    before = JointUpdates.update, Collector.sweep_all
+    main(["bench", "host", "--population", "2", "--seconds", "0.02"])
+    assert (JointUpdates.update, Collector.sweep_all) == before
+    out = capsys.readouterr().out
+    assert "| host's work for an update, 2 members |" in out
+    rate, acting = re.findall(r"agent-updates/s at most ([\d,.]+); acting ([\d.]+) %", out)[0]
+    assert float(rate.replace(",", "")) > 0
+    assert 0 < float(acting) < 100
 
 
 def test_tf32_is_put_back():

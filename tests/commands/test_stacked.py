@@ -107,8 +107,8 @@ def test_a_member_that_diverges_is_set_aside_and_the_others_go_on(small, monkeyp
     main([*STACKED, "--name", "well"])
     noise = TD3.noise
 
-    def poisoned(self: TD3, steps: int, trials: int) -> torch.Tensor:
-        found = noise(self, steps, trials)
+    def poisoned(self: TD3, shapes: list[tuple[int, int]]) -> torch.Tensor:
+        found = noise(self, shapes)
         return (
             found * float("nan")
             if self.trainer.datamodule.seed == 1 and self.updates > 20

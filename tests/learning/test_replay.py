@@ -71,6 +71,7 @@ def sweeps(trials):
                     *(x[which] for x in trials[1:]),
                 ),
                 torch.tensor([False] * last),
+                [int(last)],
             )
 
 
@@ -358,7 +359,7 @@ def test_steps_of_parallel_trials_are_stored_together():
     after = {name: x + 1 for name, x in step.items()}
     action, reward = torch.rand(3, 2), torch.tensor([0.0, 5.0, 0.0])
     terminal = torch.tensor([False, True, False])
-    sweep = Sweep(step, action, reward, terminal, after, finished([1])._replace(), torch.ones(1))
+    sweep = Sweep(step, action, reward, terminal, after, finished([1]), torch.ones(1), [1])
     replay.add_sweep(sweep, mirror=False)
     assert len(replay) == 3
     items = replay.state_dict()["items"]

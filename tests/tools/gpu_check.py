@@ -336,6 +336,28 @@ def bench(report: Report, options: argparse.Namespace) -> None:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
 
+    host(report, options)
+
+
+def host(report: Report, options: argparse.Namespace) -> None:
+    """Time what a population does besides joint updates."""
+    from modnav.bench import BenchSettings, bench_host
+
+    report.line("\n| members | host's work besides joint updates, µs an update | of it acting |")
+    report.line("|---|---|---|")
+    for members in (1, 2) if options.quick else (1, 8, 32, 64):
+        seconds = 0.05 if options.quick else 2.0
+        try:
+            found = bench_host(
+                BenchSettings(seconds=seconds, population=members, device=options.device)
+            )
+            median, low, high = (1000 * x for x in found.milliseconds)
+            told = f"{median:.0f} ({low:.0f} to {high:.0f}) | {found.shares['acting']:.0%}"
+        except Exception as error:  # noqa: BLE001 - the next one is tried whatever it was
+            traceback.print_exc()
+            told = f"{FAILED}: {' '.join(str(error).split())[:200]} |"
+        report.line(f"| {members} | {told} |")
+
 
 # ---------------------------------------------------------------------------------- a real population
 class Clock:
@@ -366,13 +388,15 @@ def population(report: Report, options: argparse.Namespace) -> None:
     from modnav.acting import Collector
     from modnav.bench import tf32
     from modnav.cli import main
-    from modnav.learning import JointUpdates, Population, Seat
+    from modnav.learning import AbstractReplay, Batches, JointUpdates, Population, Seat
 
     clock, made, start = Clock(), list[Any](), time.monotonic()
     for owner, method in (
         (Population, "_compose"),
-        (Population, "_batch"),
-        (Population, "_turn"),
+        (Population, "_sweep"),
+        (Population, "_updates"),
+        (Batches, "noise"),
+        (AbstractReplay, "add_sweep_of_all"),
         (JointUpdates, "update"),
         (Collector, "sweep_all"),
         (Seat, "go_on"),
