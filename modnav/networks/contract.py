@@ -134,6 +134,9 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
         if weight.is_meta or weight.dtype != torch.float32:
             kind = "without numbers (meta)" if weight.is_meta else str(weight.dtype)
             raise ValueError(f"{name}.{key} is {kind}; weights must be torch.float32, {_SEE}")
+    if type(module.recurrent) is not bool:
+        told = one_line(module.recurrent)
+        raise ValueError(f"{name}.recurrent is {told}; it must be True or False, {_SEE}")
     if copy.deepcopy(module).train() is None:
         raise ValueError(f"{name}.train returns None; it must return the module, {_SEE}")
     given, module = module, copy.deepcopy(module).eval()
@@ -275,7 +278,7 @@ def _called(
     shape = [*x.shape[:2], module.out_features]
     try:
         found = module(x, memory)
-    except Exception as error:  # a user's code raises many kinds
+    except (Exception, SystemExit) as error:  # a user's code raises many kinds
         told = one_line(error) or type(error).__name__
         raise ValueError(f"{name} failed on inputs {list(x.shape)}: {told}; {_SEE}") from error
     if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], Tensor):

@@ -235,6 +235,15 @@ class Moving(Base):
         return self.rnn(x - self.mean, memory)
 
 
+class Ends(Base):
+    def forward(self, x, memory=None):
+        raise SystemExit(0)
+
+
+class Says(Base):
+    recurrent = "yes"
+
+
 class TrainNone(Base):
     def train(self, mode=True):
         super().train(mode)
@@ -282,6 +291,8 @@ REFUSED = {
     NoGradient: "NoGradient cannot learn, no gradient comes back",
     Detached: "Detached cannot learn",
     Moving: "Moving.mean changes in train mode and no file keeps it (persistent=False)",
+    Ends: "Ends failed on inputs [1, 3, 6]: 0",
+    Says: "Says.recurrent is yes; it must be True or False",
     TrainNone: "TrainNone.train returns None; it must return the module",
     NoMemory: "must return outputs and a memory",
     TooWide: "returns outputs [1, 3, 16]; they must be [1, 3, 8]",
