@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modnav.files import regular
+from modnav.files import regular, write_text_atomically
 from modnav.runs import (
     Best,
     CurveLocation,
@@ -51,7 +51,7 @@ def main(args: Sequence[str]) -> None:
         if given.json == "-":
             print(text)
         else:
-            Path(given.json).write_text(text + "\n", encoding="utf-8")
+            write_text_atomically(text + "\n", Path(given.json))
 
 
 def _parser() -> argparse.ArgumentParser:
