@@ -76,8 +76,8 @@ MAY_IMPORT = {
     "modnav.commands.population": {
         "callbacks",
         "learning",
-        "runs",
         "networks",
+        "runs",
         "files",
         "errors",
         "machine",

@@ -137,6 +137,8 @@ def test_contents_of_own_configurations_and_modules_count(jobs_of, tmp_path, mon
     trained = {name for name in changed(before, jobs_of(**keys)) if name.startswith("train")}
     assert trained == {"train/own/seed0", "train/own/seed1"}
     before = jobs_of(protocol=["mine.yaml"])
+    (tmp_path / "same.yaml").write_text("phases: {trials: 5}\n")
+    assert not changed(before, jobs_of(protocol=["same.yaml"]))
     (tmp_path / "mine.yaml").write_text("phases: {trials: 6}\n")
     assert changed(before, jobs_of(protocol=["mine.yaml"])) == set(before)
 

@@ -89,7 +89,9 @@ def measure(folder: StudyFolder, spec: StudySpec) -> dict[str, float]:
         Milliseconds of an update by the architecture's name in the study.
     """
     from modnav.bench import BENCHES, BenchSettings
+    from modnav.commands.training import quieten
 
+    quieten()
     found = {}
     for agent in spec.agents:
         if agent.name in ARCHITECTURES or agent.name in NICKNAMES:

@@ -127,9 +127,8 @@ class _Planner:
     ) -> Job:
         built_on = [self.keys[need] for need in needs]
         modules = [_content(module) for module in imports]
-        modules += [_file_digest(Path(word)) for word in words if os.path.isabs(word)]
-        key = _digest(name, words, built_on, modules, runs)
-        begun = key if setting is None else _digest(name, setting, built_on, modules)
+        key = _digest(name, _by_content(words), built_on, modules, runs)
+        begun = key if setting is None else _digest(name, _by_content(setting), built_on, modules)
         self.keys[name] = key
         job = Job(name, key, begun, tuple(words), tuple(needs), tuple(runs), threads=threads)
         return replace(job, imports=self.spec.imports)
@@ -191,6 +190,11 @@ class _Planner:
 def _digest(*parts: object) -> str:
     text = json.dumps(parts, default=list)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _by_content(words: Sequence[str]) -> list[str]:
+    """Return arguments with the user's own files, which are full paths, as digests of what is in them."""
+    return [_file_digest(Path(word)) if os.path.isabs(word) else word for word in words]
 
 
 def _content(module: str) -> str:
