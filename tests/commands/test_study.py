@@ -149,6 +149,7 @@ def test_seeds_of_a_population_are_one_job_that_can_grow(jobs_of):
     assert before.runs == ("runs/modular/seed0", "runs/modular/seed1")
     assert before.setting == after.setting
     assert before.key != after.key
+    assert (before.threads, jobs_of(population="processes")["train/modular"].threads) == (1, 2)
     assert jobs_of(accelerator="gpu")["train/ekf"].words[-1] == "stacked"
 
 

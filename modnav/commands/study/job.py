@@ -89,7 +89,7 @@ def _wait_for(run: RunFolder) -> None:
 def _done(folder: StudyFolder, job: Job, *, goes_on: bool, threads: str) -> tuple[JobEnd, bool]:
     """Do the job; return how it ended, and whether it may end otherwise another time."""
     if job.rule == "train":
-        return _trained(job)
+        return _trained(job, threads)
     ends = {run: (status, why) for run, status, why in folder.run_ends(folder.jobs())}
     runs = [run for run in job.runs if not ends[run][0]]
     if not runs and job.rule != "gather":
@@ -104,31 +104,32 @@ def _done(folder: StudyFolder, job: Job, *, goes_on: bool, threads: str) -> tupl
     return JobEnd(status, _reason(error)), status != 0
 
 
-def _trained(job: Job) -> tuple[JobEnd, bool]:
+def _trained(job: Job, threads: str) -> tuple[JobEnd, bool]:
     begun = [run for run in job.runs if RunFolder(Path(run)).config.is_file()]
     new = [run for run in job.runs if run not in begun]
     status, error = 0, None
     if begun:
-        where = begun[0] if "--folder" in job.words else str(Path(begun[0]).parent)
-        status, error = _modnav(["fit", "--resume", where], job.imports)
+        lone = "--folder" in job.words
+        where = [begun[0]] if lone else [str(Path(begun[0]).parent), "--cores", threads]
+        status, error = _modnav(["fit", "--resume", *where], job.imports)
     if isinstance(error, RunFinishedError):  # killed between its end and our note of it
         status, error = 0, None
     if new and status in FOR_GOOD:
         before = status
         status, error = _modnav(
-            [*job.words, "--overwrite", "true", *_members(job, new)], job.imports
+            [*job.words, "--overwrite", "true", *_members(job, new, threads)], job.imports
         )
         status = max(before, status)
     runs = {run: _outcome(run, status, _reason(error)) for run in job.runs}
     return JobEnd(status, _reason(error), runs), status not in FOR_GOOD
 
 
-def _members(job: Job, runs: Sequence[str]) -> list[str]:
+def _members(job: Job, runs: Sequence[str], threads: str) -> list[str]:
     """Return the arguments that tell the members of a population; none of a lone run."""
     if "--folder" in job.words:
         return []
     seeds = (Path(run).name.removeprefix("seed") for run in runs)
-    return ["--seeds", ",".join(seeds), "--cores", "1"]
+    return ["--seeds", ",".join(seeds), "--cores", threads]
 
 
 def _outcome(run: str, status: int, reason: str) -> tuple[int, str]:

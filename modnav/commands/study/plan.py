@@ -140,7 +140,8 @@ class _Planner:
             words = ("fit", *cell.args, "--runs", "runs", "--name", cell.name)
             words += ("--population", self.spec.population or "stacked")
             name = f"train/{cell.name}"
-            yield self._job(name, words, (), runs, imports=imports, setting=words)
+            threads = min(self.cores, len(runs)) if self.spec.population == "processes" else 1
+            yield self._job(name, words, (), runs, imports=imports, setting=words, threads=threads)
             return
         for seed, run in zip(self.spec.seeds, runs, strict=True):
             words = ("fit", *cell.args, "--seed_everything", str(seed), "--folder", run)
