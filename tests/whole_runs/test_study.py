@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,9 @@ def test_what_did_not_change_is_not_done_again_and_what_fails_is_named(folder):
     assert study_kills.started(*again).wait() == 0
     assert begun(folder / "alone") == before
 
-    (folder / "study.yaml").write_text(STUDY.replace("gain: 1.0", "gain: 1000000"))
+    (folder / "study.yaml").write_text(STUDY.replace("trials: 3", "trials: 4"))
+    shutil.rmtree(folder / "alone/records")
+    (folder / "alone/records").write_text("no folder")
     assert study_kills.started(*again).wait() == 1
     told = (folder / "again").read_text().splitlines()[-1]
     assert "jobs that failed: 1; the first: record/small: " in told
