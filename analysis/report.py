@@ -17,13 +17,11 @@ from . import panels_of
 from .comparison import side_of, study_side
 from .comparison_figure import write_comparison
 from .drawing import Panel, comparison
+from .pages import FAR, html_page, html_table
 from .study import DEFAULT, Member, Training, config_of, entry_of, short
 
 INDEX = "figures.json"
 """What ``modnav figures`` says of the panels that it drew."""
-
-FAR = 3.0
-"""Difference from a published value, in SEM, from which it is marked."""
 
 OPTIONS = {
     "precision": ("trainer", "precision"),
@@ -37,18 +35,6 @@ OPTIONS = {
 """What is told of a run's configuration, and where it is."""
 
 PACKAGES = ("modnav", "torch", "pytorch-lightning", "numpy", "pandas", "scipy", "scikit-learn")
-
-STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.6rem } h2 { border-bottom: 1px solid #ccc; margin-top: 2.5rem }
-nav a { margin-right: .9rem } table { border-collapse: collapse; font-size: 13px; margin: .5rem 0 }
-th, td { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #eee }
-th { background: #f6f6f6; position: sticky; top: 0 } td.text, th.text { text-align: left }
-td.far { background: #fdecea } .panels { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start }
-figure { margin: 0; border: 1px solid #eee; border-radius: 6px; padding: .6rem; max-width: 100%; box-sizing: border-box }
-figure img { max-width: 100%; display: block } figcaption { font-size: 13px; margin-top: .3rem; max-width: 34rem }
-.missing { color: #a33 } .scroll { overflow-x: auto; max-height: 30rem } details summary { cursor: pointer }
-"""
 
 
 def write_report(
@@ -104,13 +90,7 @@ def page(
         learning,
         *(_figure(name, index, folder, compared) for name in _figures(index)),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>modnav report</title><style>{STYLE}</style></head>\n<body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
+    return html_page("modnav report", "\n".join(parts))
 
 
 def _figures(index: Mapping[str, Any]) -> list[str]:
@@ -148,7 +128,7 @@ def _about(index: Mapping[str, Any], members: Sequence[Member]) -> str:
     return (
         '<h2 id="runs">Runs</h2>'
         f"<p>Panels are computed {how}{fewer}. Python {platform.python_version()}, {versions}.</p>"
-        + _html(table)
+        + html_table(table)
     )
 
 
@@ -171,7 +151,7 @@ def _published(compared: Mapping[str, pd.DataFrame]) -> str:
         "<p>Differences are ours less published, in units of the standard error of both where "
         "both are known, else of the one that is. Each panel's values are below its picture.</p>"
     )
-    return f'<h2 id="published">Published values</h2>{text}{_html(pd.DataFrame(rows))}'
+    return f'<h2 id="published">Published values</h2>{text}{html_table(pd.DataFrame(rows))}'
 
 
 def _learning(folder: Path, trainings: Sequence[Training]) -> str:
@@ -195,7 +175,7 @@ def _learning(folder: Path, trainings: Sequence[Training]) -> str:
         "known. Differences are ours less the study's, in standard errors of both means.</p>"
     )
     image = _image(files[-1], "Every seed before the study's mean and SD")
-    return f"{heading}{text}<figure>{image}</figure>{_html(told)}"
+    return f"{heading}{text}<figure>{image}</figure>{html_table(told)}"
 
 
 def _figure(
@@ -217,7 +197,7 @@ def _panel(about: Mapping[str, Any], folder: Path, table: pd.DataFrame | None) -
     told = f'<div class="missing">{html.escape("; ".join(notes))}</div>' if notes else ""
     numbers = ""
     if table is not None:
-        numbers = f"<details><summary>published values</summary>{_html(table)}</details>"
+        numbers = f"<details><summary>published values</summary>{html_table(table)}</details>"
     caption = f"<figcaption><b>{name}</b> {title}{told}{numbers}</figcaption>"
     return f'<figure id="panel{name}">{image}{caption}</figure>'
 
@@ -230,32 +210,3 @@ def _image(picture: Path, title: str) -> str:
     width = int.from_bytes(content[16:20], "big") // 2  # of a PNG; 300 dots per inch
     data = base64.b64encode(content).decode("ascii")
     return f'<img alt="{title}" width="{width}" src="data:image/png;base64,{data}">'
-
-
-def _html(table: pd.DataFrame) -> str:
-    """Return a table, numbers to four digits, those far from published ones marked."""
-    words = [not pd.api.types.is_numeric_dtype(table[name]) for name in table]
-    head = "".join(
-        f"<th{_class(word and 'text')}>{html.escape(str(name))}</th>"
-        for name, word in zip(table, words, strict=True)
-    )
-    rows = []
-    for row in table.itertuples(index=False):
-        cells = []
-        for name, word, value in zip(table, words, row, strict=True):
-            far = name == "in_sem" and abs(value) > FAR
-            kind = "text" if word else "far" if far else ""
-            cells.append(f"<td{_class(kind)}>{html.escape(_shown(value))}</td>")
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    body = "\n".join(rows)
-    return f'<div class="scroll"><table><tr>{head}</tr>\n{body}</table></div>'
-
-
-def _class(name: str | bool) -> str:
-    return f' class="{name}"' if name else ""
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return "" if pd.isna(value) else f"{value:.4g}"
-    return "" if value is None else str(value)

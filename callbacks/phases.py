@@ -6,7 +6,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from typing_extensions import override
 
-from modnav.errors import require
+from modnav.errors import RunFinishedError, require
 from modnav.learning import Block, End, Experience, Phase, Schedule, Standing, Step
 
 from .parts import callback_of, experience_of, learner_of
@@ -110,7 +110,7 @@ class TrainingPhases(Callback):
                 )
         checked = self._experience().counters.checked
         if self.is_finished(checked):
-            raise ValueError(
+            raise RunFinishedError(
                 f"the run is finished after {checked} trials; to go on "
                 "raise phases.trials or phases.enough_fraction"
             )

@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from modnav.networks import Agent, build_agent
     from modnav.recording import record, simulate
     from modnav.runs import load_agent
+    from modnav.studies import open_study
 
 __version__ = "0.1.0"
 
@@ -13,11 +14,20 @@ _LAZY = {
     "build_agent": "modnav.networks",
     "Agent": "modnav.networks",
     "load_agent": "modnav.runs",
+    "open_study": "modnav.studies",
     "record": "modnav.recording",
     "simulate": "modnav.recording",
 }
 
-__all__ = ["Agent", "__version__", "build_agent", "load_agent", "record", "simulate"]
+__all__ = [
+    "Agent",
+    "__version__",
+    "build_agent",
+    "load_agent",
+    "open_study",
+    "record",
+    "simulate",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -51,6 +51,14 @@ class MembersFailedError(RunEndedError):
         self.exit_status = exit_status
 
 
+class RunFinishedError(ValueError):
+    """A run that is to go on has nothing left to do."""
+
+
+class JobsFailedError(RunEndedError):
+    """Jobs of a study failed, and all that did not build on them were done."""
+
+
 MOST = 1_000_000_000
 """Number above which whatever a user gives is taken for a mistake."""
 

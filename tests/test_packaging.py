@@ -19,7 +19,12 @@ FOLDERS = {
 }
 
 MAY_IMPORT = {
-    "modnav": {"networks", "recording", "runs"},  # what it hands on, when it is asked for
+    "modnav": {
+        "networks",
+        "recording",
+        "runs",
+        "studies",
+    },  # what it hands on, when it is asked for
     "modnav.__main__": {"cli"},
     "modnav.cli": {"commands", "commands.population", "errors", "machine"},
     "modnav.gym": {"task"},
@@ -45,6 +50,7 @@ MAY_IMPORT = {
         "errors",
         "machine",
     },
+    "modnav.studies": {"runs", "networks", "files"},
     "modnav.callbacks": {
         "learning",
         "recording",
@@ -72,6 +78,18 @@ MAY_IMPORT = {
         "learning",
         "networks",
         "runs",
+        "files",
+        "errors",
+        "machine",
+    },
+    "modnav.commands.study": {
+        "cli",  # a job is a command
+        "commands.population",
+        "analysis",
+        "bench",
+        "studies",
+        "runs",
+        "networks",
         "files",
         "errors",
         "machine",
@@ -133,6 +151,7 @@ FACES = MAY_IMPORT.keys() - {
     "modnav",
     "modnav.commands",  # one module each, found by the command's name
     "modnav.commands.population",  # it loads matplotlib
+    "modnav.commands.study",  # likewise
     "modnav.analysis",
     "modnav.analysis.figures",  # one module each, found by the figure's name
     "modnav.callbacks",  # names those that YAML may use

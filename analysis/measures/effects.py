@@ -78,7 +78,7 @@ def mixed_model(
         ValueError: If statsmodels is not installed, or there are fewer than two groups.
     """
     try:
-        import statsmodels.formula.api as models  # type: ignore[import-not-found,unused-ignore]
+        import statsmodels.formula.api as models  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise ValueError("mixed models need statsmodels: pip install 'modnav[neuro]'") from error
     count = table[group].nunique()

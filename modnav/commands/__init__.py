@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "compare": "compare how runs learned with the study's seeds, or with other runs",
     "export": "write a recording as an NWB file or pynapple objects",
     "figures": "draw the study's figures from trained runs",
+    "study": "train, evaluate, record and report a whole study, as a study file says",
     "report": "draw the study's figures, and one HTML page of them beside the published values",
     "import-published": "turn trained agents of the study into checkpoints",
     "export-published": "write a checkpoint's agent as the study did (.pth.tar)",

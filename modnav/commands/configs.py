@@ -10,9 +10,9 @@ OVERLAY = "Overlay: "
 
 
 def shipped_configs() -> dict[str, Path]:
-    """Return the files of the configs that came with modnav, by the names ``--config`` takes."""
+    """Return the configs that came with modnav, by the names ``--config`` takes: all but studies."""
     folder = Path(str(resources.files("modnav.configs")))
-    files = sorted(folder.rglob("*.yaml"))
+    files = [x for x in sorted(folder.rglob("*.yaml")) if x.parent.name != "studies"]
     return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
 
 

@@ -5,7 +5,7 @@ from modnav.commands import COMMANDS, LIGHTNING
 from .configs import OVERLAY, about, shipped_configs
 
 GROUPS = {
-    "train": ("fit", "configs", "compare"),
+    "train": ("fit", "study", "configs", "compare"),
     "look at agents": (
         "validate",
         "test",

@@ -42,7 +42,7 @@ def requested(args: Sequence[str]) -> Request | None:
         _take(rest, "--resume", several=True)
     at_once = _whole_number("--cores", given["--cores"][-1]) if given["--cores"] else cores()
     kind = given["--population"][-1] if given["--population"] else None
-    seeds = _seeds(given["--seeds"][0]) if given["--seeds"] else ()
+    seeds = seeds_of(given["--seeds"][0]) if given["--seeds"] else ()
     found = Request(seeds, _sweeps(given["--sweep"]), resumed, at_once, kind, tuple(rest))
     count = len(seeds) * math.prod(map(len, found.sweeps.values()))
     if count > MOST:
@@ -106,9 +106,19 @@ def _whole_number(flag: str, text: str) -> int:
     return int(text)
 
 
-def _seeds(text: str) -> tuple[int, ...]:
+def seeds_of(text: str, key: str = "--seeds") -> tuple[int, ...]:
+    """Return the seeds that a text such as ``0-2,5`` names.
+
+    Args:
+        text: The text.
+        key: What the user calls it.
+
+    Raises:
+        ValueError: If it names none, or one twice.
+    """
+
     def refuse(rule: str) -> ValueError:
-        return ValueError(f"--seeds is {text}; {rule}")
+        return ValueError(f"{key} is {text}; {rule}")
 
     found: list[int] = []
     for part in text.split(","):

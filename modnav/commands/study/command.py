@@ -1,0 +1,275 @@
+"""``modnav study``: train, evaluate, select, record and report a whole study."""
+
+import importlib
+import json
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.table import Table
+
+from modnav.commands.arguments import with_config_paths
+from modnav.commands.population.checked import checked, one_thread
+from modnav.commands.session_options import Parser
+from modnav.commands.terminal import wide_console
+from modnav.errors import InterruptedRunError, JobsFailedError, require
+from modnav.files import write_text_atomically
+from modnav.machine import cores
+from modnav.studies import Job, StudyFolder, gather
+
+from .costs import Costs, measure
+from .engine import check_engine, run_engine
+from .page import INTERRUPTED, standing, told_time, write_page
+from .plan import cells, planned
+from .spec import StudySpec, read_spec, study_file
+
+PACKAGES = ("modnav", "torch", "pytorch-lightning", "numpy", "pandas", "snakemake")
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command.
+
+    Raises:
+        ValueError: For a mistake in the arguments or the study file, before any job starts.
+        JobsFailedError: If jobs failed; the same command tries them again.
+        InterruptedRunError: If it was interrupted; the same command goes on.
+    """
+    args, extra = _split(args)
+    given = _parser().parse_args(args)
+    if given.gather:
+        print(f"results: {gather(StudyFolder(Path(given.study)))}")
+        return
+    require("--cores", given.cores, 1, 100_000)
+    spec = read_spec(study_file(given.study))
+    modules = [str(spec.path.parent.absolute()), str(Path.cwd())]
+    sys.path[:0] = modules[:1]
+    # Snakemake changes to the study's folder, so the paths are full ones
+    folder = StudyFolder((given.folder or Path("studies") / spec.name).absolute())
+    check_engine(extra)
+    jobs = planned(spec, given.cores)
+    _check_folder(folder, spec)
+    if given.measure:
+        measure(folder, spec)
+    if given.dry_run:
+        _show(folder, jobs, Costs(folder, spec, jobs), given.cores)
+        return
+    _make_folder(folder)
+    _run(folder, spec, jobs, given, extra, modules)
+
+
+def _split(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return our own arguments, and those after ``--``."""
+    args = list(args)
+    cut = args.index("--") if "--" in args else len(args)
+    return args[:cut], args[cut + 1 :]
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="modnav study",
+        description="Train, evaluate, select, record and report a whole study, as jobs of "
+        "Snakemake. The same command goes on where it ended; what changed in the study file is "
+        "done anew. What stands after -- goes to Snakemake.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("study", metavar="STUDY", help="a study file, or one that came with modnav, e.g. tiny")
+    add("--folder", type=Path, help="folder of the study (default: studies/NAME)")
+    add("--cores", type=int, default=cores(), metavar="N", help="cores to use (default: all)")
+    add("--dry-run", action="store_true", help="show what would be done, and what it costs")
+    add("--measure", action="store_true", help="time an update of each architecture first")
+    add(
+        "--gather", action="store_true", help="only gather the results of the study's folder STUDY"
+    )
+    return parser
+
+
+def _check_folder(folder: StudyFolder, spec: StudySpec) -> None:
+    """Check that a folder is that of this study, or of none.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    about = folder.about()
+    if about and about.get("name") != spec.name:
+        raise ValueError(
+            f"{folder.path} is the folder of study {about.get('name')}; name is {spec.name}: "
+            "choose another --folder"
+        )
+    if not about and any(folder.path.glob("runs/*")):
+        raise ValueError(f"{folder.path} holds runs of no study; choose another --folder")
+
+
+def _make_folder(folder: StudyFolder) -> None:
+    """Make a study's folder, and try to write in it.
+
+    Raises:
+        ValueError: If that cannot be done.
+    """
+    try:
+        for name in ("runs", "done", "logs", "jobs"):
+            (folder.path / name).mkdir(parents=True, exist_ok=True)
+        write_text_atomically("", folder.path / "logs" / ".writable")
+    except OSError as error:
+        raise ValueError(f"{folder.path} cannot be written: {error.strerror}") from error
+
+
+def _run(
+    folder: StudyFolder,
+    spec: StudySpec,
+    jobs: list[Job],
+    given: Namespace,
+    extra: list[str],
+    modules: list[str],
+) -> None:
+    lock = FileLock(folder.path / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise ValueError(f"{folder.path} is the folder of a study that runs") from error
+    with lock:
+        todo = [job for job in jobs if folder.end(job) is None]
+        _check_trainings(spec, folder, todo)
+        _write_about(folder, spec, modules)
+        folder.write_plan(jobs)
+        print(f"{folder.path}: {len(todo)} of {len(jobs)} jobs to do", flush=True)
+        print(f"page: {folder.page}", flush=True)
+        show = partial(_show_standing, folder, spec, jobs, given.cores)
+        refresh = partial(show, since=time.time(), told=[])
+        refresh()
+        done, gpus = not todo, int(spec.accelerator == "gpu")
+        try:
+            if todo:
+                done = run_engine(folder.path, given.cores, gpus, extra, refresh)
+        finally:
+            show(since=float("inf"), told=[])
+    if not done:
+        _complain(folder, jobs)
+    _tell(folder)
+
+
+def _show_standing(
+    folder: StudyFolder,
+    spec: StudySpec,
+    jobs: list[Job],
+    at_once: int,
+    *,
+    since: float,
+    told: list[str],
+) -> None:
+    """Write the page, and print a line if it is another than the last that was told."""
+    line = write_page(folder, jobs, Costs(folder, spec, jobs), at_once, since)
+    if told[-1:] != [line]:
+        print(line, flush=True)
+        told[:] = [line]
+
+
+def _check_trainings(spec: StudySpec, folder: StudyFolder, todo: Sequence[Job]) -> None:
+    """Make the parts of a training of each cell that is not done, as it would.
+
+    Raises:
+        ValueError: If one would not start; the message is its own.
+    """
+    names = {job.name.split("/")[1] for job in todo if job.rule == "train"}
+    for module in spec.imports:
+        importlib.import_module(module)
+    for k, cell in enumerate(cell for cell in cells(spec) if cell.name in names):
+        run = str(folder.path / cell.run(spec.seeds[0]))
+        args = ["fit", *cell.args, "--seed_everything", str(spec.seeds[0]), "--folder", run]
+        with one_thread():
+            checked(with_config_paths(args), quiet=k > 0)
+
+
+def _write_about(folder: StudyFolder, spec: StudySpec, modules: list[str]) -> None:
+    """Keep what the study is and how it was made; the study file as it is."""
+    about = {
+        "name": spec.name,
+        "command": shlex.join(["modnav", *sys.argv[1:]]),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in PACKAGES},
+        "machine": f"{platform.machine()}, {cores()} cores",
+        "imports": list(spec.imports),
+        "modules": modules,
+    }
+    write_text_atomically(json.dumps(about, indent=1) + "\n", folder.about_file)
+    write_text_atomically(spec.path.read_text(encoding="utf-8"), folder.spec_file)
+
+
+def _commit() -> str | None:
+    """Return the commit of modnav's sources, marked if they were changed; None if there is none."""
+    where = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        asked = [["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]]
+        head, changed = [
+            subprocess.run([*where, *words], capture_output=True, text=True, check=True).stdout
+            for words in asked
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.strip() + (" with changes" if changed.strip() else "")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _show(folder: StudyFolder, jobs: Sequence[Job], costs: Costs, at_once: int) -> None:
+    """Print what is to do and what it costs."""
+    stands = standing(folder, jobs, float("inf"))
+    table = Table(title=f"{folder.path}: what would be done", title_justify="left")
+    for head in ("jobs", "done", "to do", "each", "core hours"):
+        table.add_column(head, justify="left" if head == "jobs" else "right")
+    todo = [x.job for x in stands if x.state not in ("finished", "left out")]
+    for rule in dict.fromkeys(job.rule for job in jobs):
+        mine = [job for job in todo if job.rule == rule]
+        every = sum(job.rule == rule for job in jobs)
+        cost = costs.left(mine, 1)
+        each = told_time(cost and cost / len(mine)) if mine else ""
+        hours = "?" if cost is None else f"{cost / 3600:.2f}"
+        table.add_row(rule, str(every - len(mine)), str(len(mine)), each, hours)
+    console = wide_console()
+    console.print(table)
+    left = told_time(costs.left(todo, at_once))
+    console.print(f"{len(todo)} jobs, on {at_once} cores about {left}", highlight=False)
+
+
+def _complain(folder: StudyFolder, jobs: Sequence[Job]) -> None:
+    """Complain about jobs that failed or were stopped.
+
+    Raises:
+        JobsFailedError: If some failed or were killed; the message names the first.
+        InterruptedRunError: If some were only told to stop.
+    """
+    stands = standing(folder, jobs, float("inf"))
+    failed = [x for x in stands if x.state == "failed"]
+    stopped = [x for x in stands if x.state == "stopped"]
+    if not failed and any(x.last.get("status") == INTERRUPTED for x in stopped):
+        raise InterruptedRunError("interrupted; the same command goes on")
+    if not failed + stopped:
+        raise JobsFailedError("the engine ended before all was done; the same command goes on")
+    first = (failed + stopped)[0]
+    raise JobsFailedError(
+        f"jobs that failed: {len(failed + stopped)}; the first: {first.job.name}: {first.reason} "
+        f"(see {folder.log(first.job)}); the same command tries again"
+    )
+
+
+def _tell(folder: StudyFolder) -> None:
+    """Print where the results are."""
+    print(f"results: {folder.results}")
+    report = folder.path / "figures" / "report.html"
+    if report.is_file():
+        print(f"report: {report}")
+    print(f"page: {folder.page}")

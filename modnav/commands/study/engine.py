@@ -1,0 +1,120 @@
+"""Snakemake as the engine of a study, in this process, with a page that is written meanwhile."""
+
+import importlib.util
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from modnav.errors import InterruptedRunError
+
+__all__ = ["check_engine", "run_engine"]
+
+REFRESH_S = 10.0
+"""Time between two pages, s."""
+
+SUBMITTERS = {"slurm": ("sbatch", "sinfo"), "lsf": ("bsub", "bqueues"), "sge": ("qsub", "qstat")}
+"""Commands that executors need: the one that submits, and one that answers where there is a cluster."""
+
+
+def check_engine(extra: Sequence[str]) -> None:
+    """Check that there is an engine, and the executor that is asked of it.
+
+    Args:
+        extra: Arguments for Snakemake.
+
+    Raises:
+        ValueError: If not; the message says what is missing.
+    """
+    if importlib.util.find_spec("snakemake") is None:
+        raise ValueError("`modnav study` needs Snakemake: pip install 'modnav[study]'")
+    executor = executor_of(extra)
+    if executor in (None, "local", "dryrun", "touch"):
+        return
+    plugin = f"snakemake_executor_plugin_{executor.replace('-', '_')}"
+    if importlib.util.find_spec(plugin) is None:
+        raise ValueError(
+            f"--executor is {executor}, which is not installed: "
+            f"pip install {plugin.replace('_', '-')}"
+        )
+    for command in SUBMITTERS.get(executor, ()):
+        if shutil.which(command) is None:
+            raise ValueError(f"--executor is {executor}, but there is no {command} here")
+    if executor in SUBMITTERS:
+        _check_cluster(executor, SUBMITTERS[executor][1])
+
+
+def executor_of(extra: Sequence[str]) -> str | None:
+    """Return the executor that arguments for Snakemake ask for; None if they do not."""
+    for word, value in zip(extra, [*extra[1:], ""][: len(extra)], strict=True):
+        if word in ("--executor", "-e"):
+            return value
+        if word.startswith("--executor="):
+            return word.partition("=")[2]
+    return None
+
+
+def _check_cluster(executor: str, command: str) -> None:
+    try:
+        asked = subprocess.run([command], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ValueError(f"--executor is {executor}, but {command} does not answer") from error
+    if asked.returncode:
+        reason = (asked.stderr.strip().splitlines() or ["no reason given"])[0]
+        raise ValueError(f"--executor is {executor}, but {command} fails: {reason}")
+
+
+def run_engine(
+    folder: Path, cores: int, gpus: int, extra: Sequence[str], refresh: Callable[[], None]
+) -> bool:
+    """Do all jobs of a study's plan that are not done; return whether all could be.
+
+    Args:
+        folder: Folder of the study.
+        cores: Cores to use on this machine.
+        gpus: GPUs that a training takes.
+        extra: Further arguments for Snakemake.
+        refresh: What is called at times meanwhile.
+
+    Raises:
+        InterruptedRunError: If it was told to stop; the same command goes on.
+    """
+    from snakemake.cli import main
+
+    words = ["--snakefile", str(resources.files("modnav.commands.study") / "Snakefile")]
+    words += ["--directory", str(folder), "--cores", str(cores), "--config", f"gpus={gpus}"]
+    # the study is locked already, and what is done is told by names of files
+    words += ["--nolock", "--rerun-incomplete", "--rerun-triggers", "input", "--keep-going"]
+    if executor_of(extra) in (None, "local"):
+        words += ["--resources", "gpu=1", "--quiet", "progress", "rules", "host"]
+    elif not {"-j", "--jobs"} & set(extra):
+        words += ["--jobs", "100"]
+    try:
+        with _repeated(refresh):
+            main([*words, *extra])
+    except SystemExit as end:
+        return not end.code
+    except KeyboardInterrupt:
+        raise InterruptedRunError("interrupted; the same command goes on") from None
+    return True
+
+
+@contextmanager
+def _repeated(refresh: Callable[[], None]) -> Iterator[None]:
+    """Call a function at times, in a thread of its own, until the context ends."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(REFRESH_S):
+            refresh()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

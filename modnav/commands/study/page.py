@@ -1,0 +1,199 @@
+"""The page of a study: how far it is, what failed and why, and its results."""
+
+import csv
+import html
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from modnav.analysis.pages import html_page, html_table
+from modnav.errors import InterruptedRunError
+from modnav.files import write_text_atomically
+from modnav.studies import Job, StudyFolder
+
+from .costs import Costs
+
+__all__ = ["INTERRUPTED", "Standing", "standing", "told_time", "write_page"]
+
+STATES = ("finished", "left out", "running", "waiting", "failed", "stopped")
+PAGE_REFRESH_S = 10
+KILLED, INTERRUPTED = 137, InterruptedRunError.exit_status
+"""Exit statuses of jobs that were stopped; one that was killed could not note it."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a job stands.
+
+    Attributes:
+        job: The job.
+        state: One of :data:`STATES`; a job that was left out has nothing to work on, as all its runs
+            gave up phase I or diverged.
+        reason: Why it failed or was left out, or its training ended before its time.
+        last: Its last try, see :meth:`StudyFolder.record`.
+    """
+
+    job: Job
+    state: str
+    reason: str
+    last: dict[str, Any]
+
+
+def standing(folder: StudyFolder, jobs: Sequence[Job], since: float) -> list[Standing]:
+    """Return how the jobs of a study stand.
+
+    Args:
+        folder: The study's folder.
+        jobs: Its jobs.
+        since: When the engine that runs was started, s since 1970; infinity if none runs.
+    """
+    found = []
+    for job in jobs:
+        tries = folder.record(job)["tries"]
+        last = tries[-1] if tries else {}
+        if end := folder.end(job):
+            state = "left out" if end.status and job.rule != "train" else "finished"
+            found.append(Standing(job, state, end.reason, last))
+        elif last and "status" not in last and last["begun"] >= since:
+            found.append(Standing(job, "running", "", last))
+        elif last:
+            status = last.get("status", KILLED)
+            state = "stopped" if status in (KILLED, INTERRUPTED) else "failed"
+            found.append(Standing(job, state, last.get("reason", "killed"), last))
+        else:
+            found.append(Standing(job, "waiting", "", last))
+    return found
+
+
+def told_time(seconds: float | None) -> str:
+    """Return a time in words."""
+    if seconds is None:
+        return "not known (--measure)"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def write_page(
+    folder: StudyFolder, jobs: Sequence[Job], costs: Costs, cores: int, since: float
+) -> str:
+    """Write the page, ``index.html`` in the study's folder.
+
+    Args:
+        folder: The study's folder.
+        jobs: Its jobs.
+        costs: What they cost.
+        cores: Cores that they share.
+        since: As in :func:`standing`.
+
+    Returns:
+        How many jobs are done, in a line.
+    """
+    stands = standing(folder, jobs, since)
+    about = folder.about()
+    runs = since != float("inf")
+    head = f'<meta http-equiv="refresh" content="{PAGE_REFRESH_S}">' if runs else ""
+    done = sum(x.state in ("finished", "left out") for x in stands)
+    parts = [
+        f"<h1>Study {html.escape(about['name'])}: {done} of {len(jobs)} jobs done</h1>",
+        _heading(stands, costs, cores, runs=runs),
+        _failed(folder, stands),
+        "<h2>Jobs</h2>" + html_table(_counts(stands)),
+        _results(folder) if done == len(jobs) else "",
+        "<h2>Trainings</h2>" + html_table(_trainings(folder, stands)),
+        _about(about),
+    ]
+    write_text_atomically(html_page(f"study {about['name']}", "\n".join(parts), head), folder.page)
+    ended = Counter(x.state for x in stands)
+    more = [f"{state} {ended[state]}" for state in ("running", "failed") if ended[state]]
+    return ", ".join([f"{done} of {len(jobs)} jobs done", *more])
+
+
+def _heading(stands: Sequence[Standing], costs: Costs, cores: int, *, runs: bool) -> str:
+    left = [x.job for x in stands if x.state not in ("finished", "left out")]
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    if not left:
+        return f"<p>Finished; written {now}.</p>"
+    told = f"about {told_time(costs.left(left, cores))} left on {cores} cores"
+    state = "Running" if runs else "Stopped: the same command goes on"
+    return f"<p>{state}; {told}. Written {now}{', every 10 s anew' * runs}.</p>"
+
+
+def _failed(folder: StudyFolder, stands: Sequence[Standing]) -> str:
+    failed = [x for x in stands if x.reason]
+    if not failed:
+        return ""
+    rows = [
+        {
+            "job": x.job.name,
+            "state": x.state,
+            "reason": x.reason,
+            "log": str(folder.log(x.job).relative_to(folder.path)),
+        }
+        for x in failed
+    ]
+    return f'<h2 class="missing">Failed, stopped, given up or left out</h2>{html_table(pd.DataFrame(rows))}'
+
+
+def _counts(stands: Sequence[Standing]) -> pd.DataFrame:
+    counts = Counter((x.job.rule, x.state) for x in stands)
+    rules = dict.fromkeys(x.job.rule for x in stands)
+    rows = []
+    for rule in rules:
+        tries = [x.last for x in stands if x.job.rule == rule and "seconds" in x.last]
+        row: dict[str, Any] = {"jobs": rule}
+        row |= {state: counts[rule, state] for state in STATES}
+        if tries:
+            row["mean time"] = told_time(sum(x["seconds"] for x in tries) / len(tries))
+            row["most memory, MB"] = max(x.get("memory_mb", 0) for x in tries)
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("")
+
+
+def _trainings(folder: StudyFolder, stands: Sequence[Standing]) -> pd.DataFrame:
+    rows = []
+    for x in stands:
+        for run in x.job.runs if x.job.rule == "train" else ():
+            row = {"run": run.removeprefix("runs/"), "state": x.state, **_last(folder, run)}
+            row["time"] = told_time(x.last["seconds"]) if "seconds" in x.last else ""
+            row["memory, MB"] = x.last.get("memory_mb", "")
+            rows.append(row | {"tries": len(folder.record(x.job)["tries"])})
+    return pd.DataFrame(rows).fillna("")
+
+
+def _last(folder: StudyFolder, run: str) -> dict[str, Any]:
+    """Return where a run was at its last validation on the fixed trials."""
+    try:
+        with (folder.path / run / "validation.csv").open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["validation"] == "selection"]
+        last = rows[-1]
+        same = [row for row in rows if row["total_trials"] == last["total_trials"]]
+        names = {row["task"]: f"{float(row['reward_fraction']):.0%}" for row in same}
+        return {"phase": last["phase"], "trials in it": last["trials"], **names}
+    except (OSError, LookupError, ValueError, csv.Error):
+        return {}
+
+
+def _results(folder: StudyFolder) -> str:
+    table = pd.read_parquet(folder.results)
+    runs = table[table["table"] == "runs"]
+    told = "<p>Tables: results.parquet, <code>modnav.open_study</code>."
+    if (folder.path / "figures" / "report.html").is_file():
+        told += ' Figures: <a href="figures/report.html">figures/report.html</a>.'
+    told += "</p>"
+    if "score" in runs:
+        columns = ["cell", "architecture", "seed", "best_episode", "score", "checkpoint"]
+        told += html_table(runs.dropna(subset=["score"])[columns])
+    return f"<h2>Results</h2>{told}"
+
+
+def _about(about: dict[str, Any]) -> str:
+    rows = "".join(
+        f'<tr><td class="text">{html.escape(key)}</td><td class="text">{html.escape(str(value))}</td></tr>'
+        for key, value in about.items()
+    )
+    return f"<h2>About</h2><table>{rows}</table>"

@@ -1,0 +1,210 @@
+"""What a study has to do, as jobs that are commands of ``modnav``."""
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from modnav.studies import Job
+
+from .spec import AgentSpec, StudySpec
+
+__all__ = ["Cell", "cells", "planned"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One architecture at one noise and gain: trainings that differ in their seeds.
+
+    Attributes:
+        name: Name, and folder of its runs.
+        agent: The architecture.
+        args: Arguments of ``modnav fit`` for a seed, but for the seed and the folder.
+        noise: Process and observation noise; None for those of the configurations.
+        gain: Gain; likewise.
+    """
+
+    name: str
+    agent: AgentSpec
+    args: tuple[str, ...]
+    noise: tuple[float, float] | None
+    gain: float | None
+
+    def run(self, seed: int) -> str:
+        """Return the folder of a run, within the study's."""
+        return f"runs/{self.name}/seed{seed}"
+
+
+def cells(spec: StudySpec) -> list[Cell]:
+    """Return the cells of a study, in order."""
+    found = []
+    for agent in spec.agents:
+        for noise in spec.noises:
+            for gain in spec.gains:
+                name = agent.name
+                name += "" if noise is None else f"-noise{noise[0]:g}_{noise[1]:g}"
+                name += "" if gain is None else f"-gain{gain:g}"
+                found.append(Cell(name, agent, _fit(spec, agent, noise, gain), noise, gain))
+    return found
+
+
+def _fit(
+    spec: StudySpec, agent: AgentSpec, noise: tuple[float, float] | None, gain: float | None
+) -> tuple[str, ...]:
+    configs = [word for name in (*agent.configs, *spec.protocol) for word in ("--config", name)]
+    options: dict[str, Any] = {"trainer.accelerator": spec.accelerator, "threads": 1}
+    options |= {"trainer.enable_progress_bar": False}
+    if spec.trials is not None:
+        options["phases.trials"] = spec.trials
+    if noise is not None:
+        options["data.task.process_noise"], options["data.task.observation_noise"] = noise
+    if gain is not None:
+        options["data.task.gain"] = gain
+    options |= spec.options | agent.options
+    return (*configs, *(f"--{key}={_plain(value)}" for key, value in options.items()))
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def planned(spec: StudySpec, cores: int) -> list[Job]:
+    """Return the jobs of a study, each after those that it builds on.
+
+    Args:
+        spec: The study.
+        cores: Most cores of a job that can use several.
+    """
+    return list(_Planner(spec, cores).jobs())
+
+
+class _Planner:
+    """Makes jobs, and keeps what later ones need to know of them."""
+
+    def __init__(self, spec: StudySpec, cores: int) -> None:
+        self.spec, self.cores = spec, cores
+        self.keys: dict[str, str] = {}
+        self.runs = {cell.name: [cell.run(seed) for seed in spec.seeds] for cell in cells(spec)}
+
+    def jobs(self) -> Iterator[Job]:
+        """Yield the jobs."""
+        trained: list[str] = []
+        evaluated: list[str] = []
+        for cell in cells(self.spec):
+            jobs = [*self._train(cell)]
+            yield from jobs
+            trained += [job.name for job in jobs]
+            jobs = [*self._evaluate(cell, [job.name for job in jobs])]
+            yield from jobs
+            evaluated += [job.name for job in jobs]
+            if jobs:
+                yield (select := self._select(cell, [job.name for job in jobs]))
+                evaluated.append(select.name)
+                if self.spec.record is not None:
+                    yield self._record(cell, select.name)
+        every = [run for runs in self.runs.values() for run in runs]
+        if self.spec.compare:
+            yield self._job("compare", ("compare", "{runs}", "--out", "figures"), trained, every)
+        if self.spec.report is not None:
+            yield self._report(trained, every)
+        words = ("study", ".", "--gather")
+        yield self._job("gather", words, trained + evaluated, every)
+
+    def _job(
+        self,
+        name: str,
+        words: Sequence[str],
+        needs: Sequence[str] = (),
+        runs: Sequence[str] = (),
+        *,
+        imports: Sequence[str] = (),
+        threads: int = 1,
+        setting: Sequence[str] | None = None,
+    ) -> Job:
+        built_on = [self.keys[need] for need in needs]
+        modules = [_content(module) for module in imports]
+        key = _digest(name, _by_content(words), built_on, modules, runs)
+        begun = key if setting is None else _digest(name, _by_content(setting), built_on, modules)
+        self.keys[name] = key
+        job = Job(name, key, begun, tuple(words), tuple(needs), tuple(runs), threads=threads)
+        return replace(job, imports=self.spec.imports)
+
+    def _train(self, cell: Cell) -> Iterator[Job]:
+        imports = [x for x in self.spec.imports if any(x in word for word in cell.args)]
+        runs = self.runs[cell.name]
+        if self.spec.population or self.spec.accelerator == "gpu":
+            words = ("fit", *cell.args, "--runs", "runs", "--name", cell.name)
+            words += ("--population", self.spec.population or "stacked")
+            name = f"train/{cell.name}"
+            threads = min(self.cores, len(runs)) if self.spec.population == "processes" else 1
+            yield self._job(name, words, (), runs, imports=imports, setting=words, threads=threads)
+            return
+        for seed, run in zip(self.spec.seeds, runs, strict=True):
+            words = ("fit", *cell.args, "--seed_everything", str(seed), "--folder", run)
+            yield self._job(f"train/{cell.name}/seed{seed}", words, (), [run], imports=imports)
+
+    def _evaluate(self, cell: Cell, trained: Sequence[str]) -> Iterator[Job]:
+        evaluate = self.spec.evaluate
+        if evaluate is None:
+            return
+        for k, run in enumerate(self.runs[cell.name]):
+            needs = trained[k : k + 1] if len(trained) > 1 else trained
+            for task in evaluate["tasks"]:
+                words = ["evaluate", "{runs}", "--task", task, "--jobs", "1"]
+                words += ["--out", f"evaluations/{cell.name}"]
+                words += ["--extensive"] * bool(evaluate["extensive"])
+                if evaluate["trials"] is not None:
+                    words += ["--trials", str(evaluate["trials"])]
+                yield self._job(
+                    f"evaluate/{cell.name}/{Path(run).name}/{task}", words, needs, [run]
+                )
+
+    def _select(self, cell: Cell, evaluated: Sequence[str]) -> Job:
+        assert self.spec.evaluate is not None
+        words = ["best", "{runs}", "--task", self.spec.evaluate["tasks"][0]]
+        words += ["--extensive"] * bool(self.spec.evaluate["extensive"])
+        words += ["--out", f"evaluations/{cell.name}", "--json", f"selected/{cell.name}.json"]
+        return self._job(f"select/{cell.name}", words, evaluated, self.runs[cell.name])
+
+    def _record(self, cell: Cell, select: str) -> Job:
+        record = self.spec.record
+        assert record is not None
+        words = ["record", "{best}", "--task", "gain", "--gain", f"{record['gain']:g}"]
+        words += ["--trials", str(record["trials"]), "--out", f"records/{cell.name}"]
+        words += ["--overwrite"] + ["--no-units"] * (not record["units"])
+        return self._job(f"record/{cell.name}", words, [select], self.runs[cell.name])
+
+    def _report(self, trained: Sequence[str], every: Sequence[str]) -> Job:
+        report = self.spec.report
+        assert report is not None
+        words = ["report", "{runs}", "--out", "figures", "--workers", "{threads}"]
+        words += [word for name in report["figures"] for word in ("--figure", str(name))]
+        if report["trials"] is not None:
+            words += ["--trials", str(report["trials"])]
+        return self._job("report", words, trained, every, threads=self.cores)
+
+
+def _digest(*parts: object) -> str:
+    text = json.dumps(parts, default=list)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _by_content(words: Sequence[str]) -> list[str]:
+    """Return arguments with the user's own files, which are full paths, as digests of what is in them."""
+    return [_file_digest(Path(word)) if os.path.isabs(word) else word for word in words]
+
+
+def _content(module: str) -> str:
+    """Return the digest of a module's file: what it does is part of what was asked for."""
+    found = importlib.util.find_spec(module)
+    if found is None or not found.origin:
+        raise ValueError(f"import has {module}, which Python does not find")
+    return _file_digest(Path(found.origin))
+
+
+def _file_digest(file: Path) -> str:
+    return hashlib.blake2b(file.read_bytes()).hexdigest()

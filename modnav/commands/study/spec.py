@@ -1,0 +1,281 @@
+"""Study files: what may be said in one, checked in one line for what is wrong."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, NoReturn
+
+from modnav.commands.population.options import seeds_of
+from modnav.errors import require
+from modnav.files import read_yaml
+from modnav.networks import ARCHITECTURES, NICKNAMES, description_of
+
+__all__ = ["AgentSpec", "StudySpec", "read_spec", "study_file"]
+
+_NAME = re.compile(r"[A-Za-z0-9_][\w+-]{0,59}", re.ASCII)
+_KEYS = (
+    "name",
+    "architectures",
+    "seeds",
+    "noises",
+    "gains",
+    "protocol",
+    "options",
+    "trials",
+    "import",
+    "accelerator",
+    "population",
+    "evaluate",
+    "record",
+    "compare",
+    "report",
+)
+_AGENT_KEYS = ("name", "protocol", "options")
+_EVALUATE = {"tasks": ["gain"], "trials": None, "extensive": False}
+_RECORD = {"trials": 500, "gain": 1.0, "units": True}
+_REPORT: dict[str, Any] = {"figures": [], "trials": None}
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """An architecture of a study.
+
+    Attributes:
+        name: What it is called in the study.
+        configs: Configurations that make it, as ``--config`` takes them.
+        options: Further options of ``modnav fit``.
+    """
+
+    name: str
+    configs: tuple[str, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """What a study file says; its keys, in docs/studies.md, are those of the file."""
+
+    name: str
+    path: Path
+    agents: tuple[AgentSpec, ...]
+    seeds: tuple[int, ...]
+    noises: tuple[tuple[float, float] | None, ...] = (None,)
+    gains: tuple[float | None, ...] = (None,)
+    protocol: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    trials: int | None = None
+    imports: tuple[str, ...] = ()
+    accelerator: str = "cpu"
+    population: str | None = None
+    evaluate: dict[str, Any] | None = None
+    record: dict[str, Any] | None = None
+    compare: bool = False
+    report: dict[str, Any] | None = None
+
+
+def study_file(text: str) -> Path:
+    """Return the path of a study file: a file, or the name of one that came with modnav.
+
+    Raises:
+        ValueError: If it is neither; the message lists the names.
+    """
+    shipped = Path(str(resources.files("modnav.configs"))) / "studies"
+    path = shipped / (text if text.endswith(".yaml") else f"{text}.yaml")
+    if Path(text).is_file():
+        return Path(text)
+    if path.is_file():
+        return path
+    names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+    raise ValueError(f"STUDY is {text}; it must be a file or one of {names}")
+
+
+def read_spec(path: Path) -> StudySpec:
+    """Read a study file.
+
+    Raises:
+        ValueError: If it says what no study can be; the message names key, value and rule.
+    """
+    given = read_yaml(path)
+    _check_keys(given, _KEYS)
+    for key in ("name", "architectures", "seeds"):
+        if not given.get(key) and given.get(key) != 0:
+            raise ValueError(f"{key} is missing in {path}; a study file must have it")
+    trials = given.get("trials")
+    if trials is not None:
+        _check_number("trials", trials, 1, whole=True)
+    compare = _one_of("compare", given.get("compare", False), (False, True))
+    return StudySpec(
+        _name("name", given["name"]),
+        path,
+        _agents(given["architectures"], path.parent),
+        _seeds(given["seeds"]),
+        _noises(given.get("noises")),
+        _gains(given.get("gains")),
+        _configs("protocol", given.get("protocol"), path.parent),
+        _options("options", given.get("options")),
+        trials,
+        _texts("import", given.get("import")),
+        _one_of("accelerator", given.get("accelerator", "cpu"), ("cpu", "gpu")),
+        _one_of("population", given.get("population"), (None, "processes", "stacked")),
+        _section("evaluate", given.get("evaluate", True), _EVALUATE),
+        _section("record", given.get("record", True), _RECORD),
+        compare,
+        _section("report", given.get("report", True), _REPORT),
+    )
+
+
+def _check_keys(given: Mapping[Any, Any], known: Sequence[str], where: str = "") -> None:
+    for key in map(str, given):
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1, 0.5)
+            told = f"did you mean {where}{near[0]}?" if near else f"known are {', '.join(known)}"
+            raise ValueError(f"{where}{key} is not known in a study file; {told}")
+
+
+def _refuse(key: str, value: Any, rule: str) -> NoReturn:
+    raise ValueError(f"{key} is {value!r}; it must be {rule}")
+
+
+def _name(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError(
+            f"{key} is {value!r}; it must be of letters, digits, _, + and -, at most 60"
+        )
+    return value
+
+
+def _list(key: str, value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        _refuse(key, value, "a list")
+    return value
+
+
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    for text in _list(key, value):
+        if not isinstance(text, str):
+            _refuse(key, value, "a list of names")
+    return tuple(value or ())
+
+
+def _configs(key: str, value: Any, beside: Path) -> tuple[str, ...]:
+    """Return configurations; those of the user, beside the study file or not, by full paths."""
+    places = [(beside / text, Path(text), text) for text in _texts(key, value)]
+    return tuple(
+        str(next((p.absolute() for p in (near, here) if p.is_file()), text))
+        for near, here, text in places
+    )
+
+
+def _one_of(key: str, value: Any, known: Sequence[Any]) -> Any:
+    if not any(value is x or (value == x and type(value) is str) for x in known):
+        names = " or ".join(str(x).lower() for x in known if x is not None)
+        _refuse(key, value, names)
+    return value
+
+
+def _check_number(
+    key: str, value: Any, low: float, *, whole: bool = False, strict: bool = False
+) -> None:
+    if type(value) is not int and (whole or type(value) is not float):
+        _refuse(key, value, f"a {'whole ' * whole}number")
+    require(key, value, low, strict=strict)
+
+
+def _options(key: str, value: Any) -> dict[str, Any]:
+    """Return options of ``modnav fit``: full keys, such as ``data.task.reward``, with values."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or any(isinstance(x, (dict, list)) for x in value.values()):
+        raise ValueError(
+            f"{key} is {value!r}; it must be full keys of modnav fit with plain values, such as "
+            "phases.give_up: 20000 (what takes more is a file of your own under protocol)"
+        )
+    own = {"seed_everything", "folder", "runs", "name", "overwrite", "ckpt_path"} & set(value)
+    if own:
+        raise ValueError(f"{key}.{min(own)} is a run's own; leave it out of a study")
+    return {str(k): v for k, v in value.items()}
+
+
+def _agents(value: Any, beside: Path) -> tuple[AgentSpec, ...]:
+    found = [_agent(entry, beside) for entry in _list("architectures", value)]
+    names = [NICKNAMES.get(agent.name, agent.name) for agent in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"architectures has {name} twice; each is there once")
+    return tuple(found)
+
+
+def _agent(entry: Any, beside: Path) -> AgentSpec:
+    if isinstance(entry, dict):
+        _check_keys(entry, _AGENT_KEYS, "architectures.")
+        name = _name("architectures.name", entry.get("name"))
+        configs = _configs("architectures.protocol", entry.get("protocol"), beside)
+        if not configs:
+            raise ValueError(f"architectures.{name} has no protocol, such as [modular]")
+        options = _options(f"architectures.{name}.options", entry.get("options"))
+        return AgentSpec(name, configs, options)
+    known = [*ARCHITECTURES, *NICKNAMES]
+    if entry not in known:
+        near = difflib.get_close_matches(str(entry), known, 1, 0.6)
+        if near:
+            raise ValueError(f"architectures has {entry}, unknown; did you mean {near[0]}?")
+        description_of(str(entry))  # raises, and lists all
+    if entry in NICKNAMES:
+        return AgentSpec(entry, (entry,))
+    actor, critic = ARCHITECTURES[entry]
+    return AgentSpec(entry, ("train", f"actors/{actor}", f"critics/{critic}"))
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return seeds_of(text, "seeds")
+
+
+def _noises(value: Any) -> tuple[tuple[float, float] | None, ...]:
+    found: list[tuple[float, float] | None] = []
+    for pair in _list("noises", value):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ValueError(
+                f"noises has {pair!r}; it must be [process noise, observation noise], such as [0.2, 0.1]"
+            )
+        for number in pair:
+            _check_number("noises", number, 0)
+        if pair in [list(x or ()) for x in found]:
+            raise ValueError(f"noises has {pair} twice; each is there once")
+        found.append((pair[0], pair[1]))
+    return tuple(found) or (None,)
+
+
+def _gains(value: Any) -> tuple[float | None, ...]:
+    found = _list("gains", value)
+    for number in found:
+        _check_number("gains", number, 0, strict=True)
+        if found.count(number) > 1:
+            raise ValueError(f"gains has {number} twice; each is there once")
+    return tuple(found) or (None,)
+
+
+def _section(key: str, value: Any, defaults: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the settings of a step; None if it is left out (``false``)."""
+    if value is False:
+        return None
+    given = {} if value is True or value is None else value
+    if not isinstance(given, dict):
+        _refuse(key, value, "true, false or settings")
+    _check_keys(given, list(defaults), f"{key}.")
+    found = dict(defaults) | given
+    if found["trials"] is not None:
+        _check_number(f"{key}.trials", found["trials"], 1, whole=True)
+    for task in _list(f"{key}.tasks", found.get("tasks")):
+        _one_of(f"{key}.tasks", task, ("gain", "perturbation"))
+    if key == "evaluate" and not found["tasks"]:
+        raise ValueError("evaluate.tasks is empty; it must be gain, perturbation or both")
+    _list(f"{key}.figures", found.get("figures"))
+    if "gain" in found:
+        _check_number(f"{key}.gain", found["gain"], 0, strict=True)
+    return found

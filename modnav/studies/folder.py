@@ -1,0 +1,168 @@
+"""Folder of a study: its plan of jobs, what each job did so far, and how it ended."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modnav.files import drop_leftovers, regular, write_text_atomically
+
+__all__ = ["Job", "JobEnd", "StudyFolder"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command of ``modnav`` in a study.
+
+    Attributes:
+        name: What it does and to whom, such as ``train/modular/seed0``.
+        key: Digest of the command and of the keys of what it builds on: a job with another key is
+            another job, whatever was done before.
+        setting: The same, but for seeds that may be added to what was begun.
+        words: Arguments of ``modnav``; ``{runs}``, ``{best}`` and ``{threads}`` are filled in.
+        needs: Names of the jobs that it builds on.
+        runs: Folders of the runs that it trains or reads, within the study's.
+        imports: Modules of the user's own.
+        threads: Cores that it takes at most.
+    """
+
+    name: str
+    key: str
+    setting: str
+    words: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    threads: int = 1
+
+    @property
+    def rule(self) -> str:
+        """What kind of job it is: the first part of its name."""
+        return self.name.partition("/")[0]
+
+    @property
+    def done(self) -> str:
+        """File within the study's folder that is there once the job has ended for good."""
+        return f"done/{self.name}.{self.key}.json"
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """How a job ended for good.
+
+    Attributes:
+        status: 0, or the exit status of a run that would end likewise again: 3 if phase I was given
+            up, 4 if a loss diverged.
+        reason: Why it is not 0.
+        runs: The same for each run of a training.
+    """
+
+    status: int = 0
+    reason: str = ""
+    runs: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+
+class StudyFolder:
+    """The folder of one study.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.about_file = path / "about.json"
+        self.plan_file = path / "plan.json"
+        self.spec_file = path / "study.yaml"
+        self.results = path / "results.parquet"
+        self.page = path / "index.html"
+
+    def about(self) -> dict[str, Any]:
+        """Return the study's name, its command, versions and commit; empty if there is no study.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        return _mapping(self.about_file)
+
+    def write_plan(self, jobs: list[Job]) -> None:
+        """Write the jobs, and forget ends of those that are not among them any more."""
+        plan = {"jobs": [asdict(job) | {"done": job.done, "rule": job.rule} for job in jobs]}
+        write_text_atomically(json.dumps(plan, indent=1) + "\n", self.plan_file)
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs of the plan.
+
+        Raises:
+            ValueError: If there is no plan, or it is damaged.
+        """
+        try:
+            return [_job(job) for job in _mapping(self.plan_file)["jobs"]]
+        except (LookupError, TypeError) as error:
+            raise ValueError(f"{self.path} is not the folder of a study") from error
+
+    def end(self, job: Job) -> JobEnd | None:
+        """Return how a job ended; None if it has not."""
+        told = _mapping(self.path / job.done)
+        if not told:
+            return None
+        runs = {run: (status, reason) for run, (status, reason) in told["runs"].items()}
+        return JobEnd(told["status"], told["reason"], runs)
+
+    def finish(self, job: Job, end: JobEnd) -> None:
+        """Write that a job has ended."""
+        write_text_atomically(json.dumps(asdict(end)) + "\n", self.path / job.done)
+
+    def forget_ends(self, job: Job) -> None:
+        """Forget how jobs of this name ended, with this key or others."""
+        file = self.path / job.done
+        for other in file.parent.glob(f"{file.name.partition('.')[0]}.*.json"):
+            other.unlink(missing_ok=True)
+
+    def record(self, job: Job) -> dict[str, Any]:
+        """Return what was done for a job: ``setting`` that was begun, and ``tries``.
+
+        A try has ``begun`` (s since 1970) and, unless it was killed, ``seconds``,
+        ``cpu_seconds``, ``memory_mb`` (most of a process), ``status`` and ``reason``.
+        """
+        return {"setting": None, "tries": []} | _mapping(self._record_file(job))
+
+    def write_record(self, job: Job, record: Mapping[str, Any]) -> None:
+        """Write it."""
+        drop_leftovers(self._record_file(job))
+        write_text_atomically(json.dumps(record, indent=1) + "\n", self._record_file(job))
+
+    def log(self, job: Job) -> Path:
+        """Return the file that holds what a job printed."""
+        return self.path / "logs" / f"{job.name}.{job.key}.log"
+
+    def run_ends(self, jobs: list[Job]) -> Iterator[tuple[str, int, str]]:
+        """Yield folder, exit status and reason of each run whose training has ended."""
+        for job in jobs:
+            if job.rule == "train" and (end := self.end(job)):
+                for run, (status, reason) in end.runs.items():
+                    yield run, status, reason
+
+    def _record_file(self, job: Job) -> Path:
+        return self.path / "jobs" / f"{job.name}.json"
+
+
+def _job(plain: Mapping[str, Any]) -> Job:
+    lists = {k: tuple(plain[k]) for k in ("words", "needs", "runs", "imports")}
+    return Job(plain["name"], plain["key"], plain["setting"], **lists, threads=plain["threads"])
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    """Return what a JSON file holds; empty if there is none.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    if not os.path.lexists(file):
+        return {}
+    try:
+        return dict(json.loads(regular(file).read_text(encoding="utf-8")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{file} is damaged; remove it") from error

@@ -1,0 +1,110 @@
+"""Results of a study, from the folders of its runs into one table."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from modnav.files import read_yaml, regular, replacing
+from modnav.runs import CurveLocation, RunFolder, find_runs, read_curve
+
+from .folder import Job, StudyFolder
+
+__all__ = ["gather"]
+
+_TASK = ("process_noise", "observation_noise", "gain")
+
+
+def gather(folder: StudyFolder) -> Path:
+    """Write all validations and evaluations, and what became of each run, into one Parquet file.
+
+    Selected checkpoints are copied to ``selected/<cell>/seed<k>.ckpt``.
+
+    Args:
+        folder: A study whose trainings and evaluations are done.
+
+    Returns:
+        The file, see :func:`open_study`.
+
+    Raises:
+        ValueError: If a file of a run is missing or damaged.
+    """
+    jobs = folder.jobs()
+    runs = [_about(folder, *end) for end in folder.run_ends(jobs)]
+    best = {row["folder"]: row for row in _selected(folder, jobs)}
+    table = pd.DataFrame([{"table": "runs"} | run | best.get(run["folder"], {}) for run in runs])
+    parts = [table]
+    for run in runs:
+        parts += _validations(folder, run)
+    for job in jobs:
+        parts += _evaluation(folder, job, runs) if job.rule == "evaluate" else []
+    with replacing(folder.results) as temporary:
+        pd.concat(parts, ignore_index=True).to_parquet(temporary, index=False)
+    return folder.results
+
+
+def _about(folder: StudyFolder, run: str, status: int, reason: str) -> dict[str, Any]:
+    """Return cell, seed and task of a run, and how it ended."""
+    task = read_yaml(RunFolder(folder.path / run).config)["data"]["task"]
+    return {
+        "cell": Path(run).parent.name,
+        "seed": int(Path(run).name.removeprefix("seed")),
+        **{name: _number(task.get(name)) for name in _TASK},
+        "folder": run,
+        "status": status,
+        "reason": reason,
+    }
+
+
+def _number(value: Any) -> str | float:
+    return float(value) if isinstance(value, (int, float)) else str(value)
+
+
+def _selected(folder: StudyFolder, jobs: list[Job]) -> Iterator[dict[str, Any]]:
+    """Yield the selected checkpoint of each run, which is copied."""
+    for job in jobs:
+        file = folder.path / "selected" / f"{Path(job.name).name}.json"
+        end = folder.end(job) if job.rule == "select" else None
+        if end is None or end.status:
+            continue
+        for best in json.loads(regular(file).read_text(encoding="utf-8"))[0]["seeds"]:
+            copy = f"selected/{file.stem}/seed{best['seed']}.ckpt"
+            with replacing(folder.path / copy) as temporary:
+                shutil.copyfile(folder.path / best["checkpoint"], temporary)
+            yield {
+                "folder": f"runs/{file.stem}/seed{best['seed']}",
+                "architecture": best["architecture"],
+                "best_episode": best["episode"],
+                "score": best["score"],
+                "checkpoint": copy,
+            }
+
+
+def _validations(folder: StudyFolder, run: dict[str, Any]) -> list[pd.DataFrame]:
+    file = regular(folder.path / run["folder"] / "validation.csv")
+    if not file.is_file():  # phase I may be given up before the first
+        return []
+    table = pd.read_csv(file).drop(columns="seconds")  # which differ each time
+    return [_of(run, table, "validations")]
+
+
+def _evaluation(
+    folder: StudyFolder, job: Job, runs: list[dict[str, Any]]
+) -> Iterator[pd.DataFrame]:
+    run = next(run for run in runs if run["folder"] == job.runs[0])
+    if run["status"]:
+        return
+    trained = find_runs([folder.path / run["folder"]])[0]
+    test = job.words[job.words.index("--task") + 1]
+    location = CurveLocation(test, trained.task, "--extensive" in job.words)
+    out = folder.path / "evaluations" / run["cell"]
+    curve = location.file(out, str(trained.about()["architecture"]), run["seed"])
+    yield _of(run, read_curve(curve).assign(test=test), "evaluations")
+
+
+def _of(run: dict[str, Any], table: pd.DataFrame, name: str) -> pd.DataFrame:
+    known = {key: run[key] for key in ("cell", "seed", *_TASK)}
+    return table.assign(table=name, **known)

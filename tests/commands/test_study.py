@@ -1,0 +1,234 @@
+"""Study files, the jobs that they stand for, and what is refused before any of them starts."""
+
+import dataclasses
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import yaml
+
+from modnav.cli import main
+from modnav.commands.study.costs import updates
+from modnav.commands.study.engine import check_engine
+from modnav.commands.study.plan import cells, planned
+from modnav.commands.study.spec import read_spec, study_file
+from modnav.studies import JobEnd, StudyFolder
+
+pytest.importorskip("snakemake")
+
+SMALL = {"name": "small", "architectures": ["modular", "ekf"], "seeds": "0-1"}
+SHIPPED = sorted(
+    p.stem for p in Path(str(resources.files("modnav.configs"))).glob("studies/*.yaml")
+)
+
+
+@pytest.fixture
+def spec_of(tmp_path, monkeypatch):
+    """Function from what a study file says to the study."""
+    monkeypatch.chdir(tmp_path)
+
+    def read(**keys):
+        path = tmp_path / "study.yaml"
+        path.write_text(yaml.safe_dump(SMALL | {k.rstrip("_"): v for k, v in keys.items()}))
+        return read_spec(path)
+
+    return read
+
+
+@pytest.fixture
+def jobs_of(spec_of):
+    """Function from what a study file says to the jobs, by name."""
+    return lambda **keys: {job.name: job for job in planned(spec_of(**keys), 2)}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"architectures": ["modulr"]}, "modulr, unknown; did you mean modular?"),
+        ({"architectures": ["x"]}, "architecture is 'x'; it must be one of Actor1Critic1"),
+        ({"architectures": ["modular", "Actor3Critic5"]}, "Actor3Critic5 twice"),
+        ({"architectures": [{"name": "own"}]}, "architectures.own has no protocol"),
+        ({"architectures": [{"nme": "own"}]}, "did you mean architectures.name?"),
+        ({"architectures": []}, "architectures is missing"),
+        ({"seeds": [0, 0]}, "seeds is 0,0; seed 0 is there twice"),
+        ({"seeds": "3-1"}, "3 is above 1"),
+        ({"seed": 1}, "seed is not known in a study file; did you mean seeds?"),
+        ({"name": "a/b"}, "name is 'a/b'; it must be of letters"),
+        ({"noises": [0.1]}, "noises has 0.1; it must be"),
+        ({"noises": [[0.1, -1]]}, "noises is -1; it must be 0 or more"),
+        ({"noises": [[0.1, 0], [0.1, 0]]}, r"noises has \[0.1, 0\] twice"),
+        ({"gains": [0]}, "gains is 0; it must be above 0"),
+        ({"gains": ["a"]}, "gains is 'a'; it must be a number"),
+        ({"trials": 0.5}, "trials is 0.5; it must be a whole number"),
+        ({"accelerator": "tpu"}, "accelerator is 'tpu'; it must be cpu or gpu"),
+        ({"population": "all"}, "population is 'all'; it must be processes or stacked"),
+        ({"options": {"folder": "x"}}, "options.folder is a run's own"),
+        ({"options": {"a": [1]}}, "options is .*full keys of modnav fit"),
+        ({"evaluate": {"task": []}}, "did you mean evaluate.tasks?"),
+        ({"evaluate": {"tasks": ["x"]}}, "evaluate.tasks is 'x'; it must be gain or pert"),
+        ({"record": 3}, "record is 3; it must be true, false or settings"),
+        ({"compare": 1}, "compare is 1; it must be false or true"),
+    ],
+)
+def test_what_no_study_can_be_is_refused_in_one_line(spec_of, keys, message):
+    with pytest.raises(ValueError, match=message) as error:
+        spec_of(**keys)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_studies_can_be_planned(name, monkeypatch):
+    path = study_file(name)
+    monkeypatch.syspath_prepend(path.parent)
+    spec = read_spec(path)
+    jobs = planned(spec, 2)
+    trainings = [job for job in jobs if job.rule == "train"]
+    assert spec.name == name
+    assert len(trainings) == len(cells(spec)) * len(spec.seeds)
+    assert len({job.done for job in jobs}) == len(jobs)
+    known = [job.name for job in jobs]
+    for k, job in enumerate(jobs):
+        assert set(job.needs) <= set(known[:k])
+
+
+def test_an_unknown_study_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"STUDY is tny; it must be a file or one of .*tiny"):
+        study_file("tny")
+
+
+def test_cells_are_the_product_of_architectures_noises_and_gains(spec_of):
+    spec = spec_of(noises=[[0.2, 0.1], [0, 0.3]], gains=[1, 2])
+    names = [cell.name for cell in cells(spec)]
+    assert len(names) == 8
+    assert names[3] == "modular-noise0_0.3-gain2"
+    assert {"--data.task.process_noise=0", "--data.task.gain=2"} <= set(cells(spec)[3].args)
+
+
+def changed(before, after):
+    """Return the names of jobs that are to be done after the study file was changed."""
+    return {
+        name for name, job in after.items() if name not in before or job.done != before[name].done
+    }
+
+
+def test_what_changed_is_done_anew_and_nothing_else(jobs_of):
+    before = jobs_of()
+    after = jobs_of(seeds="0-2")
+    of_seed_2 = {name for name in after if "seed2" in name}
+    of_cells = {f"{what}/{cell}" for what in ("select", "record") for cell in ("modular", "ekf")}
+    assert changed(before, after) == of_seed_2 | of_cells | {"report", "gather"}
+    assert changed(before, jobs_of(record={"trials": 7})) == {"record/modular", "record/ekf"}
+    assert changed(before, jobs_of(trials=50)) == set(before)
+    assert changed(before, jobs_of(evaluate={"trials": 9})) == {
+        name for name in before if not name.startswith(("train", "report"))
+    }
+    assert not changed(before, jobs_of())
+
+
+def test_contents_of_own_configurations_and_modules_count(jobs_of, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_of_study.py").write_text("A = 1\n")
+    (tmp_path / "mine.yaml").write_text("phases: {trials: 5}\n")
+    own = {"name": "own", "protocol": ["modular"], "options": {"model.x": "own_of_study.Belief"}}
+    keys = {"architectures": ["ekf", own], "import": ["own_of_study"]}
+    before = jobs_of(**keys)
+    (tmp_path / "own_of_study.py").write_text("A = 2\n")
+    trained = {name for name in changed(before, jobs_of(**keys)) if name.startswith("train")}
+    assert trained == {"train/own/seed0", "train/own/seed1"}
+    before = jobs_of(protocol=["mine.yaml"])
+    (tmp_path / "same.yaml").write_text("phases: {trials: 5}\n")
+    assert not changed(before, jobs_of(protocol=["same.yaml"]))
+    (tmp_path / "mine.yaml").write_text("phases: {trials: 6}\n")
+    assert changed(before, jobs_of(protocol=["mine.yaml"])) == set(before)
+
+
+def test_seeds_of_a_population_are_one_job_that_can_grow(jobs_of):
+    before = jobs_of(population="stacked")["train/modular"]
+    after = jobs_of(population="stacked", seeds="0-2")["train/modular"]
+    assert before.runs == ("runs/modular/seed0", "runs/modular/seed1")
+    assert before.setting == after.setting
+    assert before.key != after.key
+    assert (before.threads, jobs_of(population="processes")["train/modular"].threads) == (1, 2)
+    assert jobs_of(accelerator="gpu")["train/ekf"].words[-1] == "stacked"
+
+
+def test_ends_are_those_of_the_job_with_its_key(jobs_of, tmp_path):
+    folder, job = StudyFolder(tmp_path / "s"), jobs_of()["train/modular/seed0"]
+    folder.finish(job, JobEnd(3, "gave up", {"runs/modular/seed0": (3, "gave up")}))
+    assert folder.end(job).runs == {"runs/modular/seed0": (3, "gave up")}
+    other = dataclasses.replace(job, key="ab")
+    assert folder.end(other) is None
+    folder.forget_ends(other)
+    assert folder.end(job) is None
+    folder.write_plan([job])
+    assert folder.jobs() == [job]
+
+
+def test_a_folder_of_another_study_or_that_cannot_be_written_is_refused(spec_of, capsys, tmp_path):
+    spec_of()
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "about.json").write_text('{"name": "other"}')
+    for place, message in {
+        "s": "is the folder of study other; name is small: choose another --folder",
+        "study.yaml": "study.yaml cannot be written: Not a directory",
+    }.items():
+        with pytest.raises(SystemExit) as error:
+            main(["study", "study.yaml", "--folder", place])
+        assert error.value.code == 2
+        told = capsys.readouterr().err
+        assert message in told
+        assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--executor", "nothing"], "nothing, which is not installed: pip install snakemake-ex"),
+        (["--executor=nothing"], "nothing, which is not installed"),
+    ],
+)
+def test_an_executor_that_is_missing_is_told(extra, message):
+    with pytest.raises(ValueError, match=message):
+        check_engine(extra)
+
+
+def test_a_cluster_that_is_missing_or_does_not_answer_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "snakemake_executor_plugin_slurm", pytest)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match="slurm, but there is no sbatch here"):
+        check_engine(["--executor", "slurm"])
+    for name in ("sbatch", "sinfo"):
+        (tmp_path / name).write_text("#!/bin/sh\necho cannot contact the controller >&2; exit 1\n")
+        (tmp_path / name).chmod(0o755)
+    with pytest.raises(ValueError, match="sinfo fails: cannot contact the controller"):
+        check_engine(["-e", "slurm"])
+
+
+def test_a_training_that_would_not_start_is_told_before_any_job(spec_of, capsys, tmp_path):
+    spec_of(options={"phases.trails": 50})
+    with pytest.raises(SystemExit):
+        main(["study", "study.yaml", "--cores", "1"])
+    assert "phases.trails is not known; did you mean phases.trials?" in capsys.readouterr().err
+    assert not list((tmp_path / "studies/small/runs").iterdir())
+
+
+def test_a_dry_run_shows_what_is_to_do_and_costs_nothing(spec_of, capsys, tmp_path):
+    spec_of(trials=1000, protocol=["warmup"])
+    folder = tmp_path / "studies" / "small"
+    main(["study", "study.yaml", "--dry-run", "--cores", "2"])
+    assert "not known (--measure)" in capsys.readouterr().out
+    assert not folder.exists()
+    folder.mkdir(parents=True)
+    (folder / "costs.json").write_text('{"update_ms": {"modular": 36.0, "ekf": 7.2}}')
+    main(["study", "study.yaml", "--dry-run", "--cores", "2"])
+    out = capsys.readouterr().out
+    hours = 2 * 5 * (1000 + 1500) * (0.036 + 0.0072) / 3600
+    row = next(line for line in out.splitlines() if " train " in line)
+    assert f"{hours:.2f}" in row
+
+
+def test_updates_follow_from_trials_and_protocol():
+    assert updates(["--config", "extensive"]) > 4 * updates(["--config", "modular"])
+    assert updates(["--phases.trials=100", "warmup"]) < updates(["--phases.trials=100"])

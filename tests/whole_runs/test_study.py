@@ -1,0 +1,90 @@
+"""A small study to its end: killed once, changed, with a run that gives up and a job that fails."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import study_kills
+
+import modnav
+from modnav.studies import StudyFolder
+
+pytest.importorskip("snakemake")
+
+SMALL = Path(__file__).parents[1] / "tools" / "small.yaml"
+STUDY = """
+name: smaller
+architectures:
+  - {name: small, protocol: [small.yaml]}
+  - {name: dull, protocol: [small.yaml], options: {phases.learned_fraction: 1.0, phases.give_up: 40}}
+seeds: 0
+evaluate: {trials: 5}
+record: {trials: 3, gain: 1.0}
+report: false
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with a study file, and the study left alone in ``alone``."""
+    folder = tmp_path_factory.mktemp("studies")
+    (folder / "small.yaml").write_text(SMALL.read_text())
+    (folder / "study.yaml").write_text(STUDY)
+    process = study_kills.started(str(folder / "study.yaml"), folder / "alone", folder / "log")
+    assert process.wait() == 0, (folder / "log").read_text()
+    return folder
+
+
+def begun(folder: Path) -> dict[str, float]:
+    """Return when each job of the plan was begun last."""
+    there = StudyFolder(folder)
+    return {job.name: there.record(job)["tries"][-1]["begun"] for job in there.jobs()}
+
+
+def test_a_study_that_was_killed_ends_as_one_left_alone(folder):
+    study, killed = str(folder / "study.yaml"), folder / "killed"
+    process = study_kills.started(study, killed, folder / "log")
+    while not list(killed.glob("runs/small/*/last.ckpt")):
+        assert process.poll() is None, (folder / "log").read_text()
+    study_kills.kill(process, "engine", random.Random(0))
+    assert study_kills.started(study, killed, folder / "log").wait() == 0
+    assert not study_kills.differences(folder / "alone", killed)
+
+
+def test_results_are_tables_and_agents(folder):
+    found = modnav.open_study(folder / "alone")
+    assert found.runs["status"].tolist() == [0, 3]
+    assert "phase I" in found.runs["reason"][1]
+    assert set(found.evaluations["cell"]) == {"small"}
+    assert len(found.validations.query("cell == 'small'")) == 3 * 2 * 2
+    assert found.agent("small").architecture == found.runs["architecture"][0]
+    with pytest.raises(ValueError, match=r"cell is dull, of which no agent .* small seed 0"):
+        found.agent("dull")
+    page = (folder / "alone/index.html").read_text()
+    assert "Finished" in page
+    assert 'http-equiv="refresh"' not in page
+    assert "left out: " in page
+    assert json.loads((folder / "alone/about.json").read_text())["torch"]
+
+
+def test_what_did_not_change_is_not_done_again_and_what_fails_is_named(folder):
+    before = begun(folder / "alone")
+    again = [str(folder / "study.yaml"), folder / "alone", folder / "again"]
+    assert study_kills.started(*again).wait() == 0
+    assert begun(folder / "alone") == before
+
+    (folder / "study.yaml").write_text(STUDY.replace("trials: 3", "trials: 4"))
+    shutil.rmtree(folder / "alone/records")
+    (folder / "alone/records").write_text("no folder")
+    assert study_kills.started(*again).wait() == 1
+    told = (folder / "again").read_text().splitlines()[-1]
+    assert "jobs that failed: 1; the first: record/small: " in told
+    assert told.endswith("the same command tries again")
+    assert "Stopped: the same command goes on" in (folder / "alone/index.html").read_text()
+    after = begun(folder / "alone")
+    assert {name for name in after if after[name] != before[name]} == {
+        "record/small",
+        "record/dull",
+    }
