@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from modnav.commands import COMMANDS, LIGHTNING, load
 from modnav.commands.output import steady_output
@@ -46,6 +47,8 @@ def _main(given: list[str], *, from_process: bool) -> None:
     try:
         if not given or given[0] in ("-h", "--help"):
             print(overview())
+        elif given[0] == "--version":
+            print(f"modnav {version('modnav')}")
         elif given[0] in LIGHTNING and {"-h", "--help"} & set(given[1:]):
             print(page(given[0]))
         else:

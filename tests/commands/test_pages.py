@@ -43,3 +43,8 @@ def test_overlays_are_known_as_such():
     names = page("fit").partition("overlays: ")[2].split(", ")
     assert {"fast", "debug", "tasks/gain_range"} <= set(names)
     assert not {"modular", "train", "actors/actor1"} & set(names)
+
+
+def test_the_version_is_told(capsys):
+    main(["--version"])
+    assert re.fullmatch(r"modnav \d+\.\d+\S*\n", capsys.readouterr().out)
