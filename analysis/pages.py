@@ -5,10 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["FAR", "html_page", "html_table"]
+__all__ = ["APART", "FAR", "html_page", "html_table"]
 
 FAR = 3.0
 """Difference from a published value, in SEM, from which it is marked."""
+
+APART = 0.5
+"""Relative difference from which it is marked where no SEM is known."""
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
@@ -49,8 +52,10 @@ def html_table(table: pd.DataFrame) -> str:
     rows = []
     for row in table.itertuples(index=False):
         cells = []
+        unknown = pd.isna(getattr(row, "in_sem", None))
+        marks = {"relative": APART} if unknown else {"in_sem": FAR}
         for name, word, value in zip(table, words, row, strict=True):
-            far = name == "in_sem" and abs(value) > FAR
+            far = abs(value) > marks[name] if name in marks else False
             kind = "text" if word else "far" if far else ""
             cells.append(f"<td{_class(kind)}>{html.escape(_shown(value))}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")

@@ -16,8 +16,8 @@ from modnav.files import write_text_atomically
 from . import panels_of
 from .comparison import side_of, study_side
 from .comparison_figure import write_comparison
-from .drawing import Panel, comparison
-from .pages import FAR, html_page, html_table
+from .drawing import KINDS, Panel, comparison
+from .pages import APART, FAR, html_page, html_table
 from .study import DEFAULT, Member, Training, config_of, entry_of, short
 
 INDEX = "figures.json"
@@ -83,7 +83,7 @@ def page(
     )
     first = '<a href="#learning">Learning</a>' if learning else ""
     parts = [
-        f"<h1>Modular navigation agents: {len(members)} runs</h1>",
+        f'<h1 id="top">Modular navigation agents: {len(members)} runs</h1>',
         f'<nav><a href="#runs">Runs</a><a href="#published">Published values</a>{first}{links}</nav>',
         _about(index, members),
         _published(compared),
@@ -105,7 +105,9 @@ def _compared(panel: Panel, numbers: Path) -> pd.DataFrame:
     """Return the panel's published values beside ours, of what there is of ours."""
     if panel.published is None:
         return pd.DataFrame()
-    return comparison(panel, pd.read_csv(numbers)).dropna(subset=["ours"])
+    found = comparison(panel, pd.read_csv(numbers)).dropna(subset=["ours"])
+    published = found["published"].abs()
+    return found.assign(relative=found["difference"] / published.where(published > 0))
 
 
 def _about(index: Mapping[str, Any], members: Sequence[Member]) -> str:
@@ -135,23 +137,28 @@ def _about(index: Mapping[str, Any], members: Sequence[Member]) -> str:
 def _published(compared: Mapping[str, pd.DataFrame]) -> str:
     rows = []
     for name, table in compared.items():
-        apart = table["in_sem"].abs().dropna()
+        unknown = table["in_sem"].isna()
+        apart, relative = table["in_sem"].abs()[~unknown], table["relative"].abs()
         rows.append(
             {
                 "panel": name,
                 "values": len(table),
-                "mean published": table["published"].mean(),
-                "mean ours": table["ours"].mean(),
-                "median |difference|": table["difference"].abs().median(),
-                "median |difference| in SEM": apart.median() if len(apart) else None,
-                f"beyond {FAR:g} SEM": int((apart > FAR).sum()),
+                "with SEM": len(apart),
+                "median |difference| in SEM": apart.median(),
+                f"beyond {FAR:g} SEM": (apart > FAR).sum() if len(apart) else None,
+                "median |relative difference|": relative.median(),
+                f"without SEM, beyond {APART:.0%}": (relative[unknown] > APART).sum()
+                if unknown.any()
+                else None,
             }
         )
     text = (
         "<p>Differences are ours less published, in units of the standard error of both where "
-        "both are known, else of the one that is. Each panel's values are below its picture.</p>"
+        "both are known, else of the one that is; relative ones are parts of the published value. What lies far off "
+        "is marked in each panel's table, below its picture.</p>"
     )
-    return f'<h2 id="published">Published values</h2>{text}{html_table(pd.DataFrame(rows))}'
+    table = pd.DataFrame(rows).astype({name: float for name in list(rows[0])[1:]} if rows else {})
+    return f'<h2 id="published">Published values</h2>{text}{html_table(table)}'
 
 
 def _learning(folder: Path, trainings: Sequence[Training]) -> str:
@@ -181,24 +188,40 @@ def _learning(folder: Path, trainings: Sequence[Training]) -> str:
 def _figure(
     name: str, index: Mapping[str, Any], folder: Path, compared: Mapping[str, pd.DataFrame]
 ) -> str:
+    mine = [about for about in index["panels"] if about["figure"] == name]
     panels = "".join(
-        _panel(about, folder, compared.get(about["panel"]))
-        for about in index["panels"]
-        if about["figure"] == name
+        _panel(about, folder, compared.get(about["panel"])) for about in mine if about["drawn"]
     )
     heading = f'<h2 id="figure{name}">{html.escape(_title(name))}</h2>'
-    return f'{heading}<div class="panels">{panels}</div>'
+    empty = "".join(
+        f'<li id="panel{html.escape(about["panel"])}"><b>{html.escape(about["panel"])}</b> '
+        f"{html.escape(about['title'])}: {html.escape('; '.join(_notes(about)))}</li>"
+        for about in mine
+        if not about["drawn"]
+    )
+    missing = f'<p>Not drawn:</p><ul class="missing">{empty}</ul>' if empty else ""
+    return f'{heading}<div class="panels">{panels}</div>{missing}'
+
+
+def _notes(about: Mapping[str, Any]) -> list[str]:
+    return [*about["missing"], *([f"failed: {about['error']}"] if about["error"] else [])]
 
 
 def _panel(about: Mapping[str, Any], folder: Path, table: pd.DataFrame | None) -> str:
     name, title = html.escape(about["panel"]), html.escape(about["title"])
     image = _image(folder / f"{about['panel']}.png", f"{name}: {title}")
-    notes = [*about["missing"], *([f"failed: {about['error']}"] if about["error"] else [])]
-    told = f'<div class="missing">{html.escape("; ".join(notes))}</div>' if notes else ""
+    notes = html.escape("; ".join(_notes(about)))
+    told = f'<div class="missing">{notes}</div>' if notes else ""
+    links = " ".join(
+        f'<a href="{name}.{kind}">{kind.upper()}</a>'
+        for kind in KINDS
+        if (folder / f"{about['panel']}.{kind}").is_file()
+    )
     numbers = ""
     if table is not None:
         numbers = f"<details><summary>published values</summary>{html_table(table)}</details>"
-    caption = f"<figcaption><b>{name}</b> {title}{told}{numbers}</figcaption>"
+    top = '<a href="#top">top</a>'
+    caption = f"<figcaption><b>{name}</b> {title} {links} {top}{told}{numbers}</figcaption>"
     return f'<figure id="panel{name}">{image}{caption}</figure>'
 
 

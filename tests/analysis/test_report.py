@@ -55,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_page_has_panels_runs_and_published_values(folder: Path, tiny_runs: Path):
     text = report.write_report(folder, find_members([tiny_runs])).read_text()
-    assert text.count("data:image/png;base64,") == 2
+    assert text.count("data:image/png;base64,") == 1
     assert "One &lt;title&gt;" in text
     assert "seeds &amp; more" in text
     assert "at most 20 trials per condition" in text
@@ -65,7 +65,25 @@ def test_the_page_has_panels_runs_and_published_values(folder: Path, tiny_runs: 
     assert row is not None
     assert '<td class="far">51</td>' in row.group()
     assert text.count('<td class="far">') == 1
-    assert not re.search(r"(src|href)=\"(?!data:|#)", text), "the page needs nothing else"
+    # what was not drawn is a line of a list
+    assert '<li id="panel9b"><b>9b</b> Another: animals</li>' in text
+    assert '<figure id="panel9b">' not in text
+    assert '<a href="9a.csv">CSV</a> <a href="9a.png">PNG</a> <a href="#top">top</a>' in text
+    outside = re.findall(r"(?:src|href)=\"(?!data:|#)([^\"]*)", text)
+    assert set(outside) == {"9a.csv", "9a.png"}, "the page needs nothing else to be read"
+
+
+def test_without_an_sem_nothing_is_said_in_sem(folder: Path, tiny_runs: Path):
+    """One seed each: A is at .9 of 1 published, B at 7.1 of 2, 2.55 of it apart."""
+    values = {"architecture": ["A", "B"], "seed": [0, 0], "value": [0.9, 7.1]}
+    pd.DataFrame(values).to_csv(folder / "9a.csv", index=False)
+    text = report.write_report(folder, find_members([tiny_runs])).read_text()
+    summary = re.search(r"<tr><td class=\"text\">9a</td>(.*?)</tr>", text)
+    assert summary is not None
+    cells = re.findall(r"<td>(.*?)</td>", summary.group(1))
+    # values, with SEM, median and number beyond in SEM (unknown), median relative, beyond 50 %
+    assert cells == ["2", "0", "", "", "1.325", "1"]
+    assert text.count('<td class="far">2.55</td>') == 1
 
 
 def test_the_page_compares_how_runs_learned_with_the_study(folder: Path, tmp_path: Path):
@@ -74,7 +92,7 @@ def test_the_page_compares_how_runs_learned_with_the_study(folder: Path, tmp_pat
     make_training(tmp_path / "runs" / "long", seed=5, curve={500: 0.9}, trials=100_000)
     trainings, _ = find_trainings([tmp_path / "runs"])
     text = report.write_report(folder, find_members([tmp_path / "runs"]), trainings).read_text()
-    assert text.count("data:image/png;base64,") == 2 + 1
+    assert text.count("data:image/png;base64,") == 1 + 1
     assert '<a href="#learning">' in text
     # fractions .2, .4 after 500 trials; the long run is not of the default training
     row = re.search(r"<tr><td class=\"text\">Actor3Critic5</td><td>500</td>.*?</tr>", text)
@@ -125,4 +143,4 @@ def test_a_browser_shows_every_picture(folder: Path, tiny_runs: Path):
     done = subprocess.run(
         [*command, asked.as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
-    assert "<title>shown 2 wide false targets true</title>" in done.stdout
+    assert "<title>shown 1 wide false targets true</title>" in done.stdout
