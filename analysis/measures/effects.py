@@ -10,6 +10,8 @@ References:
     neuroscience", NBDT (2020).
 """
 
+import re
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -75,7 +77,8 @@ def mixed_model(
         (Wald), and ``group_sd``, ``residual_sd``, ``groups``, ``rows`` in all of them.
 
     Raises:
-        ValueError: If statsmodels is not installed, or there are fewer than two groups.
+        ValueError: If statsmodels is not installed, there are fewer than two groups, or a column of
+            the formula lacks values.
     """
     try:
         import statsmodels.formula.api as models  # type: ignore[import-not-found,import-untyped,unused-ignore]
@@ -84,6 +87,9 @@ def mixed_model(
     count = table[group].nunique()
     if count < 2:
         raise ValueError(f"{group} has {count} values; a random effect needs two or more")
+    names = [name for name in table.columns if re.search(rf"\b{re.escape(str(name))}\b", formula)]
+    if bad := [name for name in [*names, group] if table[name].isna().any()]:
+        raise ValueError(f"{bad[0]} lacks values; leave those rows out")
     fit = models.mixedlm(formula, table, groups=table[group]).fit(reml=True)
     names = list(fit.fe_params.index)
     z = stats.norm.ppf(0.5 + confidence / 2)

@@ -52,6 +52,7 @@ class Likeness(NamedTuple):
         null_mean: Mean of the null distribution.
         null_high: Its 95th percentile.
         p: Share of the null that is as high, itself counted in: at least ``1 / (shuffles + 1)``.
+            It and the null are NaN where one of the similarities is.
     """
 
     value: float
@@ -108,7 +109,7 @@ def linear_cka(x: Activity, y: Activity, *, debiased: bool = True) -> float:
         1 for a rotation or scaling; about 0 for unrelated activity, if debiased.
 
     Raises:
-        ValueError: If there are not as many moments of both, or too few.
+        ValueError: If there are not as many moments of both, too few, or one never changes.
     """
     x, y = _centred(x, y, least=4 if debiased else 2)
     if not debiased:
@@ -138,7 +139,7 @@ def procrustes_similarity(x: Activity, y: Activity) -> float:
     whose arc cosine is a metric.
 
     Raises:
-        ValueError: If there are not as many moments of both, or fewer than two.
+        ValueError: If there are not as many moments of both, fewer than two, or one never changes.
     """
     x, y = _centred(x, y)
     x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
@@ -149,7 +150,7 @@ def representational_similarity(x: Activity, y: Activity) -> float:
     """Return Spearman's correlation of the distances between moments (correlation distance).
 
     Raises:
-        ValueError: If there are not as many moments of both, or fewer than three.
+        ValueError: If there are not as many moments of both, fewer than three, or one never changes.
     """
     _centred(x, y, least=3)
     distances = [spatial.distance.pdist(a, "correlation") for a in (x, y)]
@@ -192,6 +193,8 @@ def likeness(
     rng = np.random.default_rng(seed)
     null = [measure(x, y[shuffled_trials(trials, rng)]) for _ in range(shuffles)]
     value = measure(x, y)
+    if not np.isfinite([value, *null]).all():
+        return Likeness(value, *[float("nan")] * 3)
     high = float(np.quantile(null, 0.95))
     p = (1 + sum(other >= value for other in null)) / (1 + shuffles)
     return Likeness(value, float(np.mean(null)), high, p)
@@ -229,4 +232,7 @@ def _centred(x: Activity, y: Activity, least: int = 2) -> tuple[Activity, Activi
         raise ValueError(
             f"there are {len(x)} and {len(y)} moments; as many of both, {least} or more"
         )
-    return x - x.mean(axis=0), y - y.mean(axis=0)
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    if not (x.any() and y.any()):
+        raise ValueError("activity that never changes is like nothing")
+    return x, y

@@ -37,6 +37,8 @@ def main(args: Sequence[str]) -> None:
 def _save_pynapple(objects: dict, folder: Path) -> list[Path]:  # type: ignore[type-arg]
     """Write each object as an ``.npz`` that ``pynapple.load_file`` reads."""
     folder.mkdir(parents=True, exist_ok=True)
+    for former in folder.glob("*.npz"):
+        former.unlink()
     files = []
     for name, each in objects.items():
         files.append(folder / f"{name}.npz")

@@ -25,7 +25,7 @@ class Batches:
         drawn: Slots of the batches of each member.
         replays: Their memories, parts of one.
         whole: The memory of all.
-        bucket: Batches are padded to a multiple of so many steps.
+        bucket: Batches are padded to a multiple of so many steps, or to those that are held.
 
     Attributes:
         counts: Batches of each member, ``(P,)``.
@@ -53,7 +53,9 @@ class Batches:
                 real[j, k, : len(some)] = True
         self.trials = real.sum(axis=-1)
         self.steps = (whole.lengths_of(slots) * real).max(axis=-1)
-        self.longest = -(-self.steps.max(axis=1) // bucket) * bucket
+        held = whole.buffers["action"]  # (N, T, 2) of trials, (N, 2) of steps
+        most = held.shape[1] if held.dim() == 3 else 1
+        self.longest = np.minimum(-(-self.steps.max(axis=1) // bucket) * bucket, most)
         self.slots, self.real = (x.reshape(len(x), -1) for x in (slots, real))
 
     def noise(self, learners: Sequence[TD3], device: torch.device) -> Tensor:

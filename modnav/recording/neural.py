@@ -203,7 +203,7 @@ def to_pynapple(recording: Recording, pause: float = PAUSE) -> dict[str, Any]:
     clock = _clock(recording, times)
     found: dict[str, Any] = {"trials": trials}
     for name, (values, _, _) in _series(recording).items():
-        columns = [column.rsplit("_", 1)[0] for column in _SERIES[name][0]]
+        columns = [column.removesuffix("_cm") for column in _SERIES[name][0]]
         of_one = values.ndim == 1
         found[name] = (
             nap.Tsd(clock, values, time_support=trials)

@@ -1,5 +1,6 @@
 """Folder of a study: its plan of jobs, what each job did so far, and how it ended."""
 
+import glob
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -118,8 +119,12 @@ class StudyFolder:
     def forget_ends(self, job: Job) -> None:
         """Forget how jobs of this name ended, with this key or others."""
         file = self.path / job.done
-        for other in file.parent.glob(f"{file.name.partition('.')[0]}.*.json"):
-            other.unlink(missing_ok=True)
+        name, _, _ = file.name.removesuffix(".json").rpartition(".")  # it may hold dots
+        for other in file.parent.glob(f"{glob.escape(name)}.*.json"):
+            if "." not in other.name.removeprefix(f"{name}.").removesuffix(
+                ".json"
+            ):  # a key has none
+                other.unlink(missing_ok=True)
 
     def record(self, job: Job) -> dict[str, Any]:
         """Return what was done for a job: ``setting`` that was begun, and ``tries``.

@@ -352,6 +352,8 @@ def test_odd_validations_of_a_member_are_left_out_of_the_table(rows: str, tmp_pa
 
 def test_a_finished_run_is_not_taken_for_one_that_was_asked_for_otherwise(small_run, capsys):
     before = {x: x.stat().st_mtime_ns for x in small_run.rglob("*") if x.is_file()}
+    told = error_of(capsys, *FIT, "--seeds", "0", "--data.warmup.trials", "7")
+    assert "was trained otherwise: data.warmup is" in told
     for option, value in (("data.task.process_noise", "0.5"), ("model.discount", "0.9")):
         told = error_of(capsys, *FIT, "--seeds", "0", f"--{option}", value)
         assert f"was trained otherwise: {option} is" in told

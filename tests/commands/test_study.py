@@ -64,6 +64,7 @@ def jobs_of(spec_of):
         ({"accelerator": "tpu"}, "accelerator is 'tpu'; it must be cpu or gpu"),
         ({"population": "all"}, "population is 'all'; it must be processes or stacked"),
         ({"options": {"folder": "x"}}, "options.folder is a run's own"),
+        ({"options": {"data.task.gain": 2}}, "options.data.task.gain is said by gains"),
         ({"options": {"a": [1]}}, "options is .*full keys of modnav fit"),
         ({"evaluate": {"task": []}}, "did you mean evaluate.tasks?"),
         ({"evaluate": {"tasks": ["x"]}}, "evaluate.tasks is 'x'; it must be gain or pert"),
@@ -163,6 +164,20 @@ def test_ends_are_those_of_the_job_with_its_key(jobs_of, tmp_path):
     assert folder.end(job) is None
     folder.write_plan([job])
     assert folder.jobs() == [job]
+
+
+def test_ends_of_jobs_whose_names_hold_numbers_are_kept_apart(jobs_of, tmp_path):
+    folder, job = StudyFolder(tmp_path / "s"), jobs_of()["train/modular/seed0"]
+    names = (
+        "select/modular-noise0.2_0.1",
+        "select/modular-noise0.2_0",
+        "select/modular-noise0.1_0.1",
+    )
+    jobs = [dataclasses.replace(job, name=name, key="0a1b2c") for name in names]
+    for each in jobs:
+        folder.finish(each, JobEnd(0, ""))
+    folder.forget_ends(dataclasses.replace(jobs[1], key="ffff"))
+    assert [folder.end(each) is None for each in jobs] == [False, True, False]
 
 
 def test_a_folder_of_another_study_or_that_cannot_be_written_is_refused(spec_of, capsys, tmp_path):

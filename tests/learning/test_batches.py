@@ -110,6 +110,13 @@ def test_members_find_their_trials_and_draw_their_noise():
     drawn = [[parts[k].draw(rngs[k]) for _ in range(n)] for k, n in enumerate((2, 0, 3))]
     batches = Batches(drawn, parts, whole, bucket=2)
     assert batches.counts.tolist() == [2, 0, 3]
+    # not beyond what is held, of which no bucket may be a multiple
+    held = whole.buffers["action"].shape[1]
+    wide = Batches(drawn, parts, whole, bucket=held + 1)
+    assert (wide.longest == held).all()
+    where, real = (torch.from_numpy(x[0]) for x in (wide.slots, wide.real))
+    segment = whole.gather(where, int(wide.longest[0]), real)
+    assert segment.action.shape == (*segment.mask.shape[:2], 2)
     learners, lone = ([learner(k) for k in range(3)] for _ in range(2))
     noise = batches.noise(learners, CPU)
     for j, longest in enumerate(batches.longest.tolist()):

@@ -60,6 +60,7 @@ def test_objects_have_what_tables_have(recording):
     found = to_pynapple(recording)
     assert np.allclose(found["action"].values, recording.steps[["action_v", "action_w"]])
     assert found["trials"]["rewarded"].tolist() == recording.trials["rewarded"].tolist()
+    assert list(found["action"].columns) == ["action_v", "action_w"]
     # a tuning curve of every unit over the position
     curves = nap.compute_tuning_curves(found["actor.belief"], found["position"], bins=[3, 3])
     assert curves.shape == (128, 3, 3)

@@ -117,6 +117,7 @@ def _constants(config: Mapping[str, Any]) -> dict[str, Any]:
     while todo:
         key, value = todo.popitem()
         if isinstance(value, Mapping):
+            found[key] = {}  # another than None
             todo |= {f"{key}.{name}": part for name, part in value.items()}
         else:
             found[key] = value

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 
@@ -109,7 +109,8 @@ def _repeated(refresh: Callable[[], None]) -> Iterator[None]:
 
     def repeat() -> None:
         while not ended.wait(REFRESH_S):
-            refresh()
+            with suppress(OSError, ValueError):  # the next time it may be possible
+                refresh()
 
     thread = threading.Thread(target=repeat, daemon=True)
     thread.start()

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -121,7 +122,9 @@ def _trained(job: Job, threads: str) -> tuple[JobEnd, bool]:
         )
         status = max(before, status)
     runs = {run: _outcome(run, status, _reason(error)) for run in job.runs}
-    return JobEnd(status, _reason(error), runs), status not in FOR_GOOD
+    again = [found for found in runs.values() if found[0] not in FOR_GOOD]
+    status, reason = again[0] if again else (status, _reason(error))
+    return JobEnd(status, reason, runs), status not in FOR_GOOD
 
 
 def _members(job: Job, runs: Sequence[str], threads: str) -> list[str]:
@@ -138,7 +141,9 @@ def _outcome(run: str, status: int, reason: str) -> tuple[int, str]:
         told = json.loads(RunFolder(Path(run)).report.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return status, reason
-    return told.get("status", 0), one_line(told.get("reason", ""))
+    if told.get("status") is None:  # it did not come to its end
+        return status, reason
+    return told["status"], one_line(told.get("reason", ""))
 
 
 def _best(folder: StudyFolder, job: Job) -> str:
@@ -158,6 +163,9 @@ def _modnav(words: Sequence[str], imports: Sequence[str]) -> tuple[int, BaseExce
         modnav([*words, *more])
     except SystemExit as end:
         return (end.code if isinstance(end.code, int) else 1), end.__cause__
+    except Exception as error:  # noqa: BLE001 - such as a GPU without memory: the log has it all
+        traceback.print_exc()
+        return 1, error
     return 0, None
 
 

@@ -179,6 +179,8 @@ def _last(folder: StudyFolder, run: str) -> dict[str, Any]:
 
 
 def _results(folder: StudyFolder) -> str:
+    if not folder.results.is_file():
+        return ""
     table = pd.read_parquet(folder.results)
     runs = table[table["table"] == "runs"]
     told = "<p>Tables: results.parquet, <code>modnav.open_study</code>."

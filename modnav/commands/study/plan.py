@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from modnav.files import read_text
 from modnav.studies import Job
 
 from .spec import AgentSpec, StudySpec
@@ -134,7 +135,9 @@ class _Planner:
         return replace(job, imports=self.spec.imports)
 
     def _train(self, cell: Cell) -> Iterator[Job]:
-        imports = [x for x in self.spec.imports if any(x in word for word in cell.args)]
+        files = [Path(word) for word in cell.args if Path(word).is_file()]  # they may name classes
+        texts = [*cell.args, *(read_text(file, "replace") for file in files)]
+        imports = [x for x in self.spec.imports if any(x in text for text in texts)]
         runs = self.runs[cell.name]
         if self.spec.population or self.spec.accelerator == "gpu":
             words = ("fit", *cell.args, "--runs", "runs", "--name", cell.name)

@@ -186,6 +186,18 @@ def _check_number(
     require(key, value, low, strict=strict)
 
 
+_SAID = {
+    "data.task.gain": "gains",
+    "data.task.process_noise": "noises",
+    "data.task.observation_noise": "noises",
+    "phases.trials": "trials",
+    "trainer.accelerator": "accelerator",
+    "population": "population",
+    "threads": "accelerator",
+}
+"""Options of ``modnav fit`` that a study has keys of its own for."""
+
+
 def _options(key: str, value: Any) -> dict[str, Any]:
     """Return options of ``modnav fit``: full keys, such as ``data.task.reward``, with values."""
     if value is None:
@@ -198,6 +210,8 @@ def _options(key: str, value: Any) -> dict[str, Any]:
     own = {"seed_everything", "folder", "runs", "name", "overwrite", "ckpt_path"} & set(value)
     if own:
         raise ValueError(f"{key}.{min(own)} is a run's own; leave it out of a study")
+    if said := sorted(_SAID.keys() & set(value)):
+        raise ValueError(f"{key}.{said[0]} is said by {_SAID[said[0]]} of the study; leave it out")
     return {str(k): v for k, v in value.items()}
 
 

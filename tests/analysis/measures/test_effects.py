@@ -56,6 +56,9 @@ def test_what_a_mixed_model_needs_is_said(trials, monkeypatch):
     pytest.importorskip("statsmodels")
     with pytest.raises(ValueError, match="seed has 1 values"):
         mixed_model(trials[trials["seed"] == 0], "error ~ 1")
+    holes = trials.assign(error=trials["error"].where(trials.index > 0))
+    with pytest.raises(ValueError, match="error lacks values"):
+        mixed_model(holes, "error ~ architecture")
     monkeypatch.setitem(sys.modules, "statsmodels.formula.api", None)
     with pytest.raises(ValueError, match=r"pip install 'modnav\[neuro\]'"):
         mixed_model(trials, "error ~ architecture")

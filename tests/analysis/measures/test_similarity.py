@@ -80,6 +80,16 @@ def test_a_shared_code_is_beyond_chance_and_a_shared_course_is_not(name, draw):
     assert chance.p > 0.05
 
 
+def test_activity_that_never_changes_has_no_likeness(x):
+    for measure in SIMILARITIES.values():
+        with pytest.raises(ValueError, match="never changes"):
+            measure(x, np.ones_like(x))
+    dead = x.copy()
+    dead[0] = 1.0  # a moment at which all units are alike has no correlation distance
+    found = likeness(SIMILARITIES["RSA"], x, dead, TRIALS, shuffles=3)
+    assert np.isnan([found.value, found.p, found.null_high]).all()
+
+
 def test_shuffling_keeps_steps_in_order_and_puts_every_trial_somewhere(draw):
     trials = np.repeat([7, 3, 9], [2, 4, 3])
     rows = shuffled_trials(trials, draw)
