@@ -81,7 +81,7 @@ def mixed_model(
             the formula lacks values.
     """
     try:
-        import statsmodels.formula.api as models  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import statsmodels.formula.api as models  # type: ignore[import-not-found,import-untyped,unused-ignore]  # of an extra
     except ImportError as error:
         raise ValueError("mixed models need statsmodels: pip install 'modnav[neuro]'") from error
     count = table[group].nunique()

@@ -14,11 +14,11 @@ from torch.utils.benchmark import set_torch_threads
 from typing_extensions import override
 
 from modnav.acting import Collector
-from modnav.callbacks import Monitor, TrainingPhases
 from modnav.learning import TD3, Experience, JointUpdates, Member, Population, Seat, TrialReplay
 from modnav.networks import Actor, Critic, Feedforward, RecurrentBelief
 from modnav.task import TaskParameters
 
+from .measurements import WARM, timed_trainer
 from .timing import BenchResult, BenchSettings, Spread, clock
 
 __all__ = ["bench_host"]
@@ -29,9 +29,6 @@ UNITS = 8
 STOP = 0.25
 """Actions that stop: so large that exploration ends trials after 18 steps or so, as many as trials of
 agents have that have learned."""
-
-WARM = 5
-"""Batches' worth of items that memories must exceed before the first update."""
 
 
 class _Rounds:
@@ -91,11 +88,12 @@ def bench_host(settings: BenchSettings) -> BenchResult:
         runs = [partial(_train, settings.device, folder, k) for k in range(settings.population)]
         update, sweep = JointUpdates.update, Collector.sweep_all
         try:
-            JointUpdates.update = _no_update  # type: ignore[assignment,method-assign]
-            Collector.sweep_all = rounds.of_acting(sweep)  # type: ignore[method-assign]
+            # the arithmetic is left out, and acting is timed
+            JointUpdates.update = _no_update  # type: ignore[assignment,method-assign]  # meant
+            Collector.sweep_all = rounds.of_acting(sweep)  # type: ignore[method-assign]  # meant
             errors = Population(runs, lambda members: None, rounds).run()
         finally:
-            JointUpdates.update, Collector.sweep_all = update, sweep  # type: ignore[method-assign]
+            JointUpdates.update, Collector.sweep_all = update, sweep  # type: ignore[method-assign]  # as before
     for error in filter(None, errors):
         raise error
     whole, acting, updates = np.diff(np.array(rounds.ends), axis=0).T
@@ -141,17 +139,7 @@ def _train(device: str, folder: str, seed: int, seat: Seat) -> None:
         epoch_trials=1_000_000,
         seed=seed,
     )
-    trainer = Trainer(
-        accelerator="gpu" if device == "cuda" else "cpu",
-        devices=1,
-        max_epochs=-1,
-        logger=TensorBoardLogger(folder, version=seed),
-        default_root_dir=folder,
-        callbacks=[TrainingPhases(), Monitor(), _Joins(seat)],
-        num_sanity_val_steps=0,
-        limit_val_batches=0,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    accelerator = "gpu" if device == "cuda" else "cpu"
+    logger = TensorBoardLogger(folder, version=seed)
+    trainer = timed_trainer(folder, _Joins(seat), accelerator=accelerator, logger=logger)
     trainer.fit(learner, datamodule=experience)

@@ -24,7 +24,7 @@ from .plain import plain_agent, plain_evaluation
 from .timing import BenchResult, BenchSettings, Spread, Timed, clock, compare, measure
 from .updates import bench_update, made_up_trials, make_learner, make_replay, replay_kind
 
-__all__ = ["BENCHES", "RunClock", "short_run"]
+__all__ = ["BENCHES", "WARM", "RunClock", "short_run", "timed_trainer"]
 
 PHASE = TrainingPhases().current
 """What the trials are acted out with: phase I, with which runs begin."""
@@ -167,22 +167,32 @@ def short_run(settings: BenchSettings) -> RunClock:
         replay=replay_kind(learner.agent)(), learning_starts=WARM, epoch_trials=1_000_000
     )
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(
-            accelerator="cpu",
-            devices=1,
-            precision=settings.precision,  # type: ignore[arg-type]  # the trainer checks the name
-            max_epochs=-1,
-            logger=TensorBoardLogger(folder),
-            default_root_dir=folder,
-            callbacks=[TrainingPhases(), Monitor(), run_clock],
-            num_sanity_val_steps=0,
-            limit_val_batches=0,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+        trainer = timed_trainer(folder, run_clock, precision=settings.precision)
         trainer.fit(learner, datamodule=experience)
     return run_clock
+
+
+def timed_trainer(folder: str, callback: Callback, **options: Any) -> Trainer:
+    """Return a trainer of a run that is timed: it logs, but neither validates nor saves.
+
+    Args:
+        folder: Where its events go.
+        callback: What ends it.
+        options: Further arguments of the trainer.
+    """
+    plain: dict[str, Any] = {"accelerator": "cpu", "logger": TensorBoardLogger(folder)}
+    return Trainer(
+        devices=1,
+        max_epochs=-1,
+        default_root_dir=folder,
+        callbacks=[TrainingPhases(), Monitor(), callback],
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **(plain | options),
+    )
 
 
 BENCHES: dict[str, Callable[[BenchSettings], BenchResult]] = {

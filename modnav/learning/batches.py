@@ -13,7 +13,7 @@ from torch import Tensor
 from modnav.networks import ACTIONS
 
 from .learner import TD3
-from .replay import AbstractReplay
+from .ring import AbstractReplay
 
 __all__ = ["Batches"]
 

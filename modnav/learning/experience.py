@@ -27,7 +27,8 @@ from modnav.networks import Actor
 from modnav.task import TaskParameters
 
 from .counters import Block, Counters, Setting
-from .replay import AbstractReplay, TrialReplay
+from .replay import TrialReplay
+from .ring import AbstractReplay
 from .schedule import End, Restart, Step
 from .stream import Stream
 from .validation import LARGEST, Validation

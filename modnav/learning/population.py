@@ -27,7 +27,8 @@ from .learner import TD3
 from .meeting import Seat
 from .memory import room_for
 from .precision import autocast_of
-from .replay import AbstractReplay, join_replays
+from .replay import join_replays
+from .ring import AbstractReplay
 from .stack import JointUpdates, Turn
 from .stackable import check_stackable
 

@@ -54,10 +54,13 @@ def slow_points(
 
     Returns:
         The points, slowest first; in double precision.
+
+    Raises:
+        ValueError: If there is no state to start from: the module remembers nothing.
     """
-    module = copy.deepcopy(module).double().eval()
-    for weight in module.parameters():
-        weight.requires_grad_(False)
+    if memories is None:
+        raise ValueError("there is no memory to start from; slow points are of recurrent modules")
+    module = copy.deepcopy(module).double().eval().requires_grad_(requires_grad=False)
     start, back = _flat(map_memory(lambda part: part.detach().double(), memories))
     inputs = torch.zeros(module.in_features) if x is None else x
     inputs = inputs.double().expand(1, 1, -1)
@@ -66,6 +69,18 @@ def slow_points(
         after = module(inputs.expand(1, len(states), -1), back(states))[1]
         return _flat(after)[0]
 
+    states = _slowed(step, start, iterations)
+    with torch.no_grad():
+        speeds = (step(states) - states).norm(dim=1)
+    chosen = _distinct(states, speeds, fast, apart)
+    jacobian = torch.func.jacrev(lambda state: step(state[None])[0])
+    found = [torch.linalg.eigvals(jacobian(states[k])) for k in chosen]
+    none = torch.empty((0, start.shape[1]), dtype=torch.complex128)
+    return SlowPoints(states[chosen], speeds[chosen], torch.stack(found) if found else none)
+
+
+def _slowed(step: Callable[[Tensor], Tensor], start: Tensor, iterations: int) -> Tensor:
+    """Return states that L-BFGS finds from those at the start, going downhill in speed, ``(B, n)``."""
     states = start.clone().requires_grad_()
     search = torch.optim.LBFGS(
         [states],
@@ -83,26 +98,23 @@ def slow_points(
         return loss
 
     search.step(speed)  # type: ignore[no-untyped-call]  # of torch
-    with torch.no_grad():
-        speeds = (step(states) - states).norm(dim=1)
-        chosen: list[int] = []
-        for k in speeds.argsort().tolist():
-            near = any((states[k] - states[other]).norm() < apart for other in chosen)
-            if speeds[k] <= fast and not near:
-                chosen.append(k)
-    found = states.detach()[chosen]
-    jacobian = torch.func.jacrev(lambda state: step(state[None])[0])
-    jacobians = [jacobian(state) for state in found]
-    size = (0, start.shape[1])
-    eigenvalues = [torch.linalg.eigvals(matrix) for matrix in jacobians]
-    known = torch.stack(eigenvalues) if eigenvalues else torch.empty(size, dtype=torch.complex128)
-    return SlowPoints(found, speeds[chosen], known)
+    return states.detach()
+
+
+def _distinct(states: Tensor, speeds: Tensor, fast: float, apart: float) -> list[int]:
+    """Return which states are slow, slowest first, and not near to a slower one."""
+    chosen: list[int] = []
+    for k in speeds.argsort().tolist():
+        near = any((states[k] - states[other]).norm() < apart for other in chosen)
+        if speeds[k] <= fast and not near:
+            chosen.append(k)
+    return chosen
 
 
 def _flat(memory: Memory) -> tuple[Tensor, Callable[[Tensor], Memory]]:
     """Return the states of a memory, ``(B, numbers)``, and what makes a memory of such states."""
     parts: list[Tensor] = []
-    map_memory(lambda part: parts.append(part) or part, memory)  # type: ignore[func-returns-value]
+    map_memory(lambda part: parts.append(part) or part, memory)  # type: ignore[func-returns-value]  # it is None, as it must be here
     states = torch.cat([part.transpose(0, 1).flatten(1) for part in parts], dim=1)
 
     def back(flat: Tensor) -> Memory:

@@ -10,7 +10,7 @@ References:
 """
 
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import pandas as pd
 from modnav.files import replacing
 from modnav.tables import SCHEMA, Recording
 
-__all__ = ["PAUSE", "layers_in", "to_pynapple", "trial_times", "write_nwb"]
+__all__ = ["PAUSE", "to_pynapple", "trial_times", "write_nwb"]
 
 PAUSE = 0.5
 """Time between the end of a trial and the start of the next, s."""
@@ -70,7 +70,7 @@ def trial_times(recording: Recording, pause: float = PAUSE) -> pd.DataFrame:
     )
 
 
-def layers_in(recording: Recording) -> dict[str, list[str]]:
+def _layers(recording: Recording) -> dict[str, list[str]]:
     """Return the recorded layers, and the columns of each."""
     found: dict[str, list[str]] = {}
     if recording.units is not None:
@@ -120,17 +120,14 @@ def write_nwb(
         ValueError: If pynwb is not installed, there is no trial, or trials are of several subjects.
         OSError: If the file cannot be written.
     """
-    try:
-        import pynwb  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError as error:
-        raise ValueError(_NEEDS) from error
+    pynwb = _pynwb()
     subjects = recording.trials["subject"].unique()
     if len(subjects) != 1:
         raise ValueError(f"the recording has {len(subjects)} subjects; a file is of one")
     file = pynwb.NWBFile(
         session_description=f"{description}: {subjects[0]}",
         identifier=str(uuid.uuid4()),
-        session_start_time=started or datetime.now(UTC),
+        session_start_time=started or datetime.now(timezone.utc),
         experiment_description="Steering to a remembered target (firefly task)",
         keywords=["modnav", "navigation", "reinforcement learning"],
     )
@@ -142,25 +139,18 @@ def write_nwb(
     )
     times = trial_times(recording, pause)
     _add_trials(file, recording, times)
-    clock = _clock(recording, times)
-    behavior = file.create_processing_module("behavior", "Kinematics, actions and rewards")
-    for name, (values, unit, meaning) in _series(recording).items():
-        kind = pynwb.behavior.SpatialSeries if unit in ("meters", "radians") else pynwb.TimeSeries
-        more = {} if kind is pynwb.TimeSeries else {"reference_frame": "start of the trial"}
-        told = {"unit": unit, "description": meaning, **more}
-        behavior.add(kind(name=name, data=values, timestamps=clock, **told))
-    units = file.create_processing_module("units", "Activity of units of the agent's networks")
-    for layer, columns in layers_in(recording).items():
-        assert recording.units is not None
-        data = recording.units[columns].to_numpy(np.float32)
-        about = f"Units {columns[0]} to {columns[-1]}"
-        units.add(
-            pynwb.TimeSeries(
-                name=layer, data=data, unit="a.u.", description=about, timestamps=clock
-            )
-        )
+    _add_series(file, recording, _clock(recording, times))
     with replacing(path) as temporary, pynwb.NWBHDF5IO(temporary, "w") as out:
         out.write(file)
+
+
+def _pynwb() -> Any:
+    """Return the package, which is of an extra."""
+    try:
+        import pynwb  # type: ignore[import-not-found,import-untyped,unused-ignore]  # of an extra
+    except ImportError as error:
+        raise ValueError(_NEEDS) from error
+    return pynwb
 
 
 def _add_trials(file: Any, recording: Recording, times: pd.DataFrame) -> None:
@@ -179,6 +169,25 @@ def _add_trials(file: Any, recording: Recording, times: pd.DataFrame) -> None:
         )
 
 
+def _add_series(file: Any, recording: Recording, clock: npt.NDArray[np.float64]) -> None:
+    """Add what was done and felt at each step, and the activity of each layer."""
+    pynwb = _pynwb()
+    kinds = {"meters": pynwb.behavior.SpatialSeries, "radians": pynwb.behavior.SpatialSeries}
+    behavior = file.create_processing_module("behavior", "Kinematics, actions and rewards")
+    for name, (values, unit, meaning) in _series(recording).items():
+        kind = kinds.get(unit, pynwb.TimeSeries)
+        more = {"reference_frame": "start of the trial"} if unit in kinds else {}
+        told = {"unit": unit, "description": meaning, **more}
+        behavior.add(kind(name=name, data=values, timestamps=clock, **told))
+    units = file.create_processing_module("units", "Activity of units of the agent's networks")
+    for layer, columns in _layers(recording).items():
+        assert recording.units is not None
+        data = recording.units[columns].to_numpy(np.float32)
+        about = f"Units {columns[0]} to {columns[-1]}"
+        told = {"unit": "a.u.", "description": about}
+        units.add(pynwb.TimeSeries(name=layer, data=data, timestamps=clock, **told))
+
+
 def to_pynapple(recording: Recording, pause: float = PAUSE) -> dict[str, Any]:
     """Return a recording as pynapple objects on one clock.
 
@@ -194,7 +203,7 @@ def to_pynapple(recording: Recording, pause: float = PAUSE) -> dict[str, Any]:
         ValueError: If pynapple is not installed.
     """
     try:
-        import pynapple as nap  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import pynapple as nap  # type: ignore[import-not-found,import-untyped,unused-ignore]  # of an extra
     except ImportError as error:
         raise ValueError(_NEEDS) from error
     times = trial_times(recording, pause)
@@ -210,7 +219,7 @@ def to_pynapple(recording: Recording, pause: float = PAUSE) -> dict[str, Any]:
             if of_one
             else nap.TsdFrame(clock, values, time_support=trials, columns=columns)
         )
-    for layer, columns in layers_in(recording).items():
+    for layer, columns in _layers(recording).items():
         assert recording.units is not None
         data = recording.units[columns].to_numpy(float)
         found[layer] = nap.TsdFrame(clock, data, time_support=trials, columns=columns)

@@ -69,6 +69,11 @@ def test_memories_of_every_cell_are_states(cell):
         torch.testing.assert_close(after[1], state, atol=1e-4, rtol=0)
 
 
+def test_a_module_without_memory_has_no_slow_points():
+    with pytest.raises(ValueError, match="there is no memory to start from"):
+        slow_points(tanh_network([[2.0]]), None)
+
+
 def test_where_nothing_stands_still_nothing_is_found():
     class Counter(Recurrent):
         def forward(self, x, memory=None):

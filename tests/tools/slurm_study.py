@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from study_kills import differences
+from study_kills import told_same
 
 ONE_NODE = Path(__file__).with_name("one-node.sh")
 EXECUTOR = [
@@ -109,9 +109,7 @@ def main(study: str, alone: Path, where: Path) -> bool:
             raise RuntimeError("the study failed")
     finally:
         subprocess.run([str(ONE_NODE), "stop", str(dir_slurm)], check=False)
-    other = differences(alone, folder)
-    print(f"NOT the same: {', '.join(other)}" if other else "the same as the study left alone")
-    return not other
+    return told_same(alone, folder)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,13 @@ def differences(one: Path, other: Path) -> list[str]:
     return found
 
 
+def told_same(alone: Path, other: Path) -> bool:
+    """Tell whether two folders hold the same study, and return it."""
+    apart = differences(alone, other)
+    print(f"NOT the same: {', '.join(apart)}" if apart else "the same as the study left alone")
+    return not apart
+
+
 def main(study: str, kills: int, seed: int, until: float, where: Path, given: Path | None) -> bool:
     """Kill a study ``kills`` times; return whether it ended as one left alone.
 
@@ -128,9 +135,7 @@ def main(study: str, kills: int, seed: int, until: float, where: Path, given: Pa
             process = started(study, killed, log)
     if process.wait():
         raise RuntimeError(f"the study did not go on: {log}")
-    other = differences(alone, killed)
-    print(f"NOT the same: {', '.join(other)}" if other else "the same as the study left alone")
-    return not other
+    return told_same(alone, killed)
 
 
 if __name__ == "__main__":
