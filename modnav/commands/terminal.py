@@ -30,7 +30,8 @@ def tell(text: str) -> None:
 def tell_sizes(files: Iterable[Path]) -> None:
     """Print a line for each file that was written, with its size."""
     for file in files:
-        print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
+        size = file.stat().st_size
+        print(f"{file}  {size / 1e6:.1f} MB" if size >= 1e6 else f"{file}  {size / 1e3:.1f} kB")
 
 
 def tell_unwatched(console: Console, text: str) -> None:

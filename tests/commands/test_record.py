@@ -46,7 +46,9 @@ def test_it_writes_what_python_returns(run, agent, tmp_path):
     assert printed.out.startswith("6 trials, ")
     for name in ("trials", "steps", "units"):
         size = (tmp_path / "tables" / f"{name}.parquet").stat().st_size
-        assert f"{name}.parquet  {size / 1e6:.1f} MB" in printed.out
+        told = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+        assert f"{name}.parquet  {told}" in printed.out
+        assert "  0.0" not in printed.out
     file = tmp_path / "tables" / "steps.parquet"
     notes = json.loads(pq.read_schema(file).metadata[b"modnav"])
     assert notes["architecture"] == "Actor3Critic5"
