@@ -8,7 +8,8 @@ import own_modules
 import pandas as pd
 import pytest
 import torch
-from populations import FIT, RUNS, start, wait_until, weights
+from forked import Forked
+from populations import FIT, RUNS, wait_until, weights
 from same_weights import same_learning
 
 from modnav.cli import main
@@ -130,10 +131,10 @@ def test_a_member_that_diverges_is_set_aside_and_the_others_go_on(small, monkeyp
 def test_a_population_that_was_stopped_goes_on_bit_by_bit(small):
     more = ["--phases.trials", "200"]
     main([*STACKED, *more, "--name", "whole"])
-    broken = start(*STACKED, *more)
+    broken = Forked(*STACKED, *more)
     wait_until(lambda: (RUNS / "seed2/validation.csv").exists(), broken)
     broken.send_signal(signal.SIGTERM)
-    out = broken.communicate()[0]
+    out = "".join(broken.communicate())
     assert broken.returncode == 130, out
     assert "go on with: modnav fit --resume runs/small" in out
     main(["fit", "--resume", "runs/small", "--population", "stacked"])
@@ -190,10 +191,10 @@ def test_a_lone_run_may_be_a_population_of_one(small):
     main([*plain, "--name", "alone"])
     main([*plain, "--population", "stacked"])
     close_runs(Path("runs/alone/seed0"), RUNS / "seed0")
-    broken = start(*plain, "--population", "stacked", "--name", "broken")
+    broken = Forked(*plain, "--population", "stacked", "--name", "broken")
     wait_until(lambda: Path("runs/broken/seed0/validation.csv").exists(), broken)
     broken.send_signal(signal.SIGTERM)
-    out = broken.communicate()[0]
+    out = "".join(broken.communicate())
     assert broken.returncode == 130, out
     main(["fit", "--resume", "runs/broken/seed0"])
     assert same_learning(RUNS / "seed0", "runs/broken/seed0")

@@ -1,18 +1,19 @@
 """Faults while a run is under way: what was saved stays, and the user is told in one line."""
 
 import errno
+import functools
 import os
 import re
 import resource
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from forked import Forked
 from same_weights import same
 
 from modnav.cli import main
@@ -42,18 +43,11 @@ def mount(tmp_path):
     subprocess.run(["umount", str(place)], capture_output=True, check=False)
 
 
-def command(*words):
-    """Return a command line of modnav, and the environment it needs."""
-    return [sys.executable, "-m", "modnav", *map(str, words)]
-
-
-def ended(*words, **options):
+def ended(*words, begin=None):
     """Run a command in a process of its own; return its status and what it said was wrong."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
-    done = subprocess.run(
-        command(*words), env=environment, capture_output=True, text=True, check=False, **options
-    )
-    return done.returncode, _told(done.stderr)
+    process = Forked(*map(str, words), begin=begin)
+    _, stderr = process.communicate()
+    return process.returncode, _told(stderr)
 
 
 def _told(stderr):
@@ -90,12 +84,8 @@ def test_a_write_that_fails_leaves_the_former_checkpoint(small):
     run = Path("runs/small/seed0")
     before = (run / "last.ckpt").read_bytes()
     limit = len(before) // 2
-
-    def limited():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    words = ["fit", "--resume", run, "--phases.trials", "60"]
-    status, told = ended(*words, preexec_fn=limited)
+    limited = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit))
+    status, told = ended("fit", "--resume", run, "--phases.trials", "60", begin=limited)
     assert status == 2
     assert told == f"{run}/last.ckpt could not be written and is as it was: File too large"
     assert (run / "last.ckpt").read_bytes() == before
@@ -140,9 +130,7 @@ def test_a_read_only_folder_is_refused_before_any_work(small, mount):
 
 def test_a_run_whose_folder_is_removed_stops_and_says_so(small):
     run = Path("runs/small/seed0")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
-    words = command("fit", "--config", small, "--phases.trials", "100000")
-    process = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
+    process = Forked("fit", "--config", str(small), "--phases.trials", "100000")
     while not (run / "last.ckpt").exists() and process.poll() is None:
         time.sleep(0.05)
     shutil.rmtree(run.parent, ignore_errors=True)

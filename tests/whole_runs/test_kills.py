@@ -2,15 +2,25 @@
 
 import kills
 import torch
+from forked import Forked
+
+
+class ForkedRun(kills.Run):
+    def start(self):
+        return Forked("fit", *self.arguments())
+
+
+class ForkedRuns(ForkedRun, kills.StackedRuns):
+    pass
 
 
 def test_a_run_killed_three_times_ends_as_one_left_alone(capsys):
-    assert kills.main(kills=3, seed=1, trials=300, until=0.5)
+    assert kills.main(kills=3, seed=1, trials=300, until=0.5, kind=ForkedRun)
     assert "the same as the run left alone" in capsys.readouterr().out
 
 
 def test_a_stacked_population_killed_twice_ends_as_one_left_alone(capsys):
-    assert kills.main(kills=2, seed=2, trials=100, until=0.5, kind=kills.StackedRuns)
+    assert kills.main(kills=2, seed=2, trials=100, until=0.5, kind=ForkedRuns)
     assert "the same as the run left alone" in capsys.readouterr().out
 
 

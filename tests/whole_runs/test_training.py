@@ -1,6 +1,5 @@
 """The user's commands: real runs through the command line, in seconds."""
 
-import os
 import re
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from forked import Forked
 from pytorch_lightning import Trainer
 from same_weights import same
 
@@ -256,10 +256,7 @@ def test_nan_stops_the_run_and_leaves_the_last_checkpoint(
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     small: Path, whole: Path, number: signal.Signals
 ):
-    command = [sys.executable, "-m", "modnav", "fit", "--config", str(small)]
-    command += ["--phases.trials", "200", "--runs", "other"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    process = Forked("fit", "--config", str(small), "--phases.trials", "200", "--runs", "other")
     table = Path("other/small/seed0/validation.csv")
     while not table.exists() and process.poll() is None:
         time.sleep(0.05)
@@ -299,10 +296,7 @@ def test_an_incomplete_state_is_refused_in_one_line(small_run: Path, key: str, c
 
 
 def test_ctrl_c_twice_ends_a_run_at_once_and_harms_nothing(small: Path, whole: Path):
-    command = [sys.executable, "-m", "modnav", "fit", "--config", str(small)]
-    command += ["--phases.trials", "200", "--runs", "other"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    process = Forked("fit", "--config", str(small), "--phases.trials", "200", "--runs", "other")
     run = Path("other/small/seed0")
     while not (run / "last.ckpt").exists() and process.poll() is None:
         time.sleep(0.01)

@@ -1,0 +1,90 @@
+"""Commands of modnav in processes of their own, without the seconds in which Python imports PyTorch.
+
+A server that has imported all begins each of them by a fork, so that it may be killed, sent signals and
+limited like any other. What is about the start itself (``python -m modnav``, pipes that close) starts Python.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import TimeoutExpired
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(
+    ["modnav.commands.training", "modnav.callbacks.figures", "seaborn"]
+)
+
+
+class Forked:
+    """A command under way; its methods are those of ``subprocess.Popen``.
+
+    Args:
+        args: What stands after ``modnav``.
+        begin: Called in the process before the command.
+    """
+
+    def __init__(self, *args: str, begin: Callable[[], object] | None = None) -> None:
+        self.args = args
+        self._told = [Path(tempfile.mkstemp()[1]) for _ in ("out", "err")]
+        given = (args, os.getcwd(), dict(os.environ), self._told, begin)
+        self._process = _CONTEXT.Process(target=_run, args=given)
+        self._process.start()
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Status of the process, less than 0 if a signal ended it; None while it runs."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """Return the status, or None while it runs."""
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return the status."""
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise TimeoutExpired(self.args, timeout or 0)
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for its end; return what it wrote to standard output and error, and forget it."""
+        self.wait(timeout)
+        out, err = (path.read_text() for path in self._told)
+        for path in self._told:
+            path.unlink()
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self.pid is not None and self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+
+def _run(
+    args: tuple[str, ...],
+    folder: str,
+    environment: dict[str, str],
+    files: list[Path],
+    begin: Callable[[], object] | None,
+) -> None:
+    for number, file in zip((1, 2), files, strict=True):
+        os.dup2(os.open(file, os.O_WRONLY), number)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = ["modnav", *args]
+    if begin is not None:
+        begin()
+    from modnav.cli import main
+
+    main()
