@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked import Forked
 
 LIMIT = 300  # s; a command that waits for ever is the fault, a slow machine is none
 FIT = ["fit", "--config", "small.yaml"]
@@ -19,21 +20,19 @@ def start(*args: str, **options) -> subprocess.Popen:
 
 
 def test_a_training_whose_reader_goes_away_after_a_line_is_finished(small):
-    with start(*FIT) as training:
-        training.stdout.readline()
-        training.stdout.close()
-        assert training.wait(LIMIT) == 0
-        assert training.stderr.read() == ""
+    reading, writing = os.pipe()
+    training = Forked(*FIT, stdout=writing)
+    os.close(writing)
+    with os.fdopen(reading) as lines:
+        lines.readline()
+    assert training.wait(LIMIT) == 0
+    assert training.communicate()[1] == ""
     assert LAST.exists()
     assert Path("runs/small/seed0/learning_curve.png").exists()
 
 
 def test_a_training_that_nobody_ever_reads_is_finished(small):
-    reading, writing = os.pipe()
-    os.close(reading)
-    with start(*FIT, stdout=writing, stderr=writing) as training:
-        os.close(writing)
-        assert training.wait(LIMIT) == 0
+    assert unread(*FIT) == (0, "")
     assert LAST.exists()
 
 
@@ -59,11 +58,14 @@ def test_an_output_that_was_closed(command, small):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="terminals do not hang up here")
 def test_a_closed_terminal_ends_no_training(small):
-    more = ["--phases.trials", "200"]
-    with start(*FIT, *more) as training:
-        training.stdout.readline()
+    reading, writing = os.pipe()
+    training = Forked(*FIT, "--phases.trials", "200", stdout=writing)
+    os.close(writing)
+    with os.fdopen(reading) as lines:
+        lines.readline()
         training.send_signal(signal.SIGHUP)
-        assert training.wait(LIMIT) == 0
+        lines.read()
+    assert training.wait(LIMIT) == 0
     assert LAST.exists()
 
 
@@ -71,9 +73,10 @@ def unread(*command: str) -> tuple[int, str]:
     """Run a command whose output nobody ever reads; return its status and what it complained of."""
     reading, writing = os.pipe()
     os.close(reading)
-    with start(*command, stdout=writing) as process:
-        os.close(writing)
-        return process.wait(LIMIT), process.stderr.read()
+    process = Forked(*command, stdout=writing)
+    os.close(writing)
+    status = process.wait(LIMIT)
+    return status, process.communicate()[1]
 
 
 @pytest.mark.parametrize("command", [["--help"], ["best", "--help"], ["best", "nowhere"]])

@@ -1,7 +1,7 @@
 """Commands of modnav in processes of their own, without the seconds in which Python imports PyTorch.
 
 A server that has imported all begins each of them by a fork, so that it may be killed, sent signals and
-limited like any other. What is about the start itself (``python -m modnav``, pipes that close) starts Python.
+limited like any other. What is about the start itself (``python -m modnav``, encodings) starts Python.
 """
 
 import multiprocessing
@@ -10,8 +10,10 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from multiprocessing import reduction
 from pathlib import Path
 from subprocess import TimeoutExpired
+from typing import Any
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
@@ -25,14 +27,21 @@ class Forked:
     Args:
         args: What stands after ``modnav``.
         begin: Called in the process before the command.
+        stdout: Open file that it writes to, kept for ``communicate`` by default.
     """
 
-    def __init__(self, *args: str, begin: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self, *args: str, begin: Callable[[], object] | None = None, stdout: int | None = None
+    ) -> None:
         self.args = args
         self._told = [Path(tempfile.mkstemp()[1]) for _ in ("out", "err")]
-        given = (args, os.getcwd(), dict(os.environ), self._told, begin)
+        out, err = (os.open(path, os.O_WRONLY) for path in self._told)
+        files = [_Passed(out if stdout is None else stdout), _Passed(err)]
+        given = (args, os.getcwd(), dict(os.environ), files, begin)
         self._process = _CONTEXT.Process(target=_run, args=given)
         self._process.start()
+        os.close(out)
+        os.close(err)
         self.pid = self._process.pid
 
     @property
@@ -69,16 +78,31 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
+class _Passed:
+    """An open file on its way to another process."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> tuple[Callable[[Any], int], tuple[Any]]:
+        return _opened, (reduction.DupFd(self.number),)
+
+
+def _opened(passed: Any) -> int:
+    return passed.detach()
+
+
 def _run(
     args: tuple[str, ...],
     folder: str,
     environment: dict[str, str],
-    files: list[Path],
+    files: list[int],
     begin: Callable[[], object] | None,
 ) -> None:
     for number, file in zip((1, 2), files, strict=True):
-        os.dup2(os.open(file, os.O_WRONLY), number)
-    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
