@@ -65,7 +65,8 @@ def test_a_closed_terminal_ends_no_training(small):
         lines.readline()
         training.send_signal(signal.SIGHUP)
         lines.read()
-    assert training.wait(LIMIT) == 0
+    training.communicate(LIMIT)
+    assert training.returncode == 0
     assert LAST.exists()
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
+from forked import with_forked_members
 from populations import FIT, LIMIT, RUNS, start, wait_until, weights
 from same_weights import same
 
@@ -20,6 +21,12 @@ from modnav.commands.population.members import Member, Outcome, names_of, told_s
 from modnav.commands.population.options import requested
 from modnav.commands.population.plan import planned
 from modnav.runs import RunFolder, read
+
+
+@pytest.fixture(autouse=True)
+def forked_members(monkeypatch):
+    """Members of this process begin with everything imported; those of ``start`` do not."""
+    with_forked_members(monkeypatch)
 
 
 def status_of(*args: str) -> int:

@@ -8,7 +8,7 @@ import own_modules
 import pandas as pd
 import pytest
 import torch
-from forked import Forked
+from forked import Forked, with_forked_members
 from populations import FIT, RUNS, wait_until, weights
 from same_weights import same_learning
 
@@ -177,7 +177,10 @@ def test_states_of_one_moment_are_taken(small):
         ),
     ],
 )
-def test_what_cannot_be_stacked_is_trained_as_processes(small, capsys, options, reason):
+def test_what_cannot_be_stacked_is_trained_as_processes(
+    small, capsys, options, reason, monkeypatch
+):
+    with_forked_members(monkeypatch)
     shutil.copy(own_modules.__file__, "own_modules.py")  # where processes find it
     main([*FIT, "--seeds", "0", "--population", "stacked", "--phases.trials", "20", *options])
     out = capsys.readouterr().out

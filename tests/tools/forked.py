@@ -7,13 +7,18 @@ limited like any other. What is about the start itself (``python -m modnav``, en
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import reduction
 from pathlib import Path
-from subprocess import TimeoutExpired
-from typing import Any
+from types import SimpleNamespace
+from typing import IO, Any
+
+import pytest
+
+from modnav.commands.population import together
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
@@ -28,20 +33,29 @@ class Forked:
         args: What stands after ``modnav``.
         begin: Called in the process before the command.
         stdout: Open file that it writes to, kept for ``communicate`` by default.
+        stderr: Likewise.
+        environment: Its environment, that of this process by default.
     """
 
     def __init__(
-        self, *args: str, begin: Callable[[], object] | None = None, stdout: int | None = None
+        self,
+        *args: str,
+        begin: Callable[[], object] | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.args = args
+        reading, writing = os.pipe()
+        self.stdin = os.fdopen(writing, "wb")
         self._told = [Path(tempfile.mkstemp()[1]) for _ in ("out", "err")]
         out, err = (os.open(path, os.O_WRONLY) for path in self._told)
-        files = [_Passed(out if stdout is None else stdout), _Passed(err)]
-        given = (args, os.getcwd(), dict(os.environ), files, begin)
+        chosen = (reading, out if stdout is None else stdout, err if stderr is None else stderr)
+        given = (args, os.getcwd(), dict(environment), [_Passed(x) for x in chosen], begin)
         self._process = _CONTEXT.Process(target=_run, args=given)
         self._process.start()
-        os.close(out)
-        os.close(err)
+        for number in (reading, out, err):
+            os.close(number)
         self.pid = self._process.pid
 
     @property
@@ -57,11 +71,12 @@ class Forked:
         """Wait for its end and return the status."""
         self._process.join(timeout)
         if self.returncode is None:
-            raise TimeoutExpired(self.args, timeout or 0)
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait for its end; return what it wrote to standard output and error, and forget it."""
+        self.stdin.close()
         self.wait(timeout)
         out, err = (path.read_text() for path in self._told)
         for path in self._told:
@@ -76,6 +91,22 @@ class Forked:
     def kill(self) -> None:
         """Kill it."""
         self.send_signal(signal.SIGKILL)
+
+
+def popen(
+    command: Sequence[str], stdout: IO[Any], stderr: int, env: Mapping[str, str], **_: object
+) -> Forked:
+    """Stand in for ``subprocess.Popen`` where modnav starts ``python -m modnav`` for a member."""
+    assert list(command[:3]) == [sys.executable, "-m", "modnav"]
+    assert stderr == subprocess.STDOUT
+    written = stdout.fileno()
+    return Forked(*command[3:], stdout=written, stderr=written, environment=env)
+
+
+def with_forked_members(patch: pytest.MonkeyPatch) -> None:
+    """Let populations that this process trains start their members by a fork."""
+    names = SimpleNamespace(Popen=popen, PIPE=subprocess.PIPE, STDOUT=subprocess.STDOUT)
+    patch.setattr(together, "subprocess", names)
 
 
 class _Passed:
@@ -99,7 +130,7 @@ def _run(
     files: list[int],
     begin: Callable[[], object] | None,
 ) -> None:
-    for number, file in zip((1, 2), files, strict=True):
+    for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
