@@ -11,11 +11,12 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from forked import with_forked_members
+from forked import Forked, with_forked_members
 from populations import FIT, LIMIT, RUNS, start, wait_until, weights
 from same_weights import same
 
 from modnav.cli import main
+from modnav.commands.population import together
 from modnav.commands.population.gathered import gather, standing
 from modnav.commands.population.members import Member, Outcome, names_of, told_seeds
 from modnav.commands.population.options import requested
@@ -25,8 +26,9 @@ from modnav.runs import RunFolder, read
 
 @pytest.fixture(autouse=True)
 def forked_members(monkeypatch):
-    """Members of this process begin with everything imported; those of ``start`` do not."""
-    with_forked_members(monkeypatch)
+    """Members begin with everything imported."""
+    monkeypatch.setattr(together, "subprocess", subprocess)  # and is itself again at the end
+    with_forked_members()
 
 
 def status_of(*args: str) -> int:
@@ -35,10 +37,9 @@ def status_of(*args: str) -> int:
     return int(end.value.code)
 
 
-def members_of(parent: subprocess.Popen) -> dict[int, psutil.Process]:
-    """Return the members that run, by seed."""
-    found = psutil.Process(parent.pid).children()
-    return {int(x.cmdline()[-1]): x for x in found if x.cmdline()[-2] == "--seed_everything"}
+def members_of(parent: Forked) -> list[psutil.Process]:
+    """Return the members that run, in the order in which they began."""
+    return sorted(psutil.Process(parent.pid).children(), key=lambda x: x.create_time())
 
 
 def finished_rows(out: str) -> int:
@@ -89,7 +90,7 @@ def test_a_member_that_is_killed_takes_no_other_with_it(small, capsys):
     with start(*FIT, "--seeds", "0-1", "--cores", "2", "--phases.trials", "200") as parent:
         wait_until(lambda: mid_training(1), parent)
         members_of(parent)[1].kill()
-        out, _ = parent.communicate(timeout=LIMIT)
+        out = "".join(parent.communicate(timeout=LIMIT))
     assert parent.returncode == 128 + signal.SIGKILL
     assert "runs/small/seed1 failed (137): killed by SIGKILL" in out
     assert "1 of 2 members failed; go on with: modnav fit --resume runs/small" in out
@@ -106,7 +107,7 @@ def test_a_member_that_is_killed_takes_no_other_with_it(small, capsys):
 def test_members_end_with_a_parent_that_is_killed(small):
     with start(*FIT, "--seeds", "0-1", "--cores", "2", "--phases.trials", "100000") as parent:
         wait_until(lambda: mid_training(0) and mid_training(1), parent)
-        members = list(members_of(parent).values())
+        members = members_of(parent)
         assert len(members) == 2
         parent.kill()
         parent.wait()
@@ -126,7 +127,7 @@ def test_a_population_that_was_stopped_goes_on_as_if_nothing_had_happened(small,
     with start(*FIT, *more) as parent:
         wait_until(lambda: mid_training(0), parent)
         parent.send_signal(signal.SIGINT)
-        out, _ = parent.communicate(timeout=LIMIT)
+        out = "".join(parent.communicate(timeout=LIMIT))
     assert parent.returncode == 130
     assert "stopped by SIGINT; go on with: modnav fit --resume runs/small" in out
     assert not (RUNS / "seed1/fit.log").exists()

@@ -16,14 +16,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
-import pytest
+from typing_extensions import Self
 
 from modnav.commands.population import together
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    ["modnav.commands.training", "modnav.callbacks.figures", "seaborn"]
-)
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["modnav.commands.training", "modnav.callbacks.figures", "seaborn"])
 
 
 class Forked:
@@ -35,6 +33,7 @@ class Forked:
         stdout: Open file that it writes to, kept for ``communicate`` by default.
         stderr: Likewise.
         environment: Its environment, that of this process by default.
+        context: How the process begins: from the server, or as a fork of this one.
     """
 
     def __init__(
@@ -44,6 +43,7 @@ class Forked:
         stdout: int | None = None,
         stderr: int | None = None,
         environment: Mapping[str, str] = os.environ,
+        context: Any = _SERVER,
     ) -> None:
         self.args = args
         reading, writing = os.pipe()
@@ -51,10 +51,11 @@ class Forked:
         self._told = [Path(tempfile.mkstemp()[1]) for _ in ("out", "err")]
         out, err = (os.open(path, os.O_WRONLY) for path in self._told)
         chosen = (reading, out if stdout is None else stdout, err if stderr is None else stderr)
-        given = (args, os.getcwd(), dict(environment), [_Passed(x) for x in chosen], begin)
-        self._process = _CONTEXT.Process(target=_run, args=given)
+        files = [_Passed(x) if context is _SERVER else os.dup(x) for x in chosen]
+        given = (args, os.getcwd(), dict(environment), files, begin)
+        self._process = context.Process(target=_run, args=given)
         self._process.start()
-        for number in (reading, out, err):
+        for number in (reading, out, err, *(x for x in files if isinstance(x, int))):
             os.close(number)
         self.pid = self._process.pid
 
@@ -80,7 +81,7 @@ class Forked:
         self.wait(timeout)
         out, err = (path.read_text() for path in self._told)
         for path in self._told:
-            path.unlink()
+            path.unlink(missing_ok=True)
         return out, err
 
     def send_signal(self, number: int) -> None:
@@ -88,25 +89,39 @@ class Forked:
         if self.pid is not None and self.poll() is None:
             os.kill(self.pid, number)
 
+    def __enter__(self) -> Self:
+        """Leave it as it is."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for its end."""
+        self.stdin.close()
+        self.wait()
+
     def kill(self) -> None:
         """Kill it."""
         self.send_signal(signal.SIGKILL)
 
 
-def popen(
-    command: Sequence[str], stdout: IO[Any], stderr: int, env: Mapping[str, str], **_: object
-) -> Forked:
-    """Stand in for ``subprocess.Popen`` where modnav starts ``python -m modnav`` for a member."""
-    assert list(command[:3]) == [sys.executable, "-m", "modnav"]
-    assert stderr == subprocess.STDOUT
-    written = stdout.fileno()
-    return Forked(*command[3:], stdout=written, stderr=written, environment=env)
+def with_forked_members(context: Any = _SERVER) -> None:
+    """Let populations that this process trains fork their members."""
+
+    def popen(
+        command: Sequence[str], stdout: IO[Any], stderr: int, env: Mapping[str, str], **_: object
+    ) -> Forked:
+        assert list(command[:3]) == [sys.executable, "-m", "modnav"]
+        assert stderr == subprocess.STDOUT
+        both = {"stdout": stdout.fileno(), "stderr": stdout.fileno()}
+        return Forked(*command[3:], **both, environment=env, context=context)
+
+    together.subprocess = SimpleNamespace(  # type: ignore[assignment]  # what members need of it
+        Popen=popen, PIPE=subprocess.PIPE, STDOUT=subprocess.STDOUT
+    )
 
 
-def with_forked_members(patch: pytest.MonkeyPatch) -> None:
-    """Let populations that this process trains start their members by a fork."""
-    names = SimpleNamespace(Popen=popen, PIPE=subprocess.PIPE, STDOUT=subprocess.STDOUT)
-    patch.setattr(together, "subprocess", names)
+def forking_members() -> None:
+    """Let members be forks of the process that this is called in."""
+    with_forked_members(multiprocessing.get_context("fork"))
 
 
 class _Passed:
@@ -132,7 +147,7 @@ def _run(
 ) -> None:
     for number, file in enumerate(files):
         os.dup2(file, number)
-        os.close(file)
+    os.closerange(3, 256)  # what others hold, such as the writing ends of members' pipes
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
     os.environ.clear()
     os.environ.update(environment)

@@ -1,11 +1,11 @@
 """Real populations in processes of their own, and their members' runs."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from forked import Forked, forking_members
 
 from modnav.runs import read
 
@@ -20,13 +20,12 @@ def weights(folder: Path) -> dict[str, Any]:
     return found
 
 
-def start(*args: str) -> "subprocess.Popen[str]":
-    """Start a command of modnav."""
-    command = [sys.executable, "-m", "modnav", *args]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def start(*args: str) -> Forked:
+    """Start a command of modnav, whose members are forks of its process."""
+    return Forked(*args, begin=forking_members)
 
 
-def wait_until(condition: Callable[[], object], process: "subprocess.Popen[str]") -> None:
+def wait_until(condition: Callable[[], object], process: Forked) -> None:
     """Wait until something holds; fail if the process ends before."""
     until = time.monotonic() + LIMIT
     while not condition():
