@@ -20,7 +20,7 @@ from typing_extensions import Self
 
 from modnav.commands.population import together
 
-_SERVER = multiprocessing.get_context("forkserver")
+_SERVER: Any = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
 _SERVER.set_forkserver_preload(["modnav.commands.training", "modnav.callbacks.figures", "seaborn"])
 
 
