@@ -306,7 +306,10 @@ def _task_limits(task: TaskParameters) -> Tensor:
     linear = max(map(abs, bounds(task.peak_linear_cm_s))) / UNIT_CM
     angular = math.radians(max(map(abs, bounds(task.peak_angular_deg_s))))
     peak = task.perturbed * torch.tensor([[linear, angular]])
-    return 1.01 * _limits(firefly.make_trials(task, far, gain, process, observation, peak))[0]
+    limits = 1.01 * _limits(firefly.make_trials(task, far, gain, process, observation, peak))[0]
+    if task.motion is not None:  # it may go anywhere
+        limits[2:] = math.inf
+    return limits
 
 
 gymnasium.register(

@@ -18,7 +18,7 @@ GROUPS = {
     ),
     "figures of the study": ("figures", "report"),
     "the study's files": ("import-published", "export-published", "import-monkey"),
-    "this machine": ("bench",),
+    "this machine": ("doctor", "bench", "completion"),
 }
 """Commands as the overview has them."""
 

@@ -7,19 +7,17 @@ import pandas as pd
 
 from modnav.files import regular
 
-from .curve_table import METRICS
-
 __all__ = ["selection_scores", "validations"]
 
 _NEEDED = ("total_trials", "trials", "phase", "reward_rate", "reward_fraction")
-_MORE = ("updates", "seconds", *(name for name in METRICS if name not in _NEEDED))
 
 
 def validations(folder: Path) -> pd.DataFrame:
     """Return the rows of a run's ``validation.csv``; none if it has none that can be read."""
     try:
         table = pd.read_csv(regular(folder / "validation.csv", text=True))
-        known = [*_NEEDED, *(name for name in _MORE if name in table)]
+        own = [name for name in table.select_dtypes("number") if name not in _NEEDED]
+        known = [*_NEEDED, *own]
         numbers = table[known].apply(pd.to_numeric, errors="coerce").astype(float)
         whole = np.isfinite(numbers[list(_NEEDED)]).all(axis=1) & numbers["phase"].isin((1, 2, 3))
         rows = numbers.astype({"phase": int, "trials": int}, errors="ignore")

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from . import kalman
 from .parameters import TaskParameters
-from .world import Sensation, Trials
+from .state import Sensation, Trials
 
 __all__ = [
     "STREAMS",
@@ -100,6 +100,11 @@ class KalmanStream(AbstractStream):
     def step(
         self, trials: Trials, sensation: Sensation, state: StreamState, task: TaskParameters
     ) -> tuple[Tensor, StreamState]:
+        if task.motion is not None:
+            raise ValueError(
+                "data.task.motion is set, but the agent reads a Kalman filter, which takes the "
+                "target to rest; it must be None, or the agent another"
+            )
         process, observation = trials.process_noise_std, trials.observation_noise_std
         if self.process_noise is not None:
             process = self.process_noise * trials.joystick_gain

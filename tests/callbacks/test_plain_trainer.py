@@ -1,5 +1,6 @@
 """A pl.Trainer of one's own with modnav's parts, as docs/python.md has it."""
 
+import pytest
 import pytorch_lightning as pl
 from own_callbacks import Seen
 from same_weights import same_runs
@@ -30,6 +31,7 @@ def train(folder: str, trials: int, checkpoint: str | None = None) -> tuple[pl.T
     return trainer, learner
 
 
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
 def test_it_trains_logs_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trainer, learner = train("whole", 40)
