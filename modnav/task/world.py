@@ -172,7 +172,8 @@ def advance(
     stopped = is_stop(action, task.stop_threshold)
     terminated = stopped & world.started
     truncated = ~terminated & (world.step >= task.max_steps - 1)
-    distance = (world.state[:, :2] - target_at(task, trials, world.step)).norm(dim=-1)
+    away = world.state[:, :2] - target_at(task, trials, world.step)
+    distance = torch.linalg.vector_norm(away, dim=-1)
     reward = torch.where(terminated, _reward(task, trials, world, distance), 0.0)
     rewarded = stopped & (distance < task.reward_zone_radius)
     perturbation = perturbation_at(trials, world.step)
