@@ -24,7 +24,7 @@ from modnav.evaluation import (
     without_noise,
 )
 from modnav.networks import Actor
-from modnav.task import TaskParameters
+from modnav.task import STREAMS, TaskParameters
 
 from .counters import Block, Counters, Setting
 from .replay import TrialReplay
@@ -135,6 +135,8 @@ class Experience(LightningDataModule):
                 "it must be modnav.learning.TrialReplay"
             )
         self.sources = agent.sources
+        for source in self.sources:
+            STREAMS[source].check(self.task)
         device = self.generators["trials"].device
         self.replay.allocate(self.sources, self.task.max_steps, device)
         self.collector = Collector(

@@ -51,6 +51,10 @@ class AbstractStream(abc.ABC):
     ) -> tuple[Tensor, StreamState]:
         """Return the next input, ``(B, F)``, and the new state."""
 
+    @classmethod
+    def check(cls, task: TaskParameters) -> None:  # noqa: B027 - most need nothing
+        """Raise a ``ValueError`` if the stream has no meaning in a task; it has in all as it stands."""
+
     def mirror(self, inputs: Tensor) -> Tensor:
         """Return the inputs ``(..., F)`` of the trial's mirror image."""
         return inputs * inputs.new_tensor(self.mirrored)
@@ -100,11 +104,7 @@ class KalmanStream(AbstractStream):
     def step(
         self, trials: Trials, sensation: Sensation, state: StreamState, task: TaskParameters
     ) -> tuple[Tensor, StreamState]:
-        if task.motion is not None:
-            raise ValueError(
-                "data.task.motion is set, but the agent reads a Kalman filter, which takes the "
-                "target to rest; it must be None, or the agent another"
-            )
+        self.check(task)
         process, observation = trials.process_noise_std, trials.observation_noise_std
         if self.process_noise is not None:
             process = self.process_noise * trials.joystick_gain
@@ -115,6 +115,15 @@ class KalmanStream(AbstractStream):
             kalman.KalmanState(*state), velocity, sensation.velocity, process, observation, task.dt
         )
         return kalman.features(belief), belief
+
+    @override
+    @classmethod
+    def check(cls, task: TaskParameters) -> None:
+        if task.motion is not None:
+            raise ValueError(
+                "data.task.motion is set, but the agent reads a Kalman filter, which takes the "
+                "target to rest; it must be None, or the agent another"
+            )
 
     @override
     def mirror(self, inputs: Tensor) -> Tensor:

@@ -88,3 +88,13 @@ def test_losses_that_do_not_say_so_are_not_stacked(small, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main(["fit", "--config", str(small), "--population", "stacked", *ALL])
     assert "own_parts.Huber, which does not say stacked" in capsys.readouterr().err
+
+
+def test_a_motion_and_a_kalman_filter_are_refused_before_anything_is_deleted(small_run, capsys):
+    before = {x: x.read_bytes() for x in small_run.rglob("*") if x.is_file() and x.suffix}
+    kalman = ["--config", "ekf", "--config", "debug", "--folder", str(small_run)]
+    with pytest.raises(SystemExit) as end:
+        main(["fit", *kalman, "--overwrite", "true", "--data.task.motion", "own_parts.Drifting"])
+    assert end.value.code == 2
+    assert "data.task.motion is set, but the agent reads a Kalman" in capsys.readouterr().err
+    assert before == {x: x.read_bytes() for x in before}
