@@ -51,8 +51,8 @@ class AbstractStream(abc.ABC):
     ) -> tuple[Tensor, StreamState]:
         """Return the next input, ``(B, F)``, and the new state."""
 
-    @classmethod
-    def check(cls, task: TaskParameters) -> None:  # noqa: B027 - most need nothing
+    @classmethod  # noqa: B027 - most need nothing
+    def check(cls, task: TaskParameters) -> None:
         """Raise a ``ValueError`` if the stream has no meaning in a task; it has in all as it stands."""
 
     def mirror(self, inputs: Tensor) -> Tensor:
