@@ -43,7 +43,9 @@ from modnav.task import (
     bounds,
 )
 
-ENV_ID = "modnav/Firefly-v0"
+from . import gym_plugin
+
+ENV_ID = gym_plugin.ENV_ID
 """Name under which the environments are registered."""
 
 LARGEST_DRAW = 9.0
@@ -321,8 +323,4 @@ def _task_limits(task: TaskParameters) -> Tensor:
     return limits
 
 
-gymnasium.register(
-    id=ENV_ID,
-    entry_point="modnav.gym:FireflyEnv",
-    vector_entry_point="modnav.gym:FireflyVectorEnv",
-)
+gym_plugin.register_envs()
