@@ -43,9 +43,7 @@ from modnav.task import (
     bounds,
 )
 
-from . import gym_plugin
-
-ENV_ID = gym_plugin.ENV_ID
+ENV_ID = "modnav/Firefly-v0"
 """Name under which the environments are registered."""
 
 LARGEST_DRAW = 9.0
@@ -323,4 +321,8 @@ def _task_limits(task: TaskParameters) -> Tensor:
     return limits
 
 
-gym_plugin.register_envs()
+gymnasium.register(
+    id=ENV_ID,
+    entry_point="modnav.gym:FireflyEnv",
+    vector_entry_point="modnav.gym:FireflyVectorEnv",
+)
