@@ -98,6 +98,7 @@ MAY_IMPORT = {
     },
     "modnav.commands": {
         "commands.population",
+        "acting",  # what doctor times
         "bench",
         "callbacks",
         "analysis",
