@@ -8,3 +8,4 @@ from .phases import *
 from .progress import *
 from .report import *
 from .together import *
+from .trials import *

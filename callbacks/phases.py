@@ -10,6 +10,7 @@ from modnav.errors import RunFinishedError, require
 from modnav.learning import Block, End, Experience, Phase, Schedule, Standing, Step
 
 from .parts import callback_of, experience_of, learner_of
+from .trials import TrialCallback
 
 __all__ = ["TrainingPhases"]
 
@@ -137,10 +138,17 @@ class TrainingPhases(Callback):
         self.standing, steps = self.schedule.after(self.standing, block)
         if self.phase != before:
             self._set_learning()
+            self._tell(before)
         if any(isinstance(step, End) for step in steps):
             assert self._trainer is not None
             self._trainer.should_stop = True
         return steps
+
+    def _tell(self, before: int) -> None:
+        assert self._trainer is not None
+        for callback in self._trainer.callbacks:  # type: ignore[attr-defined]  # by a connector
+            if isinstance(callback, TrialCallback):
+                callback.on_phase(self._trainer, learner_of(self._trainer), before, self.phase)
 
     def _set_learning(self) -> None:
         assert self._trainer is not None

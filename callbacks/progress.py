@@ -1,5 +1,6 @@
 """What the terminal shows: a progress bar while training, a table at its end."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,15 @@ from .phases import phases_of
 
 __all__ = ["Summary", "TrialProgress"]
 
+LINE_S = 60.0
+"""Time between two lines where nobody looks at a terminal, s."""
+
 
 class TrialProgress(ProgressBar):
     """Show phase, trials, rewarded fraction, reward rate and time left.
 
-    Where the output is no terminal it prints a line after each epoch instead.
+    Where the output is no terminal, as in a file or the log of a cluster, it prints a line a minute
+    instead, and one at the end.
     """
 
     def __init__(self) -> None:
@@ -37,6 +42,7 @@ class TrialProgress(ProgressBar):
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._enabled = True
+        self._told_at = 0.0
 
     @override
     def disable(self) -> None:
@@ -48,6 +54,7 @@ class TrialProgress(ProgressBar):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._told_at = time.monotonic()
         if not self._enabled or not self._console.is_terminal:
             return
         self._bar = Progress(
@@ -74,18 +81,24 @@ class TrialProgress(ProgressBar):
         batch_idx: int,
     ) -> None:
         self._show(trainer)
+        if self._bar is None and time.monotonic() - self._told_at >= LINE_S:
+            self._tell(trainer)
 
-    @override
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._enabled and not self._console.is_terminal:
-            phases = phases_of(trainer)
-            trials = experience_of(trainer).counters.checked
-            self._console.print(
-                f"phase {'I' * phases.phase}  {trials}/{_total(trainer)} trials  {_doing(trainer)}"
-            )
+    def _tell(self, trainer: Trainer) -> None:
+        """Print how far the run is, unless there is a terminal that shows it."""
+        if not self._enabled or self._console.is_terminal:
+            return
+        self._told_at = time.monotonic()
+        phases = phases_of(trainer)
+        trials = experience_of(trainer).counters.trials
+        self._console.print(
+            f"phase {'I' * phases.phase}  {trials}/{_total(trainer)} trials  {_doing(trainer)}"
+        )
+        self._console.file.flush()  # where nobody waits for more of it
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._tell(trainer)
         self._stop()
 
     @override

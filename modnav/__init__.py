@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from modnav.api import Run, Runs, open_runs, resume, train
     from modnav.networks import Agent, build_agent
     from modnav.recording import record, simulate
     from modnav.runs import load_agent
@@ -13,7 +14,12 @@ __version__ = "0.1.0"
 _LAZY = {
     "build_agent": "modnav.networks",
     "Agent": "modnav.networks",
+    "Run": "modnav.api",
+    "Runs": "modnav.api",
     "load_agent": "modnav.runs",
+    "open_runs": "modnav.api",
+    "resume": "modnav.api",
+    "train": "modnav.api",
     "open_study": "modnav.studies",
     "record": "modnav.recording",
     "simulate": "modnav.recording",
@@ -21,12 +27,17 @@ _LAZY = {
 
 __all__ = [
     "Agent",
+    "Run",
+    "Runs",
     "__version__",
     "build_agent",
     "load_agent",
+    "open_runs",
     "open_study",
     "record",
+    "resume",
     "simulate",
+    "train",
 ]
 
 

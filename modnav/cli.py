@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from modnav.commands import COMMANDS, LIGHTNING, load
 from modnav.commands.output import steady_output
@@ -52,7 +53,7 @@ def _main(given: list[str], *, from_process: bool) -> None:
         elif given[0] in LIGHTNING and {"-h", "--help"} & set(given[1:]):
             print(page(given[0]))
         else:
-            _run(given, from_process)
+            execute(given, from_process=from_process)
         sys.stdout.flush()  # here a full disk can be told
     except (argparse.ArgumentError, ImportError, ValueError, OSError) as error:
         _fail(error, USAGE_STATUS)
@@ -63,8 +64,22 @@ def _main(given: list[str], *, from_process: bool) -> None:
         _fail(interrupted, interrupted.exit_status)
 
 
-def _run(given: list[str], from_process: bool) -> None:
+def execute(args: Sequence[str], *, from_process: bool = False) -> list[Path]:
+    """Run a command of modnav, and leave what it raises to the caller.
+
+    Args:
+        args: The arguments, the command first.
+        from_process: Whether they are those of the process, which Lightning may look at.
+
+    Returns:
+        Of ``fit``, the folder of the run or the folders of the members' folders; else nothing.
+
+    Raises:
+        ValueError: For a mistake in the arguments or files.
+        RunEndedError: If a run ended before its time.
+    """
     keep_freed_memory()
+    given = list(args)
     if (folder := _current_folder()) not in sys.path:
         sys.path.append(folder)  # where users keep modules of their own
     imported = _imports(given)
@@ -74,11 +89,11 @@ def _run(given: list[str], from_process: bool) -> None:
         with nothing_collected():
             command = load(given[0])
         command(given[1:])
-    elif given[0] in LIGHTNING or given[0].startswith("-"):
-        _train(given, imported, from_process)
-    else:
-        known = ", ".join([*LIGHTNING, *COMMANDS])
-        raise ValueError(f"the command is {given[0]!r}; it must be one of {known}")
+        return []
+    if given[0] in LIGHTNING or given[0].startswith("-"):
+        return _train(given, imported, from_process)
+    known = ", ".join([*LIGHTNING, *COMMANDS])
+    raise ValueError(f"the command is {given[0]!r}; it must be one of {known}")
 
 
 def _current_folder() -> str:
@@ -98,7 +113,7 @@ def _imports(args: list[str]) -> list[str]:
     return found
 
 
-def _train(args: list[str], imported: Sequence[str], from_process: bool) -> None:
+def _train(args: list[str], imported: Sequence[str], from_process: bool) -> list[Path]:
     with nothing_collected():
         from modnav.commands.arguments import with_config_paths, with_negative_numbers, with_run
         from modnav.commands.population.options import requested
@@ -112,13 +127,12 @@ def _train(args: list[str], imported: Sequence[str], from_process: bool) -> None
 
         if from_process:
             del sys.argv[1:]  # LightningCLI gets the arguments of members
-        fit_members(request, imported)
-        return
+        return fit_members(request, imported)
     end_with_parent()
     found = with_run(found, imported)
     if from_process:
         sys.argv[1:] = found  # where Lightning and the processes that it starts look
-    run(None if from_process else found)
+    return [run(None if from_process else found).run_folder.path]
 
 
 def _fail(error: BaseException, status: int) -> None:

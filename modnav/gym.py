@@ -98,6 +98,7 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         self.task, self.num_envs, self.render_mode = task, num_envs, render_mode
         self._mode = AutoresetMode(autoreset_mode)
         self.metadata = {**_METADATA, "autoreset_mode": self._mode}
+        self.autoreset_mode = self._mode  # where wrappers look for it
         self._limits = _task_limits(task)
         high = torch.cat((self._limits[:2], torch.ones(2), self._limits[2:])).numpy()
         self.single_observation_space = Box(-high, high, dtype=np.float32)
@@ -111,10 +112,12 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         self._trials = firefly.make_trials(task, torch.zeros(num_envs, 2), zero + 1, zero, zero)
         self._world, self._sensation = firefly.begin(self._trials)
         self._outcome = Outcome(zero, yes, ~yes, ~yes, zero)
-        self._noise = torch.zeros(num_envs, 2, task.max_steps, 2)
+        self._noise = torch.zeros(num_envs, task.max_steps, 2, 2)
         self._path = torch.zeros(num_envs, task.max_steps + 1, 2)
+        self._rows, self._every = torch.arange(num_envs), np.ones(num_envs, dtype=np.bool_)
 
     @override
+    @torch.inference_mode()
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Array, Infos]:
@@ -139,6 +142,7 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         return self._observation(), self._infos(mask)
 
     @override
+    @torch.inference_mode()
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, Infos]:
         over, renew = self._ended(), self._mode is AutoresetMode.NEXT_STEP
         if not self._generators or (over.any() and not renew):
@@ -159,7 +163,7 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
             infos = {"final_obs": final, "final_info": self._infos(ended)}
             infos |= {f"_{key}": ended.copy() for key in infos}
             self._begin(ended)
-        infos |= self._infos(np.ones_like(ended))
+        infos |= self._infos(self._every)
         return self._observation(), reward.astype(np.float64), terminated, truncated, infos
 
     @override
@@ -182,16 +186,18 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         self._world = _put(self._world, rows, world)
         self._sensation = _put(self._sensation, rows, sensation)
         self._outcome = _put(self._outcome, rows, start)
-        self._noise[rows] = torch.stack(noise, dim=1)
+        self._noise[rows] = torch.stack(noise, dim=2)
 
     def _advance(self, action: Tensor) -> None:
-        every = torch.arange(self.num_envs)
-        at = self._world.step.clamp(max=self.task.max_steps - 1)  # ended trials may stand beyond
-        process, observation = self._noise[every, :, at].unbind(dim=1)
+        steps = self.task.max_steps
+        at = self._world.step.clamp(max=steps - 1)  # ended trials may stand beyond
+        noise = self._noise.flatten(0, 1).index_select(0, self._rows * steps + at)
+        process, observation = noise.unbind(dim=1)
         self._world, self._sensation, self._outcome = firefly.advance(
             self.task, self._trials, self._world, action, action, process, observation
         )
-        self._path[every, at + 1] = self._world.state[:, :2]
+        where = self._rows * (steps + 1) + at + 1
+        self._path.view(-1, 2).index_copy_(0, where, self._world.state[:, :2])
 
     def _ended(self) -> Array:
         return (self._outcome.terminated | self._outcome.truncated).numpy()
@@ -210,8 +216,9 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
             "reached": (distance < self.task.reward_zone_radius).numpy(),
             "rewarded": self._outcome.rewarded.numpy() & self._ended(),
         }
-        for x in infos.values():
-            x[~mask] = 0
+        if not mask.all():
+            for x in infos.values():
+                x[~mask] = 0
         return infos | {f"_{key}": mask.copy() for key in infos}
 
     def _picture(self, row: int) -> Picture:
@@ -283,6 +290,8 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _put(old: _Rows, rows: Tensor, new: _Rows) -> _Rows:
+    if len(rows) == len(old[0]):
+        return new
     # Not in place: the fields of these tuples share memory with each other.
     return type(old)(*(o.index_put((rows,), n) for o, n in zip(old, new, strict=True)))
 
@@ -306,7 +315,10 @@ def _task_limits(task: TaskParameters) -> Tensor:
     linear = max(map(abs, bounds(task.peak_linear_cm_s))) / UNIT_CM
     angular = math.radians(max(map(abs, bounds(task.peak_angular_deg_s))))
     peak = task.perturbed * torch.tensor([[linear, angular]])
-    return 1.01 * _limits(firefly.make_trials(task, far, gain, process, observation, peak))[0]
+    limits = 1.01 * _limits(firefly.make_trials(task, far, gain, process, observation, peak))[0]
+    if task.motion is not None:  # it may go anywhere
+        limits[2:] = math.inf
+    return limits
 
 
 gymnasium.register(

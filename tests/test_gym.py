@@ -468,3 +468,9 @@ def test_registered_by_name_and_only_on_demand():
         "assert env.reset(seed=0)[1]['gain'] == 2; assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_wrappers_find_when_trials_begin_anew(mode):
+    env = gymnasium.make_vec(ENV_ID, num_envs=2, autoreset_mode=mode)
+    assert env.unwrapped.autoreset_mode is env.metadata["autoreset_mode"] is mode

@@ -20,12 +20,14 @@ FOLDERS = {
 
 MAY_IMPORT = {
     "modnav": {
+        "api",
         "networks",
         "recording",
         "runs",
         "studies",
     },  # what it hands on, when it is asked for
     "modnav.__main__": {"cli"},
+    "modnav.api": {"cli", "networks", "recording", "runs", "tables"},
     "modnav.cli": {"commands", "commands.population", "errors", "machine"},
     "modnav.gym": {"task"},
     "modnav.errors": set(),
@@ -96,6 +98,7 @@ MAY_IMPORT = {
     },
     "modnav.commands": {
         "commands.population",
+        "acting",  # what doctor times
         "bench",
         "callbacks",
         "analysis",

@@ -21,6 +21,7 @@ from modnav.task import (
     sample_trials_of_each,
 )
 
+from .exploration import AbstractExploration
 from .trajectories import Finished, Sweep
 
 __all__ = ["ROLES", "Collector", "join_collectors"]
@@ -42,6 +43,7 @@ class Collector:
         parallel_trials: Number of trials of a member, ``b``.
         generators: A generator for each of :data:`ROLES`, all on the device of the agent.
         others: Task and generators of the other members, if there are any.
+        exploration: What makes exploration noise; plain noise if None.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Collector:
         parallel_trials: int,
         generators: dict[str, Generator],
         others: Sequence[tuple[TaskParameters, dict[str, Generator]]] = (),
+        exploration: AbstractExploration | None = None,
     ) -> None:
         self.tasks = [task, *(other for other, _ in others)]
         self.generators = generators
@@ -66,6 +69,8 @@ class Collector:
             name: torch.zeros(count, steps + 1, stream.features, device=device)
             for name, stream in self.streams.items()
         }
+        self.exploration = exploration
+        self.explored = self.action_log.new_zeros(count, 2)  # the last noise, for one's own alone
         self.memory: Memory = None
         self.trials: Trials
         self.world: World
@@ -90,6 +95,7 @@ class Collector:
         self.trials = sample_trials(task, self.parallel_trials, self.generators["trials"])
         self.world, sensation = begin(self.trials)
         self.memory = None
+        self.explored = torch.zeros_like(self.explored)
         for name, stream in self.streams.items():
             self.now[name], self.states[name] = stream.start(self.trials, sensation)
 
@@ -121,7 +127,7 @@ class Collector:
         raw, self.memory = actor({name: x[None] for name, x in inputs.items()}, self.memory)
         greedy = raw[0]
         moving = is_moving(greedy, self.task.stop_threshold)[:, None]
-        noise = self._of_each(exploration_std) * self._normal("exploration")
+        noise = self._noise(self._of_each(exploration_std))
         action = torch.where(moving, greedy + noise, greedy).clamp(-1, 1)
         self.world, sensation, outcome = advance(
             self.task,
@@ -178,6 +184,21 @@ class Collector:
             if state is not None:
                 self.states[name] = tuple(map(put, self.states[name], state))
         self.memory = None if self.memory is None else actor.reset(self.memory, which)
+        if self.exploration is not None:
+            self.explored = self.explored.index_fill(0, which, 0.0)
+
+    def _noise(self, std: float | Tensor) -> Tensor:
+        """Return exploration noise, ``(B, 2)``."""
+        draws = self._normal("exploration")
+        if self.exploration is None:
+            return std * draws
+        self.explored = self.exploration.noise(draws, std, self.explored)
+        if self.explored.shape != draws.shape:
+            raise ValueError(
+                f"data.exploration gave noise of shape {list(self.explored.shape)}; it must be "
+                f"{list(draws.shape)}"
+            )
+        return self.explored
 
     def _by_member(self, which: Tensor) -> list[int]:
         """Return how many of the rows ``which`` ``(K,)`` are of each member."""
@@ -217,6 +238,7 @@ class Collector:
             "states": {k: None if s is None else tuple(s) for k, s in self.states.items()},
             "action_log": self.action_log.clone(),  # the others are replaced, not written to
             "input_logs": {name: log.clone() for name, log in self.input_logs.items()},
+            **self._own_noise(),
         }
 
     def _state_of(self, member: int) -> dict[str, Any]:
@@ -228,10 +250,14 @@ class Collector:
             "states": {k: None if s is None else tuple(s) for k, s in self.states.items()},
             "action_log": self.action_log,
             "input_logs": self.input_logs,
+            **self._own_noise(),
         }
         found: dict[str, Any] = map_memory(lambda x: x[rows].clone(), state)
         found["memory"] = map_memory(lambda x: x[:, rows].clone(), self.memory)
         return found
+
+    def _own_noise(self) -> dict[str, Tensor]:
+        return {} if self.exploration is None else {"explored": self.explored}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the trials that :meth:`state_dict` returned.
@@ -249,6 +275,7 @@ class Collector:
         self.trials, self.world = Trials(*state["trials"]), World(*state["world"])
         self.memory, self.now, self.states = state["memory"], state["now"], state["states"]
         self.action_log, self.input_logs = state["action_log"], state["input_logs"]
+        self.explored = state.get("explored", torch.zeros_like(self.explored))
 
 
 def join_collectors(members: Sequence[Collector]) -> Collector:
@@ -262,7 +289,12 @@ def join_collectors(members: Sequence[Collector]) -> Collector:
         return first
     others = [(m.task, m.generators) for m in members[1:]]
     joined = Collector(
-        first.task, set(first.streams), first.parallel_trials, first.generators, others
+        first.task,
+        set(first.streams),
+        first.parallel_trials,
+        first.generators,
+        others,
+        first.exploration,
     )
     states = [m.state_dict() for m in members]
     memory = cat_memories([state.pop("memory") for state in states], dim=1)

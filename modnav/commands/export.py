@@ -1,15 +1,17 @@
-"""``modnav export``: recordings for the tools of neurophysiologists."""
+"""``modnav export``: recordings for the tools of neurophysiologists, agents for other runtimes."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from modnav.recording import PAUSE, to_pynapple, write_nwb
+from modnav.runs import load_agent
 from modnav.tables import read_tables
 
+from .agent_files import SUFFIXES, write_agent
 from .terminal import tell_sizes
 
-KINDS = ("nwb", "pynapple")
+KINDS = ("nwb", "pynapple", *SUFFIXES)
 
 
 def main(args: Sequence[str]) -> None:
@@ -22,10 +24,15 @@ def main(args: Sequence[str]) -> None:
     given = _parser().parse_args(args)
     if given.out.exists() and not given.overwrite:
         raise ValueError(f"--out is {given.out}, which is there already; --overwrite replaces it")
-    if given.to == "nwb" and given.out.suffix != ".nwb":
-        raise ValueError(f"--out is {given.out}; it must be a file that ends in .nwb")
+    suffix = {"nwb": ".nwb", **SUFFIXES}.get(given.to)
+    if suffix and given.out.suffix != suffix:
+        raise ValueError(f"--out is {given.out}; it must be a file that ends in {suffix}")
+    if given.to in SUFFIXES:
+        write_agent(load_agent(given.source), given.to, given.out)
+        tell_sizes([given.out])
+        return
     layers = given.layers.split(",") if given.layers else None
-    recording = read_tables(given.recording, layers=layers)
+    recording = read_tables(given.source, layers=layers)
     if given.to == "nwb":
         write_nwb(recording, given.out, pause=given.pause)
         files = [given.out]
@@ -49,13 +56,15 @@ def _save_pynapple(objects: dict, folder: Path) -> list[Path]:  # type: ignore[t
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="modnav export",
-        description="Write a recording as an NWB file, or as pynapple objects, on one clock.",
+        description="Write a recording as an NWB file, or as pynapple objects, on one clock; or the "
+        "agent of a checkpoint as ONNX, torch.export or safetensors.",
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("recording", type=Path, metavar="RECORDING", help="folder of tables, of modnav record")
+    what = "folder of tables, of modnav record; for an agent a checkpoint"
+    add("source", type=Path, metavar="RECORDING|CHECKPOINT", help=what)
     add("--to", choices=KINDS, required=True, help="what to write")
-    out = "the .nwb file, or the folder of pynapple's .npz files"
+    out = "the file (.nwb, .onnx, .pt2, .safetensors), or the folder of pynapple's .npz files"
     add("--out", type=Path, required=True, metavar="PATH", help=out)
     add("--layers", metavar="NAMES", help="layers to take, e.g. actor.belief; all by default")
     pause = f"time between trials, s ({PAUSE:g})"

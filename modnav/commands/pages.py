@@ -18,7 +18,7 @@ GROUPS = {
     ),
     "figures of the study": ("figures", "report"),
     "the study's files": ("import-published", "export-published", "import-monkey"),
-    "this machine": ("bench",),
+    "this machine": ("doctor", "bench", "completion"),
 }
 """Commands as the overview has them."""
 
@@ -31,7 +31,8 @@ what to train
   --config NAME               a file or one of the names below, several times; later ones overlay earlier ones
   --seed_everything N         seed of the run (0)
   --model.actor.init_args.belief CLASS    a module of your own; likewise action, and those of critic
-  --import MODULE             module of your own to load first, for checkpoints that name its classes
+  --data.task.reward CLASS    a reward of your own; likewise data.task.motion, data.exploration, model.losses
+  --import MODULE             module of your own to load first, for runs and checkpoints that name its classes
 
 where it goes: runs/<name>/seed<k>
   --runs FOLDER               folder of all runs (runs)
@@ -102,7 +103,9 @@ def overview() -> str:
         "  modnav evaluate runs/quickstart && modnav best runs/quickstart",
         "  modnav watch runs/quickstart/seed0/checkpoints/00499.ckpt --out trial.gif",
         "",
-        "`modnav COMMAND --help` shows the options of a command.",
+        "`modnav COMMAND --help` shows the options of a command. All of them take `--import MODULE`, a module of",
+        "your own whose classes a run or checkpoint names. `modnav fit --resume RUN` goes on with a run, and",
+        "`modnav fit --config NAME --seeds 0-7` trains many. In Python: `modnav.train`, `modnav.open_runs`.",
     ]
     return "\n".join(lines)
 

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -131,7 +130,7 @@ def notes_of(given: argparse.Namespace, agent: Agent, session: Session) -> dict[
     return {
         "checkpoint": str(given.checkpoint),
         "architecture": agent.architecture,
-        "task": asdict(session.task),
+        "task": session.task.plain(),
         "seed": given.seed,
         "targets": given.targets and str(given.targets),
         "filter_process_noise": given.filter_process_noise,

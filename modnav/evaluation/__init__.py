@@ -1,4 +1,5 @@
 """Test trials, and how well agents do in them."""
 
 from .conditions import *
+from .own_metrics import *
 from .scores import *

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from modnav.acting import Rollout, greedy, rollout
 from modnav.networks import Agent, evaluating
-from modnav.task import UNIT_CM, TaskParameters, signed_radial_error
+from modnav.task import UNIT_CM, TaskParameters, signed_radial_error, target_at
 
 from .conditions import TestTrials
 
@@ -106,7 +106,9 @@ def trial_statistics(
     last = trials.steps - 1 + (~trials.terminated).long()
     which = torch.arange(len(last), device=last.device)
     end = trials.state[last, which, :2]
-    shoot = signed_radial_error(trials.distance, end, trials.trials.target)
+    shoot = signed_radial_error(
+        trials.distance, end, target_at(task, trials.trials, trials.steps - 1)
+    )
     return {
         "rewarded": trials.rewarded,
         "steps": trials.steps,

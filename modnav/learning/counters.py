@@ -1,5 +1,6 @@
 """Where the stream of experience stands, and what a training phase decides about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ class Block(NamedTuple):
         reward_fraction: Rewarded fraction of the block's trials.
         reward_rate: Rewarded trials per second, 1/s.
         steps_per_trial: Mean number of steps.
+        outcomes: Whether each of its trials was rewarded, and its steps.
     """
 
     trials: int
@@ -42,6 +44,7 @@ class Block(NamedTuple):
     reward_fraction: float
     reward_rate: float
     steps_per_trial: float
+    outcomes: Sequence[Sequence[int]] = ()
 
 
 @dataclass
@@ -97,7 +100,8 @@ class Counters:
         self.checked += size
         earlier = self.trials - self.checked
         cut = len(self.recent) - earlier
-        part, self.recent = np.array(self.recent[:cut]), self.recent[cut:]
+        outcomes, self.recent = self.recent[:cut], self.recent[cut:]
+        part = np.array(outcomes)
         rewarded, steps = part[:, 0].sum(), part[:, 1]
         return Block(
             self.checked,
@@ -105,4 +109,5 @@ class Counters:
             float(rewarded / len(part)),
             float(rewarded / (dt * (steps - 1).sum())),
             float(steps.mean()),
+            outcomes,
         )

@@ -14,7 +14,7 @@ from pytorch_lightning import LightningDataModule
 from torch import Generator
 from typing_extensions import override
 
-from modnav.acting import ROLES, Collector, Segment, Warmup, scripted_trials
+from modnav.acting import ROLES, AbstractExploration, Collector, Segment, Warmup, scripted_trials
 from modnav.errors import PhaseOneFailedError, require
 from modnav.evaluation import (
     TestTrials,
@@ -24,7 +24,7 @@ from modnav.evaluation import (
     without_noise,
 )
 from modnav.networks import Actor
-from modnav.task import TaskParameters
+from modnav.task import STREAMS, TaskParameters
 
 from .counters import Block, Counters, Setting
 from .replay import TrialReplay
@@ -52,6 +52,7 @@ class Experience(LightningDataModule):
         check_trials: Trials between two checks of the training phase.
         warmup: Scripted trials for phase I; none as published.
         validation: How agents are validated.
+        exploration: What makes exploration noise; plain normal noise as published.
         seed: Seed of all its randomness; that of ``seed_everything`` by default.
 
     Attributes:
@@ -73,6 +74,7 @@ class Experience(LightningDataModule):
         check_trials: int = 100,
         warmup: Warmup | None = None,
         validation: Validation = Validation(),
+        exploration: AbstractExploration | None = None,
         seed: int | None = None,
     ) -> None:
         super().__init__()
@@ -85,6 +87,7 @@ class Experience(LightningDataModule):
         self.check_trials = check_trials
         self.warmup = warmup
         self.validation = validation
+        self.exploration = exploration
         self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
         self.setting = Setting()
         self.counters = Counters()
@@ -132,10 +135,16 @@ class Experience(LightningDataModule):
                 "it must be modnav.learning.TrialReplay"
             )
         self.sources = agent.sources
+        for source in self.sources:
+            STREAMS[source].check(self.task)
         device = self.generators["trials"].device
         self.replay.allocate(self.sources, self.task.max_steps, device)
         self.collector = Collector(
-            self._task(), self.sources, self.parallel_trials, self.generators
+            self._task(),
+            self.sources,
+            self.parallel_trials,
+            self.generators,
+            exploration=self.exploration,
         )
 
     def use(self, setting: Setting) -> None:
@@ -372,15 +381,16 @@ class Experience(LightningDataModule):
             for role, generator in self.generators.items():
                 generator.set_state(state["generators"][role])
             self.rng.bit_generator.state = state["rng"]
+        now = self.task.plain()
         return [
-            f"data.task.{key} was {former['task'].get(key)} until now and is {value} from now on"
-            for key, value in asdict(self.task).items()
-            if former["task"].get(key) != value
+            f"data.task.{key} was {former['task'].get(key)} until now and is {now.get(key)} from now on"
+            for key in former["task"] | now
+            if former["task"].get(key) != now.get(key)
         ]
 
     def _made_with(self) -> dict[str, Any]:
         """Return what a state is only good for."""
-        return {"seed": self.seed, "task": asdict(self.task)}
+        return {"seed": self.seed, "task": self.task.plain()}
 
 
 def _nothing(block: Block) -> Iterable[Step]:

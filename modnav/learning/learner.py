@@ -16,7 +16,15 @@ from typing_extensions import override
 
 from modnav.acting import Rollout, Segment
 from modnav.errors import DivergedError, require
-from modnav.evaluation import TestTrials, run, score, trial_statistics
+from modnav.evaluation import (
+    AbstractTrialMetric,
+    TestTrials,
+    check_names,
+    means_of,
+    run,
+    score,
+    trial_statistics,
+)
 from modnav.files import one_line
 from modnav.networks import (
     ACTIONS,
@@ -74,6 +82,8 @@ class TD3(LightningModule):
         noise_clip: Largest size of that noise on moving actions.
         stop_threshold: The agent stops when both action components are smaller than this; that
             of the task.
+        losses: What is learned from a batch; as published if None.
+        metrics: Further numbers of the trials of validations.
 
     Attributes:
         agent: The agent that learns.
@@ -98,6 +108,8 @@ class TD3(LightningModule):
         noise_std: float = 0.05,
         noise_clip: float = 0.1,
         stop_threshold: float = 0.1,
+        losses: td3.TD3Losses | None = None,
+        metrics: list[AbstractTrialMetric] | None = None,
     ) -> None:
         super().__init__()
         for key, value in {"discount": discount, "tau": tau}.items():
@@ -116,6 +128,9 @@ class TD3(LightningModule):
         self.policy_delay = policy_delay
         self.noise_std = noise_std
         self.smoothing = {"noise_clip": noise_clip, "stop_threshold": stop_threshold}
+        self.rule = td3.PUBLISHED if losses is None else losses
+        self.metrics = metrics or []
+        check_names(self.metrics)
         self.action_penalty = 0.0
         self.updates = 0
         self.losses: dict[str, list[Tensor]] = {"critic": [], "actor": []}
@@ -172,14 +187,14 @@ class TD3(LightningModule):
         noise = self.noise([(steps, trials)]).view_as(segment.action)
         if target.training:
             target.eval()
-        goal = td3.td_target(
+        goal = self.rule.target(
             target.actor, target.critic, segment, noise, self.discount, **self.smoothing
         )
         self._set_learning(True)
-        loss = td3.critic_loss(agent.critic, segment, goal)
+        loss = self.rule.critic(agent.critic, segment, goal)
         self._descend("critic", critic_optimizer, loss)
         if self.updates % self.policy_delay == 0:
-            loss = td3.actor_loss(agent.actor, agent.critic, segment, self.action_penalty)
+            loss = self.rule.actor(agent.actor, agent.critic, segment, self.action_penalty)
             self._descend("actor", actor_optimizer, loss)
             td3.polyak_update(target, agent, self.tau)
         self._set_learning(False)
@@ -239,6 +254,9 @@ class TD3(LightningModule):
         """Run the agent in test conditions and log how it did."""
         trials = run(self.agent, conditions)
         rows = score(self.agent, conditions, trials, self.discount)
+        for metric in self.metrics:
+            for label, mean in means_of(metric, conditions, trials).items():
+                rows[label][metric.name] = mean
         self.results[conditions.name], self.shown = rows, (conditions, trials)
         flat = {
             f"{conditions.name}/{label}/{column}": value

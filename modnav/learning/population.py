@@ -182,6 +182,7 @@ class Population:
             first.tau,
             first.smoothing,
             autocast_of(members[0].trainer.precision, device),
+            first.rule,
             graphs=device.type == "cuda",
         )
         self._collector, self._members = join_collectors(lone), members

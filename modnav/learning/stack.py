@@ -176,6 +176,7 @@ class JointUpdates:
         tau: Fraction by which target networks move.
         smoothing: ``noise_clip`` and ``stop_threshold`` of :func:`td3.td_target`.
         context: Makes the context in which losses are computed, such as autocast.
+        losses: What is learned from a batch.
         graphs: Whether updates are captured in CUDA graphs.
 
     Attributes:
@@ -191,6 +192,7 @@ class JointUpdates:
         tau: float,
         smoothing: dict[str, float],
         context: Callable[[], torch.autocast],
+        losses: td3.TD3Losses = td3.PUBLISHED,
         *,
         graphs: bool = False,
     ) -> None:
@@ -205,6 +207,7 @@ class JointUpdates:
         )
         self.discount, self.tau, self.smoothing = discount, tau, smoothing
         self.context = context
+        self.losses = losses
         self._captured = Captured(self._update, graphs=graphs)
 
     def update(
@@ -236,16 +239,16 @@ class JointUpdates:
         action, reward, terminal, mask, noise, *rest = given[len(names) :]
         segment, turn = Segment(inputs, action, reward, terminal, mask, self.members), Turn(*rest)
         with self.context():
-            goal = td3.td_target(
+            goal = self.losses.target(
                 target.actor, target.critic, segment, noise, self.discount, **self.smoothing
             )
-            loss = td3.critic_loss(agent.critic, segment, goal).reshape(-1)
+            loss = self.losses.critic(agent.critic, segment, goal).reshape(-1)
         self._descend(self.critic, self.critic_optimizer, loss, turn.updates, turn.rates)
         if not acting:
             return loss.detach(), torch.zeros_like(loss)
         with self.context():
             penalties = turn.penalties[:, 0]
-            own = td3.actor_loss(agent.actor, agent.critic, segment, penalties).reshape(-1)
+            own = self.losses.actor(agent.actor, agent.critic, segment, penalties).reshape(-1)
         self._descend(self.actor, self.actor_optimizer, own, turn.acts, turn.rates)
         for slow, fast in zip(self.slow, (self.actor, self.critic), strict=True):
             slow.values.lerp_(fast.values, self.tau * turn.acts)

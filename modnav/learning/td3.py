@@ -7,6 +7,7 @@ References:
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from modnav.acting import Segment
 from modnav.networks import Actor, Inputs, TwinCritic
 
 __all__ = [
+    "TD3Losses",
     "actor_loss",
     "critic_loss",
     "frozen",
@@ -126,6 +128,63 @@ def polyak_update(target: nn.Module, source: nn.Module, tau: float) -> None:
     torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), tau)
     for mine, theirs in zip(target.buffers(), source.buffers(), strict=True):
         mine.copy_(theirs)
+
+
+class TD3Losses:
+    """What TD3 learns from a batch, as published; inherit it to change a part.
+
+    Of a subclass: keep each argument of ``__init__`` in an attribute of its name. It is used in
+    stacked populations if it says so: see :attr:`stacked`.
+
+    Attributes:
+        stacked: Whether losses are right for batches of several members as well: means over
+            steps and trials are taken by :meth:`modnav.acting.Segment.mean` alone.
+    """
+
+    stacked: ClassVar[bool] = False
+
+    def target(
+        self,
+        actor: Actor,
+        critic: TwinCritic,
+        segment: Segment,
+        noise: Tensor,
+        discount: float,
+        noise_clip: float,
+        stop_threshold: float,
+    ) -> Tensor:
+        """Return what values should be, ``(T, B, 1)``, without a graph, see :func:`td_target`.
+
+        Args:
+            actor: Slow copy of the policy.
+            critic: Slow copy of the critics.
+            segment: Experience.
+            noise: Smoothing noise, ``(T, B, 2)``.
+            discount: Discount per step.
+            noise_clip: Largest size of the noise on moving actions.
+            stop_threshold: Largest action that stops.
+        """
+        return td_target(actor, critic, segment, noise, discount, noise_clip, stop_threshold)
+
+    def critic(self, critic: TwinCritic, segment: Segment, target: Tensor) -> Tensor:
+        """Return the loss of both critics, see :func:`critic_loss`."""
+        return critic_loss(critic, segment, target)
+
+    def actor(
+        self, actor: Actor, critic: TwinCritic, segment: Segment, action_penalty: float | Tensor
+    ) -> Tensor:
+        """Return the loss of the actor, see :func:`actor_loss`."""
+        return actor_loss(actor, critic, segment, action_penalty)
+
+
+class _Published(TD3Losses):
+    """The published losses."""
+
+    stacked = True
+
+
+PUBLISHED = _Published()
+"""The published losses."""
 
 
 @contextmanager

@@ -10,3 +10,4 @@ from .initial import *
 from .linear import *
 from .sequence import *
 from .stacked import *
+from .step_policy import *

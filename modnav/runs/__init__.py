@@ -8,3 +8,4 @@ from .folder import *
 from .jobs import *
 from .selection import *
 from .trained import *
+from .validations import *

@@ -62,7 +62,7 @@ class CurveSettings:
 
     def plain(self) -> dict[str, Any]:
         """Return them as JSON holds them."""
-        return json.loads(json.dumps(asdict(self)))
+        return json.loads(json.dumps(asdict(self) | {"task": self.task.plain()}))
 
 
 class CurveLocation(NamedTuple):

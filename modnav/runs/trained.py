@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from modnav.files import one_line, read_yaml
-from modnav.task import TaskParameters
+from modnav.task import AbstractMotion, AbstractReward, TaskParameters, rebuild_part
 
 from .checkpoints import read
 
@@ -18,6 +18,7 @@ CONFIG = "config.yaml"
 
 _NAME = re.compile(r"(?P<episode>[0-9]+)(?P<pre>_pre)?\.ckpt")
 _DIGITS = 15
+_PARTS: dict[str, Any] = {"reward": AbstractReward, "motion": AbstractMotion}
 _SEED = re.compile(r"seed(\d+)")
 
 
@@ -155,6 +156,9 @@ def _task(values: Mapping[str, Any], where: Path) -> TaskParameters:
         k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
     }
     try:
+        for key, kind in _PARTS.items():
+            if isinstance(constants.get(key), Mapping):
+                constants[key] = rebuild_part(constants[key], kind)
         return TaskParameters(**constants)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {one_line(error)}") from error

@@ -4,6 +4,8 @@ from . import kalman as kalman
 from .geometry import *
 from .kalman import *
 from .parameters import *
+from .parts import *
 from .sampling import *
+from .state import *
 from .streams import *
 from .world import *

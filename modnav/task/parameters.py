@@ -6,7 +6,9 @@ carry other units.
 
 import math
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
+
+from .parts import AbstractMotion, AbstractReward, describe_part, why_not_a_part
 
 __all__ = ["REWARD_ZONE_CM", "UNIT_CM", "Range", "TaskParameters", "bounds"]
 
@@ -34,7 +36,7 @@ class TaskParameters:
         process_noise: Standard deviation of the velocity noise, in multiples of the joystick gain.
         observation_noise: Standard deviation of the noise of the observed velocity, likewise.
         reward: ``mixed`` is 1 inside the reward zone and falls off outside, ``gauss`` falls off
-            everywhere, ``const`` is 1 inside and 0 outside.
+            everywhere, ``const`` is 1 inside and 0 outside; or a reward of your own.
         reward_scale: Factor on the reward.
         target_always_visible: Whether the target stays in the input for the whole trial.
         visible_steps: Number of first inputs that show the target otherwise.
@@ -51,6 +53,7 @@ class TaskParameters:
         excluded_peak_linear_cm_s: Interval of linear peaks that is never drawn, cm/s.
         excluded_peak_angular_deg_s: Interval of angular peaks that is never drawn, deg/s.
         onset_steps: First and last step at which a perturbation may start, both included.
+        motion: How the target moves; it rests if None, as published.
 
     Raises:
         ValueError: If a value is not allowed; the message names the key, the value and the rule.
@@ -61,7 +64,7 @@ class TaskParameters:
     excluded_gain: tuple[float, float] | None = None
     process_noise: Range = 0.2
     observation_noise: Range = 0.1
-    reward: Literal["mixed", "gauss", "const"] = "mixed"
+    reward: Literal["mixed", "gauss", "const"] | AbstractReward = "mixed"
     reward_scale: float = 10.0
     target_always_visible: bool = False
     visible_steps: int = 4
@@ -78,15 +81,15 @@ class TaskParameters:
     excluded_peak_linear_cm_s: tuple[float, float] | None = None
     excluded_peak_angular_deg_s: tuple[float, float] | None = None
     onset_steps: tuple[int, int] = (0, 10)
+    motion: AbstractMotion | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
         kinds = ("gain", "gain_control", "perturbation", "perturbation_control")
         _require(self.name in kinds, "name", self.name, f"one of {', '.join(kinds)}")
-        rewards = ("mixed", "gauss", "const")
-        _require(self.reward in rewards, "reward", self.reward, f"one of {', '.join(rewards)}")
+        self._check_parts()
         for field in fields(self):
-            if field.name not in ("name", "reward", "target_always_visible"):
+            if field.name not in ("name", "reward", "motion", "target_always_visible"):
                 self._check_numbers(field.name, getattr(self, field.name))
         for key in (
             "gain",
@@ -117,6 +120,24 @@ class TaskParameters:
             lo, hi = bounds(getattr(self, key))
             some_left = excluded is None or lo < excluded[0] or hi > excluded[1]
             _require(some_left, f"excluded_{key}", excluded, f"less than all of [{lo}, {hi}]")
+
+    def _check_parts(self) -> None:
+        rewards = ("mixed", "gauss", "const")
+        for key, part in (("reward", self.reward), ("motion", self.motion)):
+            if isinstance(part, (AbstractReward, AbstractMotion)):
+                rule = why_not_a_part(part)
+                _require(rule is None, key, type(part).__name__, str(rule))
+            else:
+                known = rewards if key == "reward" else (None,)
+                _require(part in known, key, part, f"one of {', '.join(map(str, known))}")
+
+    def plain(self) -> dict[str, Any]:
+        """Return all constants as names and numbers; no motion where the target rests."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.motion is None:
+            del values["motion"]
+        parts = (AbstractReward, AbstractMotion)
+        return {k: describe_part(v) if isinstance(v, parts) else v for k, v in values.items()}
 
     def _check_numbers(self, key: str, value: object) -> None:
         """Check that a value is a number or a range, as its default is."""

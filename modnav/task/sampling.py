@@ -8,7 +8,8 @@ import torch
 from torch import Generator, Tensor
 
 from .parameters import UNIT_CM, Range, TaskParameters, bounds
-from .world import Trials, make_trials
+from .state import Trials
+from .world import make_trials
 
 __all__ = ["sample_trials", "sample_trials_of_each"]
 

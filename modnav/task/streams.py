@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from . import kalman
 from .parameters import TaskParameters
-from .world import Sensation, Trials
+from .state import Sensation, Trials
 
 __all__ = [
     "STREAMS",
@@ -50,6 +50,10 @@ class AbstractStream(abc.ABC):
         self, trials: Trials, sensation: Sensation, state: StreamState, task: TaskParameters
     ) -> tuple[Tensor, StreamState]:
         """Return the next input, ``(B, F)``, and the new state."""
+
+    @classmethod  # noqa: B027 - most need nothing
+    def check(cls, task: TaskParameters) -> None:
+        """Raise a ``ValueError`` if the stream has no meaning in a task; it has in all as it stands."""
 
     def mirror(self, inputs: Tensor) -> Tensor:
         """Return the inputs ``(..., F)`` of the trial's mirror image."""
@@ -100,6 +104,7 @@ class KalmanStream(AbstractStream):
     def step(
         self, trials: Trials, sensation: Sensation, state: StreamState, task: TaskParameters
     ) -> tuple[Tensor, StreamState]:
+        self.check(task)
         process, observation = trials.process_noise_std, trials.observation_noise_std
         if self.process_noise is not None:
             process = self.process_noise * trials.joystick_gain
@@ -110,6 +115,15 @@ class KalmanStream(AbstractStream):
             kalman.KalmanState(*state), velocity, sensation.velocity, process, observation, task.dt
         )
         return kalman.features(belief), belief
+
+    @override
+    @classmethod
+    def check(cls, task: TaskParameters) -> None:
+        if task.motion is not None:
+            raise ValueError(
+                "data.task.motion is set, but the agent reads a Kalman filter, which takes the "
+                "target to rest; it must be None, or the agent another"
+            )
 
     @override
     def mirror(self, inputs: Tensor) -> Tensor:

@@ -10,20 +10,17 @@ References:
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .parameters import TaskParameters
+from .parts import AbstractReward
+from .state import Outcome, Sensation, Trials, World
 
 __all__ = [
     "NEGLIGIBLE_STD",
     "PULSE_STEPS",
-    "Outcome",
-    "Sensation",
-    "Trials",
-    "World",
     "advance",
     "begin",
     "is_moving",
@@ -32,6 +29,7 @@ __all__ = [
     "move",
     "perturbation_at",
     "reward_at",
+    "target_at",
 ]
 
 PULSE_STEPS = 11
@@ -39,77 +37,6 @@ PULSE_STEPS = 11
 
 NEGLIGIBLE_STD = 1e-8
 """Standard deviation that stands for "no process noise" in the Kalman filter."""
-
-
-class Trials(NamedTuple):
-    """What is fixed during each of ``B`` trials.
-
-    Attributes:
-        target: Target position relative to the start, unit, ``(B, 2)``.
-        gain: Multiple of the default joystick gain, ``(B,)``.
-        joystick_gain: Velocities at full deflection, unit/s and rad/s, ``(B, 2)``.
-        process_noise_std: Standard deviation, unit/s and rad/s, ``(B, 2)``.
-        observation_noise_std: Standard deviation, unit/s and rad/s, ``(B, 2)``.
-        peak: Peak of the perturbation, unit/s and rad/s, ``(B, 2)``.
-        onset: Step at which the perturbation starts, ``(B,)``.
-    """
-
-    target: Tensor
-    gain: Tensor
-    joystick_gain: Tensor
-    process_noise_std: Tensor
-    observation_noise_std: Tensor
-    peak: Tensor
-    onset: Tensor
-
-
-class World(NamedTuple):
-    """Where each trial stands before an action.
-
-    Attributes:
-        state: x, y, heading, linear and angular velocity; unit, rad and their rates, ``(B, 5)``.
-        step: Steps taken so far, ``(B,)``.
-        started: Whether an earlier noise-free action exceeded the threshold, bool, ``(B,)``.
-    """
-
-    state: Tensor
-    step: Tensor
-    started: Tensor
-
-
-class Sensation(NamedTuple):
-    """What the senses deliver before an action.
-
-    Attributes:
-        velocity: Observed velocities, unit/s and rad/s, ``(B, 2)``.
-        action: The action that was taken, ``(B, 2)``.
-        target: Target position while it is shown, else 0, unit, ``(B, 2)``.
-        perturbation: Velocity added by the world, unit/s and rad/s, ``(B, 2)``; agents do not
-            sense it, but the Kalman filter is told.
-    """
-
-    velocity: Tensor
-    action: Tensor
-    target: Tensor
-    perturbation: Tensor
-
-
-class Outcome(NamedTuple):
-    """What a step brought.
-
-    Attributes:
-        reward: Reward, ``(B,)``; 0 but at a stop after the start.
-        terminated: Whether the trial ended by a stop, bool, ``(B,)``.
-        truncated: Whether it ended by time-out, bool, ``(B,)``.
-        rewarded: Whether the agent stopped inside the reward zone, bool, ``(B,)``.
-        distance: Distance to the target before the motion of this step, unit, ``(B,)``.
-    """
-
-    reward: Tensor
-    terminated: Tensor
-    truncated: Tensor
-    rewarded: Tensor
-    distance: Tensor
 
 
 def make_trials(
@@ -188,8 +115,12 @@ def move(state: Tensor, velocity: Tensor, dt: float) -> Tensor:
 
 
 def reward_at(distance: Tensor, task: TaskParameters) -> Tensor:
-    """Return the reward for stopping at a distance (unit) from the target, of the same shape."""
+    """Return the reward for stopping at a distance (unit) from the target, of the same shape.
+
+    It is that of the rewards that have a name; one's own may depend on more.
+    """
     radius = task.reward_zone_radius
+    assert not isinstance(task.reward, AbstractReward)  # which may need more than a distance
     if task.reward == "const":
         reward = (distance < radius).to(distance.dtype)
     elif task.reward == "gauss":
@@ -198,6 +129,19 @@ def reward_at(distance: Tensor, task: TaskParameters) -> Tensor:
         outside = torch.exp(-(distance**2) / (2 * (radius / 1.5) ** 2)).clamp(min=0.001)
         reward = torch.where(distance < radius, 1.0, outside)
     return task.reward_scale * reward
+
+
+def _reward(task: TaskParameters, trials: Trials, world: World, distance: Tensor) -> Tensor:
+    if isinstance(task.reward, AbstractReward):
+        return task.reward_scale * task.reward.at_stop(distance, world, trials)
+    return reward_at(distance, task)
+
+
+def target_at(task: TaskParameters, trials: Trials, step: Tensor) -> Tensor:
+    """Return where the target of each trial is at its step ``(B,)``, unit, ``(B, 2)``."""
+    if task.motion is None:
+        return trials.target
+    return task.motion.position(trials, step * task.dt)
 
 
 def advance(
@@ -228,15 +172,16 @@ def advance(
     stopped = is_stop(action, task.stop_threshold)
     terminated = stopped & world.started
     truncated = ~terminated & (world.step >= task.max_steps - 1)
-    distance = (world.state[:, :2] - trials.target).norm(dim=-1)
-    reward = torch.where(terminated, reward_at(distance, task), 0.0)
+    away = world.state[:, :2] - target_at(task, trials, world.step)
+    distance = torch.linalg.vector_norm(away, dim=-1)
+    reward = torch.where(terminated, _reward(task, trials, world, distance), 0.0)
     rewarded = stopped & (distance < task.reward_zone_radius)
     perturbation = perturbation_at(trials, world.step)
     velocity = trials.joystick_gain * action + trials.process_noise_std * process_noise
     state = move(world.state, velocity + perturbation, task.dt)
     observed = state[:, 3:] + trials.observation_noise_std * observation_noise
     step = world.step + 1
-    shown = trials.target
+    shown = target_at(task, trials, step)
     if not task.target_always_visible:
         shown = torch.where((step < task.visible_steps)[:, None], shown, 0.0)
     started = world.started | is_moving(greedy_action, task.stop_threshold)

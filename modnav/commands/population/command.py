@@ -1,6 +1,7 @@
 """``modnav fit --seeds ...``, and ``--resume`` with a folder of runs: train a population."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from modnav.errors import InterruptedRunError, MembersFailedError
 
@@ -11,12 +12,15 @@ from .stacked import train_stacked
 from .together import train_together
 
 
-def fit_members(request: Request, imported: Sequence[str]) -> None:
+def fit_members(request: Request, imported: Sequence[str]) -> list[Path]:
     """Train a population, and show what came of it.
 
     Args:
         request: What is asked for.
         imported: Modules that the user named by ``--import``.
+
+    Returns:
+        The folders of the members' folders.
 
     Raises:
         ValueError: For a mistake in what is asked for, before anything is trained.
@@ -42,6 +46,7 @@ def fit_members(request: Request, imported: Sequence[str]) -> None:
     if failed := [outcome.status for outcome in outcomes if outcome.status]:
         told = f"{len(failed)} of {len(outcomes)} members failed"
         raise MembersFailedError(f"{told}; {again}", max(failed))
+    return plan.folders
 
 
 def _trained(plan: Plan, kind: str, cores: int, imported: Sequence[str]) -> list[Outcome]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich import box
 from rich.console import Console
@@ -21,8 +20,8 @@ from typing_extensions import Self
 
 from modnav.callbacks.figures import learning_curves, save_figure
 from modnav.commands.terminal import wide_console
-from modnav.files import read_text, regular, replacing
-from modnav.runs import RunFolder
+from modnav.files import read_text, replacing
+from modnav.runs import RunFolder, validations
 
 from .members import Member, Outcome
 
@@ -145,20 +144,6 @@ def gather(folder: Path, outcomes: Sequence[Outcome]) -> None:
     save_figure(learning_curves(whole), folder / "learning_curves.png")
     console.print(f"learning curves: {folder / 'learning_curves.png'}", soft_wrap=True)
     console.print(f"validations:     {folder / 'validations.csv'}", soft_wrap=True)
-
-
-def validations(folder: Path) -> pd.DataFrame:
-    """Return the rows of a run's ``validation.csv``; none if it has none that can be read."""
-    numbers = ["total_trials", "trials", "phase", "reward_rate", "reward_fraction"]
-    try:
-        table = pd.read_csv(regular(folder / "validation.csv", text=True))
-        whole = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
-        fits = np.isfinite(whole).all(axis=1) & whole["phase"].isin((1, 2, 3))
-        rows = whole.astype({"phase": int, "trials": int}, errors="ignore")
-        table = table[["validation", "task"]].astype(str).join(rows)[fits]
-    except (OSError, ValueError, LookupError):
-        return pd.DataFrame()
-    return table.drop_duplicates(["total_trials", "validation", "task"])
 
 
 def _table(folder: Path, outcomes: Sequence[Outcome], tables: dict[int, pd.DataFrame]) -> Table:

@@ -1,0 +1,231 @@
+"""``modnav doctor``: what this machine and installation can do, and what will be slow, with figures."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from modnav.acting import ROLES, Collector
+from modnav.machine import cores, memory_bytes, threads
+from modnav.networks import build_agent
+from modnav.task import TaskParameters
+
+PACKAGES = ("modnav", "torch", "pytorch-lightning", "jsonargparse", "numpy", "pandas", "gymnasium")
+EXTRAS = {
+    "export": ("onnx", "onnxruntime", "safetensors"),
+    "movies": ("imageio-ffmpeg",),
+    "neuro": ("statsmodels", "pynwb", "pynapple"),
+    "study": ("snakemake",),
+}
+"""Packages of each extra."""
+
+TRIALS, STEPS = 16, 18
+"""Trials in a batch of the measurement, as published, and steps of each, as agents that learned take."""
+
+UPDATES = 10_000 * STEPS / 4
+"""Updates of a published training after phase I, about: one for every 4 steps of 10,000 trials."""
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command.
+
+    Raises:
+        ValueError: For a mistake in the arguments.
+    """
+    given = _parser().parse_args(args)
+    found = examined(given.runs)
+    print(json.dumps(found, indent=2) if given.json else page(found))
+
+
+def examined(runs: Path) -> dict[str, Any]:
+    """Return what was found, as names and numbers; takes a few seconds of measuring.
+
+    Args:
+        runs: Folder in which runs would be made.
+    """
+    from modnav.learning import HALF, fast_precision  # it loads Lightning
+
+    bf16 = fast_precision(on_cpu=True) == HALF
+    packages = {name: _version(name) for name in PACKAGES}
+    extras = {extra: [x for x in names if not _version(x)] for extra, names in EXTRAS.items()}
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "packages": packages,
+        "missing": {extra: names for extra, names in extras.items() if names},
+        "processor": _processor() | {"bf16": bf16},
+        "gpus": [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())],
+        "folder": _folder(runs),
+        "measured": _measured(bf16=bf16),
+    }
+    return found | {"advice": advice(found)}
+
+
+def advice(found: dict[str, Any]) -> list[str]:
+    """Return a line for each thing that will not work or be slow, and what to do about it."""
+    lines, cpu, speed = [], found["processor"], found["measured"]
+    folder = found["folder"]
+    if not folder["writable"]:
+        lines.append(f"{folder['path']} cannot be written: choose another folder with --runs")
+    elif folder["free_gb"] < 1:
+        lines.append(
+            f"{folder['free_gb']:.1f} GB are free in {folder['path']}; a run takes about 0.1"
+        )
+    hours = UPDATES * speed["update_ms"] / 3.6e6
+    lines.append(
+        f"a published training has about {UPDATES:,.0f} updates after phase I: {hours:.1f} h here in "
+        "32-true on 1 thread (16 trials in a batch, modular agent), if no other program works"
+    )
+    if not cpu["bf16"]:
+        lines.append(
+            "bf16 is not used: no instructions for it are found, or PyTorch has no LSTM in it"
+        )
+    elif speed["update_bf16_ms"] is not None:
+        ratio = speed["update_ms"] / speed["update_bf16_ms"]
+        faster = "--config fast, or --prefer_bf16 true" if ratio > 1.1 else "it does not pay here"
+        lines.append(f"bf16 makes {ratio:.1f} times as many updates: {faster}")
+    if cpu["cores"] > 1:
+        lines.append(
+            f"one run uses 1 thread unless told --threads; several seeds use all {cpu['cores']} cores: "
+            "--seeds 0-7"
+        )
+    load = cpu["load"]
+    if load is not None and load > cpu["cores"]:
+        lines.append(
+            f"other programs are at work (load {load:.1f} on {cpu['cores']} cores): times are longer"
+        )
+    if found["gpus"]:
+        lines.append(
+            "on the GPU one small agent is hardly faster than on a core; many seeds at once are"
+        )
+    for extra, names in found["missing"].items():
+        lines.append(
+            f'{", ".join(names)} not installed: pip install "modnav[{extra}]" if you need it'
+        )
+    return lines
+
+
+def page(found: dict[str, Any]) -> str:
+    """Return it as a page to read."""
+    cpu, folder, speed = found["processor"], found["folder"], found["measured"]
+    names = ("bf16", "avx2", "avx512", "amx")
+    has = [name for name in names if cpu[name]]
+    packages = ", ".join(f"{name} {v or 'missing'}" for name, v in found["packages"].items())
+    bf16 = speed["update_bf16_ms"]
+    rows = {
+        "python": f"{found['python']}, {found['system']}",
+        "packages": packages,
+        "processor": f"{cpu['cores']} cores, {cpu['memory_gb']:.0f} GB, {', '.join(has) or 'none of ' + ', '.join(names)}",
+        "threads": f"{cpu['threads']} (OMP_NUM_THREADS={cpu['OMP_NUM_THREADS']}); a run takes 1 unless told --threads",
+        "gpu": ", ".join(found["gpus"]) or "none that PyTorch can use",
+        "runs": f"{folder['path']}, {'can' if folder['writable'] else 'cannot'} be written, {folder['free_gb']:.0f} GB free",
+        "acting": f"{speed['steps_per_s']:,.0f} steps/s ({TRIALS} trials side by side, 1 thread)",
+        "update": f"{speed['update_ms']:.1f} ms in 32-true"
+        + (f", {bf16:.1f} ms in bf16" if bf16 else ""),
+    }
+    lines = [f"{name:11}{text}" for name, text in rows.items()]
+    return "\n".join([*lines, "", *(f"- {line}" for line in found["advice"])])
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> dict[str, Any]:
+    cpu = torch.backends.cpu.get_cpu_capability()
+    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return {
+        "cores": cores(),
+        "memory_gb": memory_bytes() / 1e9,
+        "avx2": cpu in ("AVX2", "AVX512"),
+        "avx512": cpu == "AVX512",
+        "amx": bool(known.get("amx_bf16") or known.get("amx_tile")),
+        "threads": torch.get_num_threads(),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def _folder(runs: Path) -> dict[str, Any]:
+    """Return whether runs can be made in a folder, or in the nearest above that exists."""
+    there = next(x for x in (runs.absolute(), *runs.absolute().parents) if x.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            writable = True
+    except OSError:
+        writable = False
+    free = shutil.disk_usage(there).free / 1e9
+    return {"path": str(runs), "writable": writable, "free_gb": free}
+
+
+def _measured(*, bf16: bool) -> dict[str, float | None]:
+    """Return how fast this machine acts and learns on one thread, the middle of some short tries."""
+    with threads(1):
+        single, half = _update_ms("32-true"), _update_ms("bf16-mixed") if bf16 else None
+        return {
+            "steps_per_s": TRIALS / _middle(_acting(), 20),
+            "update_ms": single,
+            "update_bf16_ms": half,
+        }
+
+
+def _acting() -> Callable[[], object]:
+    generators = {role: torch.Generator().manual_seed(k) for k, role in enumerate(ROLES)}
+    collector = Collector(TaskParameters(), {"observation"}, TRIALS, generators)
+    collector.restart(TaskParameters())
+    actor = build_agent("modular").actor
+    return lambda: collector.sweep(actor, 0.5)
+
+
+def _update_ms(precision: str) -> float:
+    """Return the time of an update of TD3 as trainings make it, of the modular agent, ms."""
+    from modnav.bench import InTraining, made_up_trials, make_learner, make_replay, repeated
+
+    from .training import quieten
+
+    quieten()
+    learner = make_learner("modular", InTraining)
+    replay = make_replay(learner.agent, 64)
+    steps = torch.full((64,), STEPS)
+    replay.add_trials(made_up_trials({"observation"}, steps, torch.Generator()), mirror=False)
+    segment = replay.sample(np.random.default_rng(0))
+    took: list[float] = []
+    work = partial(repeated, learner.policy_delay, learner.update, segment)
+    learner.train_with(precision, lambda: took.append(_middle(work, 8)))
+    return 1e3 * took[0] / learner.policy_delay
+
+
+def _middle(work: Callable[[], object], times: int) -> float:
+    work()
+    took = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        took.append(time.perf_counter() - start)
+    return sorted(took)[times // 2]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="modnav doctor",
+        description="Tell what this machine and installation can do, and what will be slow, from a "
+        "measurement of a few seconds.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs (runs)")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    return parser

@@ -1,0 +1,123 @@
+"""Agents in other runtimes act as they do here, step by step."""
+
+import json
+
+import onnxruntime
+import pytest
+import torch
+from safetensors import safe_open
+from same_weights import same
+
+from modnav import build_agent
+from modnav.cli import main
+from modnav.commands.agent_files import write_agent
+from modnav.networks import (
+    Actor,
+    Agent,
+    Critic,
+    Feedforward,
+    RecurrentBelief,
+    StepPolicy,
+    TwinCritic,
+    rebuild_agent,
+)
+from modnav.runs import save_agent
+
+STEPS, TRIALS = 35, 3
+
+
+def recurrent(cell: str) -> Agent:
+    critic = Critic(RecurrentBelief(cell=cell), Feedforward(130, 1))
+    return Agent(Actor(RecurrentBelief(cell=cell), Feedforward(128, 2)), TwinCritic(critic))
+
+
+AGENTS = {
+    "lstm": lambda: build_agent("Actor2Critic4"),  # two LSTMs, one after the other
+    "gru": lambda: recurrent("gru"),
+    "tanh": lambda: recurrent("rnn"),
+    "kalman": lambda: build_agent("ekf"),
+}
+
+
+@pytest.fixture(params=list(AGENTS))
+def acting(request):
+    """An agent whose actions differ from step to step."""
+    agent = AGENTS[request.param]().eval()
+    with torch.no_grad():
+        for weight in agent.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    return agent
+
+
+def as_onnx(path):
+    session = onnxruntime.InferenceSession(path)
+
+    def step(inputs, memory):
+        names = [x.name for x in session.get_inputs()]
+        numbers = [x.numpy() for x in (inputs, *memory)]
+        out = session.run(None, dict(zip(names, numbers, strict=True)))
+        return [torch.from_numpy(x) for x in out]
+
+    return step
+
+
+def as_program(path):
+    program = torch.export.load(path).module()
+    return lambda inputs, memory: program(inputs, *memory)
+
+
+@pytest.mark.parametrize(("kind", "read"), [("x.onnx", as_onnx), ("x.pt2", as_program)])
+@pytest.mark.filterwarnings("ignore")  # of torch.export, which are not ours
+def test_policies_act_alike_over_a_trial_and_a_restart(acting, kind, read, tmp_path):
+    path = tmp_path / kind
+    write_agent(acting, "onnx" if kind == "x.onnx" else "torch-export", path)
+    step, policy = read(path), StepPolicy(acting.actor)
+    inputs = torch.randn(STEPS, TRIALS, policy.features)
+    own, other, actions = None, [x.repeat(1, TRIALS, 1) for x in policy.start], []
+    for t in range(STEPS):
+        action, own = acting.act(inputs[t], own)
+        told, *other = step(inputs[t], other)
+        torch.testing.assert_close(told, action, rtol=0, atol=1e-5)
+        actions.append(action)
+        if t == 20:  # the second trial begins anew
+            own = acting.actor.reset(own, torch.tensor([1]))
+            other = [x.index_fill(1, torch.tensor([1]), 0.0) for x in other]
+    assert torch.stack(actions).std(dim=0).min() > 1e-3
+
+
+def test_safetensors_hold_all_that_rebuilds_an_agent(acting, tmp_path):
+    write_agent(acting, "safetensors", tmp_path / "x.safetensors")
+    with safe_open(tmp_path / "x.safetensors", "pt") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        again = rebuild_agent(json.loads(file.metadata()["agent"]))
+    again.load_state_dict(weights)
+    assert same(again, acting)
+
+
+def test_the_command_writes_one_file_of_the_kind_and_refuses_others(tmp_path, capsys):
+    save_agent(build_agent("modular"), tmp_path / "agent.ckpt")
+    args = ["export", str(tmp_path / "agent.ckpt"), "--to", "onnx", "--out"]
+    main([*args, str(tmp_path / "agent.onnx")])
+    assert "agent.onnx  " in capsys.readouterr().out
+    assert {x.name for x in tmp_path.iterdir()} == {"agent.ckpt", "agent.onnx"}
+    about = onnxruntime.InferenceSession(tmp_path / "agent.onnx").get_modelmeta()
+    assert about.custom_metadata_map["architecture"] == "Actor3Critic5"
+    for out, told in (
+        ("agent.onnx", "is there already"),
+        ("agent.pt", "must be a file that ends"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main([*args, str(tmp_path / out)])
+        assert end.value.code == 2
+        assert told in capsys.readouterr().err
+
+
+def test_memories_that_do_not_start_at_zeros_are_refused():
+    class Started(RecurrentBelief):
+        def forward(self, x, memory=None):
+            if memory is None:
+                memory = torch.ones(1, x.shape[1], 128)
+            return super().forward(x, memory)
+
+    with pytest.raises(ValueError, match="does not start at zeros"):
+        StepPolicy(Actor(Started(cell="gru"), Feedforward(128, 2)))

@@ -1,0 +1,91 @@
+"""Rewards and motions of a user's own."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from own_parts import Drifting, Hurried
+
+from modnav.networks import build_agent
+from modnav.recording import simulate
+from modnav.task import (
+    AbstractReward,
+    TaskParameters,
+    advance,
+    begin,
+    rebuild_part,
+    sample_trials,
+    target_at,
+)
+
+
+def steps_of(task: TaskParameters, count: int, generator):
+    """Drive on, then stop, and return the trials and what each step brought."""
+    trials = sample_trials(task, 8, generator)
+    world, _ = begin(trials)
+    went = []
+    for t in range(count):
+        action = torch.full((8, 2), 0.0 if t == count - 1 else 0.5)
+        noise = torch.zeros(8, 2)
+        before = world
+        world, sensation, outcome = advance(task, trials, world, action, action, noise, noise)
+        went.append((before, sensation, outcome))
+    return trials, went
+
+
+def test_a_stop_is_worth_what_the_reward_says(generator):
+    task = TaskParameters(reward=Hurried(width=0.5, per_step=0.1), reward_scale=3.0)
+    _, went = steps_of(task, 4, generator)
+    before, _, outcome = went[-1]
+    assert outcome.terminated.all()
+    wanted = 3 * torch.exp(-((outcome.distance / 0.5) ** 2)) * (1 - 0.1 * before.step)
+    torch.testing.assert_close(outcome.reward, wanted)
+    assert before.step.eq(3).all()
+    assert all(not outcome.reward.any() for _, _, outcome in went[:-1])
+
+
+def test_a_target_that_moves_is_seen_and_reached_where_it_is(generator):
+    task = TaskParameters(motion=Drifting(speed_cm_s=100.0), visible_steps=3)
+    trials, went = steps_of(task, 6, generator)
+    for t, (before, sensation, outcome) in enumerate(went):
+        here = trials.target + torch.tensor([0.25 * 0.1 * t, 0.0])
+        torch.testing.assert_close(outcome.distance, (before.state[:, :2] - here).norm(dim=-1))
+        shown = trials.target + torch.tensor([0.25 * 0.1 * (t + 1), 0.0])
+        torch.testing.assert_close(sensation.target, shown if t < 2 else torch.zeros(8, 2))
+    assert target_at(TaskParameters(), trials, before.step) is trials.target
+
+
+def test_agents_that_read_a_filter_have_targets_at_rest():
+    moving = TaskParameters(motion=Drifting())
+    with pytest.raises(ValueError, match=r"data.task.motion is set, but the agent reads a Kalman"):
+        simulate(build_agent("ekf"), task=moving, trials=2)
+    assert len(simulate(build_agent("modular"), task=moving, trials=2).trials) == 2
+
+
+def test_parts_are_described_and_made_anew_but_not_imported():
+    task = TaskParameters(reward=Hurried(width=0.3), motion=Drifting())
+    plain = task.plain()
+    assert plain["reward"]["init_args"] == {"width": 0.3, "per_step": 0.02}
+    assert rebuild_part(plain["reward"], AbstractReward) == task.reward
+    assert replace(task, motion=Drifting(5.0)) != task
+    assert "motion" not in TaskParameters().plain()
+    with pytest.raises(ValueError, match=r"names os.system, which is no AbstractReward"):
+        rebuild_part({"class_path": "os.system"}, AbstractReward)
+    with pytest.raises(ValueError, match=r"import not_there first"):
+        rebuild_part({"class_path": "not_there.Reward"}, AbstractReward)
+
+
+def test_parts_whose_constants_nobody_could_tell_are_refused():
+    class Plain(Hurried):
+        pass
+
+    with pytest.raises(ValueError, match=r"task.reward is Plain; .* frozen dataclass"):
+        TaskParameters(reward=Plain())
+    with pytest.raises(ValueError, match=r"task.reward is much; it must be one of mixed, gauss"):
+        TaskParameters(reward="much")
+
+    @dataclass(frozen=True)
+    class Fine(Hurried):
+        width: float = 1.0
+
+    assert TaskParameters(reward=Fine()).plain()["reward"]["init_args"]["width"] == 1.0
