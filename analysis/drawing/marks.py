@@ -55,25 +55,34 @@ def seed_curves(axes: Axes, table: pd.DataFrame, x: str) -> None:
         axes.plot(rows[x], rows["value"], ".", ms=2.5, color=colour_of(name), mew=0)
 
 
-def legend(axes: Axes, names: Sequence[str], extra: Mapping[str, str] | None = None) -> None:
+def legend(
+    axes: Axes,
+    names: Sequence[str] | Mapping[str, str],
+    extra: Mapping[str, str] | None = None,
+) -> None:
     """Write the names of architectures, and what line styles mean, beside the axes.
 
     Args:
         axes: The axes.
-        names: Architectures and animals.
-        extra: Line styles by their meaning.
+        names: Architectures and animals, or how each is called.
+        extra: Line styles by their meaning; a letter is a marker.
     """
-    handles = [Line2D([], [], color=colour_of(name), label=short(name)) for name in names]
-    handles += [
-        Line2D([], [], color="gray", ls=style, label=text) for text, style in (extra or {}).items()
-    ]
+    labels = names if isinstance(names, Mapping) else {name: short(name) for name in names}
+    handles = [Line2D([], [], color=colour_of(k), label=text) for k, text in labels.items()]
+    for text, style in (extra or {}).items():
+        look = (
+            {"marker": style, "ls": "", "mfc": "none", "ms": 3}
+            if style.isalpha()
+            else {"ls": style}
+        )
+        handles.append(Line2D([], [], color="gray", label=text, **look))
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.05), borderaxespad=0.2)
 
 
-def name_ticks(axes: Axes, order: Sequence[str], rotation: float = 35) -> None:
+def name_ticks(axes: Axes, order: Sequence[str], rotation: float = 55) -> None:
     """Label positions 0, 1, 2, ... of the horizontal axis with names."""
     axes.set_xlim(-0.6, len(order) - 0.4)
-    labels = [short(name) for name in order]
+    labels = [short(name).replace(" + ", " +\n") for name in order]
     axes.set_xticks(
         range(len(order)), labels, rotation=rotation, ha="right", rotation_mode="anchor"
     )

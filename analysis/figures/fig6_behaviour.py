@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from modnav.tables import Recording
+from modnav.tables import Recording, open_loop
+from modnav.task import REWARD_ZONE_CM
 
 from ..drawing import (
     Panel,
@@ -38,7 +39,6 @@ from ..measures import (
     replayed,
     rolling,
     signed_radial_error,
-    smoothed_path,
 )
 from ..published import published
 from ..study import DATA, HOLISTIC, MAIN, MODULAR, NO_GENERALIZATION, Missing, Study, short
@@ -69,8 +69,8 @@ PULSE_S = 1.0
 def example(study: Study) -> tuple[dict[str, Recording], list[str]]:
     """Return a typical perturbed trial of the best modular and holistic agent.
 
-    Its perturbation is among the strongest third, is over before either agent stops, and pushes
-    in both components.
+    Its perturbation is over before either agent stops, pushes in both components, and would carry an
+    agent that does not answer it out of the reward zone.
 
     Raises:
         Missing: If there is neither.
@@ -83,11 +83,11 @@ def example(study: Study) -> tuple[dict[str, Recording], list[str]]:
     over = first[task.ONSET].to_numpy() + PULSE_S
     felt = np.all([table["duration_s"].to_numpy() >= over for table in trials], axis=0)
     peaks = abs(first[list(PEAKS)]).to_numpy() / [[200, 120]]
-    strong = magnitude(first) > np.quantile(magnitude(first), 2 / 3)
+    moved = np.all([_moved(recording, base) > REWARD_ZONE_CM for recording in recordings], axis=0)
     both = peaks.min(axis=1) > 0.4
     errors = [signed_radial_error(table) for table in trials]
     row = typical(
-        errors, next((x for x in (felt & strong & both, felt & strong, felt) if x.any()), None)
+        errors, next((x for x in (felt & moved & both, felt & moved, felt) if x.any()), None)
     )
     number = int(first["trial"].iloc[row])
     found = {}
@@ -96,6 +96,14 @@ def example(study: Study) -> tuple[dict[str, Recording], list[str]]:
         one = recording.trials[recording.trials["trial"] == number]
         found[agent.architecture] = Recording(one, steps)
     return found, [*missing, *without]
+
+
+def _moved(recording: Recording, base: int) -> Any:
+    """Return how far perturbations carry an agent that acts as without them, cm, ``(trials,)``."""
+    plain, pushed = recording.trials.iloc[:base], recording.trials.iloc[base:]
+    again = open_loop(pushed, recording.steps, plain["trial"].to_list()).trials
+    ends = [table[["end_x_cm", "end_y_cm"]].to_numpy(float) for table in (again, plain)]
+    return np.linalg.norm(ends[0] - ends[1], axis=1)
 
 
 def compute_6a(study: Study) -> pd.DataFrame:
@@ -134,7 +142,7 @@ def compute_6b(study: Study) -> pd.DataFrame:
         again = task.replay(one, steps, base)
         target = {column: float(one[column].iloc[0]) for column in TARGET}
         for kind, path in (
-            (DATA, smoothed_path(steps[steps["trial"] == number])),
+            (DATA, steps[steps["trial"] == number]),
             (NO_GENERALIZATION, again),
         ):
             parts.append(path_table(path, architecture=name, kind=kind, **target))

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..drawing import Panel, colour_of, groups, limits, outline, typical, with_missing
+from ..drawing import Panel, colour_of, groups, limits, name_ticks, outline, typical, with_missing
 from ..drawing import legend as names_beside
 from ..measures import (
     LAYER,
@@ -38,6 +38,7 @@ LABELS = {
     "linear": ("Linear pert. sum (cm)", "Linear belief\nerror (cm)"),
     "angular": ("Angular pert. sum (°)", "Angular belief\nerror (°)"),
 }
+UNITS = {"linear": "cm/cm", "angular": "°/°"}
 RANGES = {"linear": ((-60, 60), (-60, 60)), "angular": ((-40, 40), (-15, 15))}
 CLOUDS = {"linear": ((-110, 110), (-200, 200)), "angular": ((-70, 70), (-60, 60))}
 SLOPES = {"linear": (-0.7, 0.05), "angular": (-0.15, 0.01)}
@@ -126,11 +127,10 @@ def plot_6g(table: pd.DataFrame, figure: Figure) -> None:
             outline(above[k], Ellipse(*values[list(Ellipse._fields)]), colour_of(name))
             below[k].plot(place, values["slope"], "D", ms=3, color=colour_of(name))
         _frame(above[k], axis)
-        below[k].set_xticks(range(len(order)), [""] * len(order))
-        below[k].set_xlim(-0.6, len(order) - 0.4)
+        name_ticks(below[k], order)
+        below[k].set_ylabel(f"Slope ({UNITS[axis]})")
         below[k].axhline(0, color="gray", lw=0.5, ls="--")
         limits(below[k], y=SLOPES[axis])
-    below[0].set_ylabel("Slope")
     names_beside(above[1], order)
 
 
@@ -162,7 +162,7 @@ def _clouds(name: str, axis: str) -> Panel:
 
 
 PANELS = (
-    Panel("6f", "A decoded perturbed trial", (2.4, 2.1), compute_6f, plot_6f),
+    Panel("6f", "A decoded perturbed trial", (3.6, 2.0), compute_6f, plot_6f),
     Panel(
         "6g",
         "Belief errors by perturbation",

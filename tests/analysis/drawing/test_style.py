@@ -8,6 +8,7 @@ from matplotlib.colors import to_rgba
 
 from modnav.analysis.drawing import (
     COLOURS,
+    OTHER,
     band,
     bars,
     cell_text,
@@ -55,7 +56,7 @@ def test_text_of_an_empty_cell():
 
 def test_all_main_architectures_have_colours_of_their_own():
     assert len({COLOURS[name] for name in MAIN}) == 4
-    assert colour_of("Actor2Critic4") == "peachpuff"
+    assert colour_of("Actor2Critic4") == OTHER
     assert short("Actor2Critic4") == "Actor2Critic4"
 
 
@@ -77,10 +78,17 @@ def test_ticks_with_names_keep_them():
     assert [t.get_text() for t in axes.get_xticklabels()] == ["a", "b"]
 
 
-def test_marks_are_wrapped():
+def test_notes_are_wrapped_and_stand_one_below_the_other():
     figure = new_figure((1, 1))
-    mark(figure, "no holistic agents and no modular agents either")
+    mark(
+        figure, {"no holistic agents and no modular agents either": "red", "": "red", "b": "blue"}
+    )
+    assert [text.get_color() for text in figure.texts] == ["red", "blue"]
     assert figure.texts[0].get_text().count("\n") >= 1
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.texts]
+    assert boxes[0].y1 <= figure.bbox.y0
+    assert boxes[1].y1 < boxes[0].y0
 
 
 def test_a_curve_of_one_seed_has_no_band():
@@ -134,6 +142,20 @@ def test_heat_map_writes_dark_text_on_light_cells():
     assert texts == {".0": "white", "1.0": "black", ".2": "white"}
     assert [t.get_text() for t in axes.get_yticklabels()] == ["0", ".2"]
     assert len(figure.axes) == 2
+
+
+def scale(values):
+    """Return what the colour bar of a map says."""
+    figure = new_figure((2, 2))
+    heat_map(figure.subplots(), pd.DataFrame(values), figure=figure, label="AUC")
+    return [text.get_text() for axes in figure.axes[1:] for text in axes.get_xticklabels()]
+
+
+def test_scales_tell_their_ends_apart():
+    assert scale([[0.0, 0.003]]) == ["0", ".0015", ".003"]
+    assert scale([[0.011, 0.014]]) == [".011", ".0125", ".014"]
+    assert scale([[16.62, 98.73]]) == ["17", "58", "99"]
+    assert scale([[0.5, np.nan]]) == []
 
 
 def test_heat_map_of_nothing_says_so():
