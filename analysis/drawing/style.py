@@ -37,16 +37,16 @@ __all__ = [
 ]
 
 COLOURS = {
-    HOLISTIC: "#FA8072",
-    MODULAR_ACTOR: "#a84499",
+    HOLISTIC: "#ff8c69",
+    MODULAR_ACTOR: "#8e3a8a",
     MODULAR_CRITIC: "#183319",
     MODULAR: "#20B2AA",
     HOLISTIC_EKF: "#000000",
     EKF: "#000000",
     "Bruno": "#00008B",
-    "Schro": "#808000",
+    "Schro": "#6b6b00",
 }
-"""Colour of each architecture and animal."""
+"""Colour of each architecture and animal: the study's, some a little moved for the colour-blind to tell apart."""
 
 SENSORY, BELIEF, MOTOR = "#662f8e", "#ff343c", "#e867c7"
 REWARDED, UNREWARDED = "rosybrown", "dodgerblue"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..drawing import Panel, colour_of, legend, with_missing
+from ..drawing import Panel, colour_of, label_of, legend, with_missing
 from ..measures import hedges_g, mixed_model
 from ..study import MAIN, MODULAR, Missing, Study, short
 from .gain_task import agent_trials
@@ -62,7 +62,7 @@ def plot_sizes(table: pd.DataFrame, figure: Figure) -> None:
     axes.set_yticks(range(len(MEASURES)), list(MEASURES.values()))
     axes.set_ylim(len(MEASURES) - 0.5, -0.5)
     axes.set_xlabel("Hedges' g, modular less other")
-    legend(axes, {str(k): f"{short(str(k))} (n = {count})" for k, count in counts.items()})
+    legend(axes, {str(k): f"{label_of(str(k))} (n = {count})" for k, count in counts.items()})
 
 
 def compute_mixed(study: Study) -> pd.DataFrame:

@@ -222,12 +222,12 @@ def plot_1k(table: pd.DataFrame, figure: Figure) -> None:
 
 PANELS = (
     Panel("1i", "Stop against target location", (4.4, 1.9), compute_1i, plot_1i),
-    Panel("1j", "Fraction correct", (2.8, 1.6), compute_1j, plot_1j, published("1j")),
-    Panel("1k", "ROC and its area", (3.8, 1.6), compute_1k, plot_1k, published("1k"), "auc"),
+    Panel("1j", "Fraction correct", (3.0, 1.7), compute_1j, plot_1j, published("1j")),
+    Panel("1k", "ROC and its area", (4.4, 1.7), compute_1k, plot_1k, published("1k"), "auc"),
     Panel(
         "S1d",
         "Correlation of stop and target",
-        (2.2, 1.6),
+        (3.0, 1.7),
         compute_S1d,
         plot_S1d,
         published("S1d"),
@@ -236,7 +236,7 @@ PANELS = (
     Panel(
         "S1e",
         "Slope of stop over target",
-        (2.2, 1.6),
+        (3.0, 1.7),
         compute_S1e,
         plot_S1e,
         published("S1e"),

@@ -19,6 +19,7 @@ from ..drawing import (
     bars,
     colour_of,
     heat_map,
+    label_of,
     limits,
     matrix_of,
     noise_axes,
@@ -290,7 +291,7 @@ def _plot_correlations(
             axes.axvline(len(MAIN) - 0.5, ls="--", color="black", lw=0.6)
         axes.set_xticks(range(len(sets)), labels)
         if len(sets) > 2:
-            axes.tick_params(axis="x", rotation=35)
+            axes.tick_params(axis="x", rotation=55)
             for text in axes.get_xticklabels():
                 text.set(ha="right", rotation_mode="anchor")
         axes.set(xlim=(-0.5, len(sets) - 0.5), xlabel=below, ylabel=title)
@@ -321,7 +322,7 @@ SHUFFLED = "gray"
 """Colour of the control."""
 
 _NAMES = ("hol", "moho", "homo", "mod", "mod alternative")
-_LABELS = (*(short(name).replace(" + ", " +\n") for name in MAIN), "Modular\nalternative")
+_LABELS = (*map(label_of, MAIN), "Modular\nalternative")
 
 
 def _correlation_panel(
@@ -336,7 +337,7 @@ def _correlation_panel(
     return Panel(
         name,
         title,
-        (1.9 if len(sets) > 2 else 1.3, 1.7),
+        (2.6 if len(sets) > 2 else 1.9, 2.0),
         _correlations(reference, sets),
         _plot_correlations(sets, labels, label, below=below),
         published(name),

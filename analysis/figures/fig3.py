@@ -179,7 +179,7 @@ def _curve_panel(
         legend(axes, names)
 
     plot.__doc__ = "Draw mean and SEM over seeds against training trials."
-    return Panel(name, title, (2.6, 1.7), compute, plot, published(name))
+    return Panel(name, title, (3.2, 1.8), compute, plot, published(name))
 
 
 def compute_3c(study: Study) -> pd.DataFrame:

@@ -304,7 +304,7 @@ PANELS = (
     Panel(
         "4c",
         "Radial error of agents",
-        (2.7, 1.7),
+        (3.3, 1.8),
         compute_4c,
         plot_errors,
         published("4c"),
@@ -313,18 +313,18 @@ PANELS = (
     Panel(
         "4d",
         "Radial error of animals",
-        (2.7, 1.7),
+        (3.6, 1.8),
         compute_4d,
         plot_errors,
         published("4d"),
         value="value",
     ),
     Panel("4e", "Fractions of correct stops", (3.8, 1.7), compute_4e, plot_4e),
-    Panel("4f", "AUC by gain", (2.4, 1.5), compute_4f, plot_4f, published("4f"), value="value"),
+    Panel("4f", "AUC by gain", (3.0, 1.7), compute_4f, plot_4f, published("4f"), value="value"),
     Panel(
         "4g",
         "Reward rate in the gain task over training",
-        (2.5, 1.6),
+        (3.2, 1.8),
         partial(transfer_curves, test="gain", trained="gain1x", column="reward_rate"),
         partial(plot_transfer, label="Reward rate (trial/s)", limits=(0, 1), marks=True),
         published("4g"),
@@ -333,7 +333,7 @@ PANELS = (
     Panel(
         "4h",
         "TD error in the gain task over training",
-        (2.5, 1.6),
+        (3.2, 1.8),
         partial(
             transfer_curves,
             test="gain",
@@ -346,7 +346,7 @@ PANELS = (
         value="value",
     ),
     Panel(
-        "S4a", "Radial errors", (3.6, 1.7), compute_s4a, plot_s4a, published("S4a"), value="value"
+        "S4a", "Radial errors", (4.2, 1.8), compute_s4a, plot_s4a, published("S4a"), value="value"
     ),
     *PATHS,
 )

@@ -18,6 +18,7 @@ from ..drawing import (
     cross,
     draw_target,
     groups,
+    label_of,
     limits,
     outline,
     plain_ticks,
@@ -391,7 +392,7 @@ def plot_clouds(
         )
         outline(axes, ellipse_of(x, y), "black")
         about = f"r = {pearson(x, y):.2f}\nslope = {regression_through_origin(x, y):.2f}"
-        axes.set_title(f"{short(name)}\n{about}\nn = {len(x):,}")
+        axes.set_title(f"{label_of(name)}\n{about}\nn = {len(x):,}")
         axes.set(xlim=ranges[0], ylim=ranges[1])
         axes.set_box_aspect(1)
     panels[0].set_ylabel(labels[1])
@@ -417,7 +418,7 @@ PANELS = (
     Panel(
         "5d",
         "Decoding error by gain",
-        (2.4, 1.6),
+        (3.0, 1.7),
         compute_5d,
         plot_5d,
         published("5d"),
@@ -426,7 +427,7 @@ PANELS = (
     Panel(
         "5e",
         "Decoding error and performance",
-        (2.4, 1.5),
+        (3.2, 1.7),
         compute_5e,
         partial(
             plot_crosses,
@@ -440,7 +441,7 @@ PANELS = (
     Panel(
         "S5a",
         "Decoding errors",
-        (2.6, 2.0),
+        (3.4, 2.0),
         compute_s5a,
         plot_s5a,
         published("S5a"),
@@ -449,7 +450,7 @@ PANELS = (
     Panel(
         "S5b",
         "Decoding error at the end and radial error",
-        (5.6, 2.0),
+        (6.4, 2.2),
         compute_s5b,
         plot_clouds,
         published("S5b"),

@@ -22,6 +22,7 @@ from ..drawing import (
     draw_kinds,
     draw_target,
     groups,
+    label_of,
     limits,
     name_ticks,
     path_table,
@@ -41,7 +42,7 @@ from ..measures import (
     signed_radial_error,
 )
 from ..published import published
-from ..study import DATA, HOLISTIC, MAIN, MODULAR, NO_GENERALIZATION, Missing, Study, short
+from ..study import DATA, HOLISTIC, MAIN, MODULAR, NO_GENERALIZATION, Missing, Study
 from . import perturbation_task as task
 from .animal_trials import TARGET, perturbation_trials
 from .fig5 import best_of
@@ -204,7 +205,7 @@ def plot_rolled(table: pd.DataFrame, figure: Figure, *, rows: bool) -> None:
             axes.plot(x, mean, color=colour)
             axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.3, lw=0)
         reward_zone(axes, both=False)
-        axes.set_title(short(name), color=colour_of(name))
+        axes.set_title(label_of(name), color=colour_of(name))
         axes.set(xlim=(0, 230), xticks=(0, 115, 230))
     panels[0].set_ylim(0, max(150, np.nanmax(table["value"]) * 1.05))
     figure.supylabel("Radial error (cm)", size=8)
@@ -268,7 +269,7 @@ def plot_compensation(
             _draw_changes(axes, rows, colour, direction)
         axes.axhline(0, color="gray", ls="--", lw=0.6)
         axes.axvline(PULSE_S, color="black", ls=":", lw=0.7)
-        axes.set_title(short(name))
+        axes.set_title(label_of(name))
         axes.set_xlim(0, 2)
         axes.set_xticks((0, 0.5, 1, 1.5))
         plain_ticks(axes, "x")
@@ -300,14 +301,14 @@ PANELS = (
     Panel(
         "6d",
         "Radial error of agents by perturbation",
-        (4.2, 1.5),
+        (6.0, 1.8),
         compute_6d,
         partial(plot_rolled, rows=False),
     ),
     Panel(
         "6e",
         "AUC with strong perturbations",
-        (1.5, 1.5),
+        (1.9, 1.8),
         compute_6e,
         plot_6e,
         published("6e"),
@@ -316,7 +317,7 @@ PANELS = (
     Panel(
         "S6a",
         "Linear compensation",
-        (5.8, 1.6),
+        (6.4, 1.8),
         partial(compute_compensation, axis="linear"),
         partial(plot_compensation, axis="linear", label="Linear compen. (cm/s)", most=25),
         published("S6a"),
@@ -325,7 +326,7 @@ PANELS = (
     Panel(
         "S6b",
         "Angular compensation",
-        (5.8, 1.6),
+        (6.4, 1.8),
         partial(compute_compensation, axis="angular"),
         partial(plot_compensation, axis="angular", label="Angular compen. (°/s)", most=30),
         published("S6b"),
@@ -334,7 +335,7 @@ PANELS = (
     Panel(
         "S6c",
         "Reward rate in the perturbation task over training",
-        (2.5, 1.6),
+        (3.2, 1.8),
         partial(transfer_curves, test=task.TEST, trained="perturbation0", column="reward_rate"),
         partial(plot_transfer, label="Reward rate (trial/s)", limits=(0, 0.7)),
         published("S6c"),
@@ -343,7 +344,7 @@ PANELS = (
     Panel(
         "S6d",
         "TD error in the perturbation task over training",
-        (2.5, 1.6),
+        (3.2, 1.8),
         partial(
             transfer_curves,
             test=task.TEST,

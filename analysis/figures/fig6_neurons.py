@@ -158,7 +158,7 @@ def _clouds(name: str, axis: str) -> Panel:
     labels = LABELS[axis][0], LABELS[axis][1].replace("\n", " ")
     plot = partial(plot_clouds, columns=AXES[axis], labels=labels, ranges=CLOUDS[axis])
     title = f"{axis.capitalize()} belief error by perturbation"
-    return Panel(name, title, (5.6, 2.0), partial(compute_clouds, axis=axis), plot)
+    return Panel(name, title, (6.4, 2.2), partial(compute_clouds, axis=axis), plot)
 
 
 PANELS = (
@@ -166,7 +166,7 @@ PANELS = (
     Panel(
         "6g",
         "Belief errors by perturbation",
-        (3.4, 2.2),
+        (5.4, 3.2),
         compute_6g,
         plot_6g,
         published("6g"),
@@ -175,7 +175,7 @@ PANELS = (
     Panel(
         "6h",
         "Decoding error and performance",
-        (2.4, 1.7),
+        (3.2, 1.8),
         compute_6h,
         partial(plot_crosses, x=(16, 34), y=(0.8, 0.94)),
         published("6h"),
@@ -186,7 +186,7 @@ PANELS = (
     Panel(
         "S6g",
         "Decoding error at the end and radial error",
-        (5.6, 2.0),
+        (6.4, 2.2),
         compute_s6g,
         partial(plot_clouds, ranges=((0, 300), (0, 300))),
         published("S6g"),

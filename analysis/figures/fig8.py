@@ -186,7 +186,7 @@ PANELS = (
     Panel(
         "8e",
         "Performance by decoding error at gains of 3 to 4",
-        (1.8, 1.8),
+        (3.2, 1.9),
         partial(compute_maps, task="gain", quantities=("auc", "error_cm")),
         partial(plot_scatter, x=(10, 80), y=(0.68, 0.92)),
         published("8c"),
@@ -195,7 +195,7 @@ PANELS = (
     Panel(
         "8f",
         "Performance by decoding error with large perturbations",
-        (1.8, 1.8),
+        (3.2, 1.9),
         partial(compute_maps, task="perturbation", quantities=("auc", "error_cm")),
         partial(plot_scatter, x=(16, 50), y=(0.76, 0.94)),
         published("8d"),

@@ -17,13 +17,14 @@ from ..drawing import (
     TRIAL_SCALE,
     Panel,
     colour_of,
+    label_of,
     legend,
     name_ticks,
     plain_ticks,
     with_missing,
 )
 from ..measures import auc, compare
-from ..study import MAIN, MODULAR, Study, short
+from ..study import MAIN, MODULAR, Study
 from .fig1_stops import psychometrics
 
 MEASURES = {
@@ -123,7 +124,7 @@ def plot_improvement(table: pd.DataFrame, figure: Figure) -> None:
     axes.set_yticks(range(len(MEASURES)), list(MEASURES.values()))
     axes.set_ylim(len(MEASURES) - 0.5, -0.5)
     plain_ticks(axes, "x")
-    legend(axes, {name: f"{short(name)} (n = {counts[name]})" for name in others})
+    legend(axes, {name: f"{label_of(name)} (n = {counts[name]})" for name in others})
 
 
 PANELS = (
@@ -131,7 +132,7 @@ PANELS = (
     Panel(
         "seeds-improvement",
         "Probability that the modular agent is better",
-        (3.5, 1.8),
+        (4.4, 1.9),
         compute_seeds,
         plot_improvement,
     ),

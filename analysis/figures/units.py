@@ -16,6 +16,7 @@ from ..drawing import (
     colour_of,
     groups,
     heat_map,
+    label_of,
     legend,
     name_ticks,
     seed_curves,
@@ -114,7 +115,7 @@ def plot_likeness(table: pd.DataFrame, figure: Figure) -> None:
         axes.xaxis.tick_bottom()
         name_ticks(axes, order)
         axes.set_xlim(-0.5, len(order) - 0.5)
-        labels = [short(n).replace(" + ", " +\n") for n in order] if axes is panels[0] else []
+        labels = list(map(label_of, order)) if axes is panels[0] else []
         axes.set_yticks(range(len(labels)), labels)
 
 
@@ -177,7 +178,7 @@ def plot_transfer(table: pd.DataFrame, figure: Figure) -> None:
         matrix.index, matrix.columns = labels, labels
         heat_map(axes, matrix, figure=figure, digits=2, bar=False)
         axes.xaxis.tick_bottom()
-        axes.set_title(short(name), color=colour_of(name))
+        axes.set_title(label_of(name), color=colour_of(name))
     panels[0].set_ylabel("Fitted in")
     figure.supxlabel("Tested in", size=8)
 

@@ -47,7 +47,7 @@ class Standstill:
         """
         agent = self.chosen.agent()
         memories = trial_memories(agent, self.conditions.session(filtered=False), self.steps)
-        found = slow_points(agent.actor.belief, memories)
+        found = slow_points(agent.actor.belief, memories, iterations=1000)
         size = found.eigenvalues.abs()
         table = pd.DataFrame(found.states[:, : agent.actor.belief.out_features].numpy())
         table.columns = [str(name) for name in table.columns]

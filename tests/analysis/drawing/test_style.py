@@ -1,14 +1,20 @@
 import warnings
+from itertools import combinations
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgb, to_rgba
 
 from modnav.analysis.drawing import (
+    BELIEF,
     COLOURS,
+    MOTOR,
     OTHER,
+    REWARDED,
+    SENSORY,
+    UNREWARDED,
     band,
     bars,
     cell_text,
@@ -23,7 +29,8 @@ from modnav.analysis.drawing import (
     tick_label,
     violin,
 )
-from modnav.analysis.study import MAIN, short
+from modnav.analysis.figures.fig6_behaviour import DIRECTIONS
+from modnav.analysis.study import ANIMALS, MAIN, short
 
 
 @pytest.mark.parametrize(
@@ -164,6 +171,61 @@ def test_heat_map_of_nothing_says_so():
     empty = pd.DataFrame(np.full((2, 2), np.nan))
     heat_map(axes, empty, figure=figure, label="AUC")
     assert [t.get_text() for t in axes.texts] == ["AUC: none"]
+
+
+SIMULATED = {
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+}
+"""How linear RGB looks without one kind of cone, Machado, Oliveira & Fernandes (2009), severity 1."""
+
+TO_XYZ = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+)
+"""From linear sRGB to CIE XYZ, white D65."""
+
+
+def seen(colour, eye):
+    """Return CIELAB of a colour as it is seen."""
+    rgb = np.array(to_rgb(colour))
+    rgb = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = TO_XYZ @ np.clip(np.array(eye) @ rgb, 0, 1) / [0.95047, 1, 1.08883]
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("eye", [np.eye(3), *SIMULATED.values()], ids=["all", *SIMULATED])
+@pytest.mark.parametrize(
+    "together",
+    [
+        [COLOURS[name] for name in (*MAIN, *ANIMALS)],
+        [REWARDED, UNREWARDED],
+        [SENSORY, BELIEF, MOTOR],
+        *(list(colours.values()) for colours in DIRECTIONS.values()),
+    ],
+    ids=lambda x: f"{len(x)} colours",
+)
+def test_the_colour_blind_tell_colours_apart_that_stand_together(eye, together):
+    """About 2 is just seen, 10 at a glance; colours of thin lines are further apart."""
+    found = [seen(colour, eye) for colour in together]
+    assert min(np.linalg.norm(a - b) for a, b in combinations(found, 2)) > 25
+
+
+def test_the_white_of_a_simulation_stays_white():
+    for eye in (np.eye(3), *SIMULATED.values()):
+        assert seen("white", eye) == pytest.approx([100, 0, 0], abs=0.1)
 
 
 def test_colours_are_colours():

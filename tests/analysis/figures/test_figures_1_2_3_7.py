@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from analysis_runs import make_run
 from matplotlib.collections import LineCollection
-from panel_tables import table_of
+from panel_tables import least_text, table_of
 
-from modnav.analysis.drawing import comparison, missing_of, picture
+from modnav.analysis.drawing import LEAST_TEXT, comparison, missing_of, picture
 from modnav.analysis.figures import fig1, fig1_decoding, fig1_stops, fig2, fig3, fig7_belief, seeds
 from modnav.analysis.measures import CELL
 from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
@@ -37,7 +37,9 @@ def test_all_panels_of_the_specification_are_there():
 def drawn(name, study):
     """Return the table of a panel after it was drawn, at a low resolution."""
     table = table_of(PANELS[name].compute, study)
-    picture(PANELS[name], table).savefig(BytesIO(), format="png", dpi=50)
+    figure = picture(PANELS[name], table)
+    figure.savefig(BytesIO(), format="png", dpi=50)
+    assert least_text(figure) >= LEAST_TEXT
     return table
 
 
