@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from modnav.task import REWARD_ZONE_CM
 
-from ..drawing import Panel, band, bars, colour_of, legend, plain_ticks, with_missing
+from ..drawing import Panel, band, bars, colour_of, label_of, legend, plain_ticks, with_missing
 from ..measures import auc, eccentricity, pearson, psychometric, regression_through_origin
 from ..published import published
 from ..study import ANIMALS, HOLISTIC, MAIN, MODULAR, Study, short, trials_of
@@ -115,7 +115,12 @@ def _plot_fit(label: str) -> Callable[[pd.DataFrame, Figure], None]:
             part = table[table["architecture"] == name].set_index("variable")["value"]
             values = part.reindex(["radial", "angular"])
             axes.plot(
-                np.arange(2) + shift, values, "d", ms=3.5, color=colour_of(name), label=short(name)
+                np.arange(2) + shift,
+                values,
+                "d",
+                ms=3.5,
+                color=colour_of(name),
+                label=label_of(name),
             )
         low = min(0.6, float(table["value"].min()) - 0.05)
         high = max(1.0, float(table["value"].max()) + 0.02)

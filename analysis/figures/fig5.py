@@ -126,12 +126,12 @@ def compute_maps(study: Study, architecture: str) -> pd.DataFrame:
     """
     agent = study.best(architecture)
     table = study.measure([agent], conditions(study)[:-1], maps, (LAYER,))
-    units = _varied(table[table["condition"] == "1"])
-    long = table.melt(["condition", "x_cm", "y_cm"], units, "unit", "activity").dropna()
-    if long.empty:
+    first = table[table["condition"] == "1"]
+    if len(first.dropna()) < 2:
         raise Missing(
             f"{short(architecture)} hardly moves; there is no space to map its units over"
         )
+    long = table.melt(["condition", "x_cm", "y_cm"], _varied(first), "unit", "activity").dropna()
     long["gain"] = long.pop("condition").astype(float)
     names = ["unit", "gain", "x_cm", "y_cm", "activity"]
     return (
