@@ -96,8 +96,8 @@ CAPTIONS = {
     "S9c": "SEM over seeds; frames: the four main architectures; A, C: actor, critic.",
     **dict.fromkeys(("8e", "8f"), f"{_CROSS} r: of the means of architectures."),
     "S9a": "C1 to C5: one critic each; A1 to A3: actors.",
-    "seeds-iqm": "Line, band: interquartile mean, 95 % interval (bootstrap over seeds); red dots: seeds.",
-    "seeds-improvement": "Dots, bars: probability, 95 % interval (bootstrap over seeds); dotted: no difference.",
+    "seeds-iqm": "Line, band: interquartile mean, 95 % bootstrap interval over seeds (none below 5); red dots: seeds.",
+    "seeds-improvement": "Dots, bars: probability, 95 % bootstrap interval over seeds (none below 5); dotted: no difference.",
     "units-likeness": (
         "Above the diagonal: similarity of best agents at the same moments; below: 95th percentile of 20 shuffles "
         "of trials. Alike does not mean that both compute alike: linear CKA (debiased) follows the few "

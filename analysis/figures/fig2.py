@@ -377,7 +377,7 @@ PANELS = (
     Panel(
         "S2i",
         "AUC with noisy observations",
-        (1.3, 1.5),
+        (1.6, 1.5),
         compute_S2i,
         plot_S2i,
         published("S2i"),

@@ -119,7 +119,7 @@ def plot_improvement(table: pd.DataFrame, figure: Figure) -> None:
                 value = part.loc[[name], "improvement"].to_numpy(float)
                 axes.plot(value, [at], "o", ms=3, color=colour, clip_on=False)
     axes.axvline(0.5, color="gray", ls=":", lw=0.7)
-    axes.set(xlim=(0, 1), xticks=(0, 0.5, 1), xlabel="P(modular agent is better)")
+    axes.set(xlim=(-0.05, 1.05), xticks=(0, 0.5, 1), xlabel="P(modular agent is better)")
     axes.set_title(f"Modular: n = {counts.get(MODULAR, 0)} seeds")
     axes.set_yticks(range(len(MEASURES)), list(MEASURES.values()))
     axes.set_ylim(len(MEASURES) - 0.5, -0.5)
@@ -128,7 +128,7 @@ def plot_improvement(table: pd.DataFrame, figure: Figure) -> None:
 
 
 PANELS = (
-    Panel("seeds-iqm", "Interquartile means over seeds", (7.0, 1.9), compute_seeds, plot_iqm),
+    Panel("seeds-iqm", "Interquartile means over seeds", (7.0, 2.2), compute_seeds, plot_iqm),
     Panel(
         "seeds-improvement",
         "Probability that the modular agent is better",
