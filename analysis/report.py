@@ -186,7 +186,7 @@ def _learning(folder: Path, trainings: Sequence[Training]) -> dict[str, Any] | N
 
 def _panel(about: Mapping[str, Any], folder: Path, table: pd.DataFrame | None) -> dict[str, Any]:
     """Return what the page says of a panel."""
-    name, caption = about["panel"], about.get("caption", "")
+    name = about["panel"]
     notes = [*about["missing"], *([f"failed: {about['error']}"] if about["error"] else [])]
     files = [f"{name}.{kind}" for kind in KINDS]
     return {
@@ -194,14 +194,18 @@ def _panel(about: Mapping[str, Any], folder: Path, table: pd.DataFrame | None) -
         "figure": about["figure"],
         "title": about["title"],
         "drawn": about["drawn"],
-        "caption": caption,
         "notes": "; ".join(notes),
         "files": [file for file in files if (folder / file).is_file()],
-        "picture": _picture(
-            folder / f"{name}.png", f"{name}: {about['title']}. {caption}".strip()
-        ),
+        "picture": _picture(folder / f"{name}.png", _said(about, notes)),
         "published": None if table is None else html_table(table),
     }
+
+
+def _said(about: Mapping[str, Any], notes: Sequence[str]) -> str:
+    """Return in words what stands on a panel, for those who do not see it."""
+    lacks = f"Incomplete: {'; '.join(notes)}." if notes else ""
+    parts = (f"{about['panel']}: {about['title']}.", about.get("caption", ""), lacks)
+    return " ".join(filter(None, parts))
 
 
 def _picture(file: Path, alt: str) -> dict[str, Any] | None:

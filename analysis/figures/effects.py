@@ -101,7 +101,7 @@ def plot_mixed(table: pd.DataFrame, figure: Figure) -> None:
         axes.plot(estimate, k, "o", ms=3, color=colour)
     axes.axvline(0, color="gray", ls=":", lw=0.7)
     axes.set_yticks(range(len(table)), [_told(effect) for effect in table["effect"]])
-    axes.invert_yaxis()
+    axes.set_ylim(len(table) - 0.5, -0.5)
     axes.set_xlabel("Effect on the radial error (cm)")
     spread = table[["group_sd", "residual_sd"]].iloc[0]
     axes.set_title(f"SD: seeds {spread['group_sd']:.0f} cm, trials {spread['residual_sd']:.0f} cm")

@@ -19,6 +19,7 @@ from ..drawing import (
     label_of,
     legend,
     name_ticks,
+    plain_ticks,
     seed_curves,
     with_missing,
 )
@@ -257,6 +258,7 @@ def plot_plane(table: pd.DataFrame, figure: Figure) -> None:
         _draw_points(axes, rows[rows["kind"] == "point"])
         axes.set_title(f"{short(name)}: {rows['explained'].iloc[0]:.0%} of the variance")
         axes.set_xlabel("PC 1")
+        plain_ticks(axes)
     panels[0].set_ylabel("PC 2")
     legend(panels[-1], [], {"slow point": "D"})
 
