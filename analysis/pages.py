@@ -24,14 +24,14 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-def rendered(template: str, **content: Any) -> Markup:
+def rendered(template: str, **content: Any) -> str:
     """Return a template of this folder with its content; texts are escaped, but not markup.
 
     Args:
         template: Its file in ``templates``.
         content: What stands in it.
     """
-    return Markup(_TEMPLATES.get_template(template).render(content))
+    return _TEMPLATES.get_template(template).render(content)
 
 
 def html_page(title: str, body: str, head: str = "") -> str:
@@ -45,7 +45,7 @@ def html_page(title: str, body: str, head: str = "") -> str:
     return rendered("page.html", title=title, body=Markup(body), head=Markup(head))
 
 
-def html_table(table: pd.DataFrame) -> Markup:
+def html_table(table: pd.DataFrame) -> str:
     """Return a table, numbers to four digits, those far from published ones marked."""
     words = [not pd.api.types.is_numeric_dtype(table[name]) for name in table]
     heads = [(str(name), "text" if word else "") for name, word in zip(table, words, strict=True)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from modnav.files import write_text_atomically
 
@@ -93,15 +94,19 @@ def page(
         how=_how(index),
         drawn=sum(panel["drawn"] for panel in shown),
         count=len(shown),
-        runs=html_table(_runs(members)),
+        runs=_table(_runs(members)),
         versions=", ".join(
             [f"Python {platform.python_version()}", *(f"{x} {version(x)}" for x in PACKAGES)]
         ),
-        published=html_table(_published(compared)),
+        published=_table(_published(compared)),
         learning=learning,
         figures=figures,
         missing=[panel for panel in shown if not panel["drawn"]],
     )
+
+
+def _table(table: pd.DataFrame) -> Markup:
+    return Markup(html_table(table))
 
 
 def _figures(index: Mapping[str, Any]) -> list[str]:
@@ -180,7 +185,7 @@ def _learning(folder: Path, trainings: Sequence[Training]) -> dict[str, Any] | N
     return {
         "error": "",
         "picture": _picture(files[-1], "Every seed before the study's mean and SD"),
-        "table": html_table(table.dropna(axis="columns", how="all")),
+        "table": _table(table.dropna(axis="columns", how="all")),
     }
 
 
@@ -197,7 +202,7 @@ def _panel(about: Mapping[str, Any], folder: Path, table: pd.DataFrame | None) -
         "notes": "; ".join(notes),
         "files": [file for file in files if (folder / file).is_file()],
         "picture": _picture(folder / f"{name}.png", _said(about, notes)),
-        "published": None if table is None else html_table(table),
+        "published": None if table is None else _table(table),
     }
 
 
