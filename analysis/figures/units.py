@@ -50,8 +50,8 @@ from ..study import (
 from .cohorts import best_agents
 from .gain_task import times
 
-TRIALS = 200
-"""Trials of each condition."""
+TRIALS = 100
+"""Trials of each condition; with the study's 32 agents their decoders take minutes."""
 
 SHARED, SHUFFLES = 50, 20
 """Trials of which agents are compared, and size of the null."""
@@ -147,6 +147,7 @@ def plot_decoding(table: pd.DataFrame, figure: Figure) -> None:
             axes.plot((k - 0.25, k + 0.25), [rows["null_high"].mean()] * 2, ":", color="gray")
         axes.axhline(0, color="gray", lw=0.5)
         axes.set_title(f"{variable[0]} of the position")
+        plain_ticks(axes, "y")
         name_ticks(axes, order)
     panels[0].set_ylabel("R$^2$, cross-validated")
     legend(panels[1], [], {"mean": "-", "chance": ":"})
