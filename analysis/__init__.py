@@ -12,6 +12,7 @@ References:
 """
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 FIGURES: dict[str, tuple[str, ...]] = {
@@ -24,8 +25,10 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "7": ("fig7_belief", "fig7_action"),
     "8": ("fig8",),
     "seeds": ("seeds",),
+    "units": ("units",),
+    "effects": ("effects",),
 }
-"""Modules of each figure with its supplements; ``seeds`` has statistics that the study lacks."""
+"""Modules of each figure with its supplements; ``seeds``, ``units`` and ``effects`` are not of the study."""
 
 
 def panels_of(figure: str) -> tuple[Any, ...]:
@@ -37,4 +40,6 @@ def panels_of(figure: str) -> tuple[Any, ...]:
     if figure not in FIGURES:
         raise ValueError(f"figure is {figure!r}; it must be one of {', '.join(FIGURES)}")
     modules = [importlib.import_module(f".figures.{name}", __name__) for name in FIGURES[figure]]
-    return tuple(panel for module in modules for panel in module.PANELS)
+    captions = importlib.import_module(".figures.captions", __name__).CAPTIONS
+    panels = [panel for module in modules for panel in module.PANELS]
+    return tuple(replace(panel, caption=captions.get(panel.name, "")) for panel in panels)

@@ -1,7 +1,6 @@
 """One self-contained HTML page of what :mod:`.panel` drew: figures, tables, published values."""
 
 import base64
-import html
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from modnav.files import write_text_atomically
 
@@ -17,7 +17,7 @@ from . import panels_of
 from .comparison import side_of, study_side
 from .comparison_figure import write_comparison
 from .drawing import KINDS, Panel, comparison
-from .pages import APART, FAR, html_page, html_table
+from .pages import APART, FAR, html_table, rendered
 from .study import DEFAULT, Member, Training, config_of, entry_of, short
 
 INDEX = "figures.json"
@@ -61,7 +61,10 @@ def write_report(
 
 
 def page(
-    index: Mapping[str, Any], folder: Path, members: Sequence[Member], learning: str = ""
+    index: Mapping[str, Any],
+    folder: Path,
+    members: Sequence[Member],
+    learning: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the page.
 
@@ -69,7 +72,7 @@ def page(
         index: What ``modnav figures`` says of the panels, see :data:`INDEX`.
         folder: Where they are.
         members: The runs that they were drawn from.
-        learning: The section on how they learned.
+        learning: How they learned.
     """
     found = {panel.name: panel for name in _figures(index) for panel in panels_of(name)}
     compared = {
@@ -78,19 +81,32 @@ def page(
         if about["drawn"]
         and len(table := _compared(found[about["panel"]], folder / f"{about['panel']}.csv"))
     }
-    links = "".join(
-        f'<a href="#figure{name}">{html.escape(_title(name))}</a>' for name in _figures(index)
-    )
-    first = '<a href="#learning">Learning</a>' if learning else ""
-    parts = [
-        f'<h1 id="top">Modular navigation agents: {len(members)} runs</h1>',
-        f'<nav><a href="#runs">Runs</a><a href="#published">Published values</a>{first}{links}</nav>',
-        _about(index, members),
-        _published(compared),
-        learning,
-        *(_figure(name, index, folder, compared) for name in _figures(index)),
+    shown = [_panel(about, folder, compared.get(about["panel"])) for about in index["panels"]]
+    figures = [
+        {"name": name, "title": _title(name), "panels": panels}
+        for name in _figures(index)
+        if (panels := [panel for panel in shown if panel["drawn"] and panel["figure"] == name])
     ]
-    return html_page("modnav report", "\n".join(parts))
+    return rendered(
+        "report.html",
+        title=f"Modular navigation agents: {len(members)} runs",
+        head="",
+        how=_how(index),
+        drawn=sum(panel["drawn"] for panel in shown),
+        count=len(shown),
+        runs=_table(_runs(members)),
+        versions=", ".join(
+            [f"Python {platform.python_version()}", *(f"{x} {version(x)}" for x in PACKAGES)]
+        ),
+        published=_table(_published(compared)),
+        learning=learning,
+        figures=figures,
+        missing=[panel for panel in shown if not panel["drawn"]],
+    )
+
+
+def _table(table: pd.DataFrame) -> Markup:
+    return Markup(html_table(table))
 
 
 def _figures(index: Mapping[str, Any]) -> list[str]:
@@ -110,7 +126,7 @@ def _compared(panel: Panel, numbers: Path) -> pd.DataFrame:
     return found.assign(relative=found["difference"] / published.where(published > 0))
 
 
-def _about(index: Mapping[str, Any], members: Sequence[Member]) -> str:
+def _runs(members: Sequence[Member]) -> pd.DataFrame:
     rows = []
     for member in members:
         config = config_of(member.run.folder)
@@ -122,19 +138,16 @@ def _about(index: Mapping[str, Any], members: Sequence[Member]) -> str:
             "last trial": max(member.run.checkpoints, default=-1) + 1,
         }
         rows.append(row | {name: entry_of(config, keys) for name, keys in OPTIONS.items()})
-    table = pd.DataFrame(rows).dropna(axis="columns", how="all")
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return pd.DataFrame(rows).dropna(axis="columns", how="all")
+
+
+def _how(index: Mapping[str, Any]) -> str:
     trials = index["trials"]
     how = "as published, flaws included" if index["published"] else "with known flaws mended"
-    fewer = f", at most {trials} trials per condition (a quick look)" if trials else ""
-    return (
-        '<h2 id="runs">Runs</h2>'
-        f"<p>Panels are computed {how}{fewer}. Python {platform.python_version()}, {versions}.</p>"
-        + html_table(table)
-    )
+    return how + (f", at most {trials} trials per condition (a quick look)" if trials else "")
 
 
-def _published(compared: Mapping[str, pd.DataFrame]) -> str:
+def _published(compared: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     rows = []
     for name, table in compared.items():
         unknown = table["in_sem"].isna()
@@ -152,84 +165,58 @@ def _published(compared: Mapping[str, pd.DataFrame]) -> str:
                 else None,
             }
         )
-    text = (
-        "<p>Differences are ours less published, in units of the standard error of both where "
-        "both are known, else of the one that is; relative ones are parts of the published value. What lies far off "
-        "is marked in each panel's table, below its picture.</p>"
-    )
-    table = pd.DataFrame(rows).astype({name: float for name in list(rows[0])[1:]} if rows else {})
-    return f'<h2 id="published">Published values</h2>{text}{html_table(table)}'
+    numbers = list(rows[0])[1:] if rows else []
+    return pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
 
 
-def _learning(folder: Path, trainings: Sequence[Training]) -> str:
-    """Compare runs with the study's seeds; empty if they have no architecture in common."""
+def _learning(folder: Path, trainings: Sequence[Training]) -> dict[str, Any] | None:
+    """Compare runs with the study's seeds; None if they have no architecture in common."""
     default = {x.member.architecture for x in trainings if x.member.group == DEFAULT}
     taken = [
         x for x in trainings if x.member.group == DEFAULT or x.member.architecture not in default
     ]
     study = study_side()
     if not {x.member.architecture for x in taken} & set(study.summary["architecture"]):
-        return ""
-    heading = '<h2 id="learning">Learning</h2>'
+        return None
     try:
         table, files = write_comparison(side_of("runs", taken), study, folder)
     except ValueError as error:
-        return f'{heading}<p class="missing">{html.escape(str(error))}</p>'
-    told = table.dropna(axis="columns", how="all")
-    text = (
-        "<p>Phase I and some ages after it, beside the seeds of the study's first version, which was "
-        "trained with RAdam and phase III from 0.95 rewarded. Its seeds that failed phase I are not "
-        "known. Differences are ours less the study's, in standard errors of both means.</p>"
-    )
-    image = _image(files[-1], "Every seed before the study's mean and SD")
-    return f"{heading}{text}<figure>{image}</figure>{html_table(told)}"
+        return {"error": str(error)}
+    return {
+        "error": "",
+        "picture": _picture(files[-1], "Every seed before the study's mean and SD"),
+        "table": _table(table.dropna(axis="columns", how="all")),
+    }
 
 
-def _figure(
-    name: str, index: Mapping[str, Any], folder: Path, compared: Mapping[str, pd.DataFrame]
-) -> str:
-    mine = [about for about in index["panels"] if about["figure"] == name]
-    panels = "".join(
-        _panel(about, folder, compared.get(about["panel"])) for about in mine if about["drawn"]
-    )
-    heading = f'<h2 id="figure{name}">{html.escape(_title(name))}</h2>'
-    empty = "".join(
-        f'<li id="panel{html.escape(about["panel"])}"><b>{html.escape(about["panel"])}</b> '
-        f"{html.escape(about['title'])}: {html.escape('; '.join(_notes(about)))}</li>"
-        for about in mine
-        if not about["drawn"]
-    )
-    missing = f'<p>Not drawn:</p><ul class="missing">{empty}</ul>' if empty else ""
-    return f'{heading}<div class="panels">{panels}</div>{missing}'
+def _panel(about: Mapping[str, Any], folder: Path, table: pd.DataFrame | None) -> dict[str, Any]:
+    """Return what the page says of a panel."""
+    name = about["panel"]
+    notes = [*about["missing"], *([f"failed: {about['error']}"] if about["error"] else [])]
+    files = [f"{name}.{kind}" for kind in KINDS]
+    return {
+        "name": name,
+        "figure": about["figure"],
+        "title": about["title"],
+        "drawn": about["drawn"],
+        "notes": "; ".join(notes),
+        "files": [file for file in files if (folder / file).is_file()],
+        "picture": _picture(folder / f"{name}.png", _said(about, notes)),
+        "published": None if table is None else _table(table),
+    }
 
 
-def _notes(about: Mapping[str, Any]) -> list[str]:
-    return [*about["missing"], *([f"failed: {about['error']}"] if about["error"] else [])]
+def _said(about: Mapping[str, Any], notes: Sequence[str]) -> str:
+    """Return in words what stands on a panel, for those who do not see it."""
+    lacks = f"Incomplete: {'; '.join(notes)}." if notes else ""
+    parts = (f"{about['panel']}: {about['title']}.", about.get("caption", ""), lacks)
+    return " ".join(filter(None, parts))
 
 
-def _panel(about: Mapping[str, Any], folder: Path, table: pd.DataFrame | None) -> str:
-    name, title = html.escape(about["panel"]), html.escape(about["title"])
-    image = _image(folder / f"{about['panel']}.png", f"{name}: {title}")
-    notes = html.escape("; ".join(_notes(about)))
-    told = f'<div class="missing">{notes}</div>' if notes else ""
-    links = " ".join(
-        f'<a href="{name}.{kind}">{kind.upper()}</a>'
-        for kind in KINDS
-        if (folder / f"{about['panel']}.{kind}").is_file()
-    )
-    numbers = ""
-    if table is not None:
-        numbers = f"<details><summary>published values</summary>{html_table(table)}</details>"
-    top = '<a href="#top">top</a>'
-    caption = f"<figcaption><b>{name}</b> {title} {links} {top}{told}{numbers}</figcaption>"
-    return f'<figure id="panel{name}">{image}{caption}</figure>'
-
-
-def _image(picture: Path, title: str) -> str:
-    """Return a PNG file as a part of the page; empty if there is none."""
-    if not picture.is_file():
-        return ""
-    content = picture.read_bytes()
+def _picture(file: Path, alt: str) -> dict[str, Any] | None:
+    """Return a PNG file as a part of the page; None if there is none."""
+    if not file.is_file():
+        return None
+    content = file.read_bytes()
     width = int.from_bytes(content[16:20], "big") // 2  # of a PNG; 300 dots per inch
-    data = base64.b64encode(content).decode("ascii")
-    return f'<img alt="{title}" width="{width}" src="data:image/png;base64,{data}">'
+    return {"alt": alt, "width": width, "data": base64.b64encode(content).decode("ascii")}

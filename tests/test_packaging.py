@@ -312,7 +312,11 @@ def test_configs_and_published_values_travel_with_the_package(monkeypatch):
     build.ensure_finalized()
     found = build.get_data_files_without_manifest()  # what goes into a wheel
     shipped = {Path(folder, name) for _, folder, _, names in found for name in names}
-    for folder, pattern in (("configs", "**/*.yaml"), ("analysis/published", "*.csv")):
+    for folder, pattern in (
+        ("configs", "**/*.yaml"),
+        ("analysis/published", "*.csv"),
+        ("analysis/templates", "*"),
+    ):
         assert {path.relative_to(ROOT) for path in (ROOT / folder).glob(pattern)} <= shipped
 
 

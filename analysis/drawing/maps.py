@@ -42,7 +42,7 @@ def heat_map(
 ) -> None:
     """Draw a matrix with its numbers in the cells and a colour bar below.
 
-    Text is black on cells above the mean of a reversed colour map (below, for one that is not),
+    One value makes no scale, and has no colour bar. Text is black on cells above the mean of a reversed colour map (below, for one that is not),
     and white on the others.
 
     Args:
@@ -69,15 +69,22 @@ def heat_map(
     if title:
         axes.set_title(title, color=title_colour)
     if not np.isfinite(values).any():
-        axes.text(0.5, -0.1, f"{label}: none", transform=axes.transAxes, ha="center", size=6)
+        axes.text(0.5, -0.1, f"{label}: none", transform=axes.transAxes, ha="center")
+    elif bar and np.nanmin(values) == np.nanmax(values):
+        axes.text(
+            0.5, -0.1, f"{label} (no scale)", transform=axes.transAxes, ha="center", va="top"
+        )
     elif bar:
         low, high = np.nanmin(values), np.nanmax(values)
+        decimals = max(0, 1 - int(np.floor(np.log10(high - low))))
         colours = figure.colorbar(
             image, ax=axes, orientation="horizontal", fraction=0.06, pad=0.04, label=label
         )
         colours.outline.set_visible(False)
         colours.ax.xaxis.set_major_locator(FixedLocator(sorted({low, (low + high) / 2, high})))
-        colours.ax.set_xticklabels([tick_label(round(x, 2)) for x in colours.ax.get_xticks()])
+        colours.ax.set_xticklabels(
+            [tick_label(round(x, decimals)) for x in colours.ax.get_xticks()]
+        )
         colours.ax.tick_params(length=2, pad=1)
 
 
@@ -92,7 +99,6 @@ def _write_cells(axes: Axes, values: np.ndarray, digits: int, *, light_is_high: 
                 cell_text(value, digits),
                 ha="center",
                 va="center",
-                size=5,
                 color="white" if dark else "black",
             )
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from modnav.task import REWARD_ZONE_CM
 
 from ..measures import Ellipse, Numbers, mean_and_sem, sem
-from ..study import short
+from ..study import HOLISTIC, short
 from .style import SEED_DOT, colour_of, plain_ticks
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "bars",
     "cross",
     "groups",
+    "label_of",
     "learning_curves",
     "legend",
     "limits",
@@ -55,25 +56,39 @@ def seed_curves(axes: Axes, table: pd.DataFrame, x: str) -> None:
         axes.plot(rows[x], rows["value"], ".", ms=2.5, color=colour_of(name), mew=0)
 
 
-def legend(axes: Axes, names: Sequence[str], extra: Mapping[str, str] | None = None) -> None:
+def label_of(name: str) -> str:
+    """Return the short name of an architecture or animal, long ones on two lines."""
+    return short(name).replace(" + ", " +\n")
+
+
+def legend(
+    axes: Axes,
+    names: Sequence[str] | Mapping[str, str],
+    extra: Mapping[str, str] | None = None,
+) -> None:
     """Write the names of architectures, and what line styles mean, beside the axes.
 
     Args:
         axes: The axes.
-        names: Architectures and animals.
-        extra: Line styles by their meaning.
+        names: Architectures and animals, or how each is called.
+        extra: Line styles by their meaning; a letter is a marker.
     """
-    handles = [Line2D([], [], color=colour_of(name), label=short(name)) for name in names]
-    handles += [
-        Line2D([], [], color="gray", ls=style, label=text) for text, style in (extra or {}).items()
-    ]
+    labels = names if isinstance(names, Mapping) else {name: label_of(name) for name in names}
+    handles = [Line2D([], [], color=colour_of(k), label=text) for k, text in labels.items()]
+    for text, style in (extra or {}).items():
+        look = (
+            {"marker": style, "ls": "", "mfc": "none", "ms": 3}
+            if style.isalpha()
+            else {"ls": style}
+        )
+        handles.append(Line2D([], [], color="gray", label=text, **look))
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.05), borderaxespad=0.2)
 
 
-def name_ticks(axes: Axes, order: Sequence[str], rotation: float = 35) -> None:
+def name_ticks(axes: Axes, order: Sequence[str], rotation: float = 55) -> None:
     """Label positions 0, 1, 2, ... of the horizontal axis with names."""
     axes.set_xlim(-0.6, len(order) - 0.4)
-    labels = [short(name) for name in order]
+    labels = [label_of(name) for name in order]
     axes.set_xticks(
         range(len(order)), labels, rotation=rotation, ha="right", rotation_mode="anchor"
     )
@@ -212,7 +227,7 @@ def learning_curves(
         axes: Where.
         table: ``architecture``, ``episode``, ``mean`` and ``sem``.
         names: Name of each architecture in the legend; those without rows are left out.
-        dashed: Architectures whose line is black and dashed on a salmon band, as the holistic-EKF
+        dashed: Architectures whose line is black and dashed on a band of the holistic one's colour, as the holistic-EKF
             agent's is.
     """
     for architecture, name in names.items():
@@ -226,7 +241,7 @@ def learning_curves(
                 rows["sem"],
                 colour_of(architecture),
                 label=name,
-                fill="#FA8072" if special else None,
+                fill=colour_of(HOLISTIC) if special else None,
                 style="--" if special else "-",
             )
     training_axis(axes)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from modnav.files import drop_leftovers, replacing
 
 from ..study import FEW
-from .style import mark, new_figure, styled
+from .style import LEAST_TEXT, mark, new_figure, styled
 
 if TYPE_CHECKING:
     from ..study import Study
@@ -23,6 +23,7 @@ __all__ = [
     "Drawn",
     "Panel",
     "blank",
+    "caption_of",
     "clear",
     "comparison",
     "draw",
@@ -35,6 +36,9 @@ __all__ = [
 
 DPI = 300
 """Resolution of the PNG files, as published."""
+
+CAPTION, LACKS = "dimgray", "firebrick"
+"""Colours of what is written on panels."""
 
 KINDS = ("csv", "pdf", "png")
 """Endings of a panel's files."""
@@ -54,6 +58,7 @@ class Panel:
         published: Published values: some columns of the table, ``published`` and, where it is
             known, ``published_sem``; None if no number was read from the study's panel.
         value: Column of the table that the published values are of.
+        caption: What its marks mean: lines, bands, bars and dots, and what they are taken over.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Panel:
     plot: Callable[[pd.DataFrame, Figure], None]
     published: pd.DataFrame | None = field(default=None, repr=False)
     value: str = "mean"
+    caption: str = ""
 
 
 class Drawn(NamedTuple):
@@ -72,11 +78,13 @@ class Drawn(NamedTuple):
         panel: Its name.
         files: What was written.
         missing: What it lacks.
+        caption: What its marks mean, and of how many agents and trials they are.
     """
 
     panel: str
     files: tuple[Path, ...]
     missing: tuple[str, ...]
+    caption: str = ""
 
 
 def with_missing(table: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
@@ -98,13 +106,19 @@ def missing_of(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(table.attrs.get("missing", ()))
 
 
+def caption_of(panel: Panel, table: pd.DataFrame) -> str:
+    """Return what the marks of a panel mean, and what ``attrs["ran"]`` says of agents and trials."""
+    return " ".join(filter(None, (panel.caption, table.attrs.get("ran", ""))))
+
+
 def picture(panel: Panel, table: pd.DataFrame) -> Figure:
-    """Return the picture of a table, with a note of what is missing."""
+    """Return the picture of a table, with its caption and a note of what is missing."""
+    lacks = "; ".join(missing_of(table))
     with styled():
         figure = new_figure(panel.size)
         panel.plot(table, figure)
-        if missing_of(table):
-            mark(figure, "; ".join(missing_of(table)))
+        notes = {caption_of(panel, table): CAPTION, f"incomplete: {lacks}" if lacks else "": LACKS}
+        mark(figure, notes)
     return figure
 
 
@@ -166,7 +180,7 @@ def blank(panel: Panel, reason: str, folder: Path) -> Drawn:
         figure = new_figure(panel.size)
         width = max(20, int(17 * panel.size[0]))
         text = textwrap.fill(f"{panel.name} needs what is missing: {reason}", width)
-        figure.text(0.5, 0.5, text, ha="center", va="center", size=5.5, color="firebrick")
+        figure.text(0.5, 0.5, text, ha="center", va="center", size=LEAST_TEXT, color=LACKS)
     return Drawn(panel.name, write_picture(panel.name, figure, folder, tight=False), (reason,))
 
 
@@ -204,8 +218,10 @@ def draw(panel: Panel, study: "Study", folder: Path) -> Drawn:
         Missing: If it cannot be made at all.
         OSError: If a file cannot be written.
     """
+    study.ran()  # what others ran
     table = panel.compute(study)
+    table.attrs["ran"] = study.ran()
     numbers = folder / f"{panel.name}.csv"
     write_numbers(table, numbers)
     files = write_picture(panel.name, picture(panel, table), folder)
-    return Drawn(panel.name, (numbers, *files), missing_of(table))
+    return Drawn(panel.name, (numbers, *files), missing_of(table), caption_of(panel, table))

@@ -1,7 +1,11 @@
-"""How all figures look: colours, names, fonts, tick labels, and what is written on a panel."""
+"""How all figures look: colours, names, fonts, tick labels, and what is written on a panel.
+
+Panels are drawn in the size in which they stand in a journal (two columns: 7.2 inches), so sizes of text
+are those that readers see.
+"""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +21,9 @@ from ..study import EKF, HOLISTIC, HOLISTIC_EKF, MODULAR, MODULAR_ACTOR, MODULAR
 __all__ = [
     "BELIEF",
     "COLOURS",
+    "LEAST_TEXT",
     "MOTOR",
+    "OTHER",
     "REWARDED",
     "SEED_DOT",
     "SENSORY",
@@ -31,27 +37,33 @@ __all__ = [
 ]
 
 COLOURS = {
-    HOLISTIC: "#FA8072",
-    MODULAR_ACTOR: "#a84499",
+    HOLISTIC: "#ff8c69",
+    MODULAR_ACTOR: "#8e3a8a",
     MODULAR_CRITIC: "#183319",
     MODULAR: "#20B2AA",
     HOLISTIC_EKF: "#000000",
     EKF: "#000000",
     "Bruno": "#00008B",
-    "Schro": "#808000",
+    "Schro": "#6b6b00",
 }
-"""Colour of each architecture and animal."""
+"""Colour of each architecture and animal: the study's, some a little moved for the colour-blind to tell apart."""
 
 SENSORY, BELIEF, MOTOR = "#662f8e", "#ff343c", "#e867c7"
 REWARDED, UNREWARDED = "rosybrown", "dodgerblue"
 SEED_DOT = "crimson"
 
+OTHER = "#c49a5a"
+"""Colour of architectures that have none of their own."""
+
+LEAST_TEXT = 7
+"""Size of the smallest text, points; sub- and superscripts are smaller."""
+
 _FONTS = ("Arial", "Liberation Sans", "Helvetica", "DejaVu Sans")
 
 
 def colour_of(name: str) -> str:
-    """Return the colour of an architecture or animal; others are peachpuff, as in figure 8."""
-    return COLOURS.get(name, "peachpuff")
+    """Return the colour of an architecture or animal; others have one in common."""
+    return COLOURS.get(name, OTHER)
 
 
 @contextmanager
@@ -63,12 +75,12 @@ def styled() -> Iterator[None]:
         "font.family": "sans-serif",
         "font.sans-serif": fonts,
         "mathtext.default": "regular",
-        "font.size": 7,
+        "font.size": LEAST_TEXT,
         "axes.labelsize": 8,
-        "axes.titlesize": 7,
-        "xtick.labelsize": 7,
-        "ytick.labelsize": 7,
-        "legend.fontsize": 5.5,
+        "axes.titlesize": LEAST_TEXT,
+        "xtick.labelsize": LEAST_TEXT,
+        "ytick.labelsize": LEAST_TEXT,
+        "legend.fontsize": LEAST_TEXT,
         "legend.frameon": False,
         "legend.handlelength": 1.2,
         "lines.linewidth": 1,
@@ -87,7 +99,7 @@ def styled() -> Iterator[None]:
 
 def tick_label(value: float, position: int | None = None) -> str:
     """Return a number as it stands at a tick: ``.5`` for 0.5, ``2`` for 2.0, with a true minus."""
-    text = f"{value:.4f}".rstrip("0").rstrip(".")
+    text = f"{value:.6f}".rstrip("0").rstrip(".")
     sign = "\N{MINUS SIGN}" if text.startswith("-") and float(text) else ""
     text = text.removeprefix("-")
     return sign + (text[1:] if text.startswith("0.") else text)
@@ -109,8 +121,18 @@ def new_figure(size: tuple[float, float]) -> Figure:
     return Figure(figsize=size, layout="constrained")
 
 
-def mark(figure: Figure, text: str) -> None:
-    """Write what a panel lacks below it."""
-    width = max(24, int(23 * figure.get_figwidth()))
-    lines = textwrap.fill(f"incomplete: {text}", width, break_long_words=False)
-    figure.text(0.02, -0.02, lines, ha="left", va="top", size=5, color="firebrick")
+def mark(figure: Figure, notes: Mapping[str, str]) -> None:
+    """Write notes below a panel, one below the other.
+
+    Args:
+        figure: The panel.
+        notes: Their colours, by text; empty texts are left out.
+    """
+    width = max(30, int(19 * figure.get_figwidth()))
+    line = 1.25 * LEAST_TEXT / 72 / figure.get_figheight()
+    place = -0.5 * line
+    for text, colour in notes.items():
+        if text:
+            lines = textwrap.fill(text, width, break_long_words=False)
+            figure.text(0.02, place, lines, ha="left", va="top", size=LEAST_TEXT, color=colour)
+            place -= (lines.count("\n") + 1.5) * line

@@ -25,7 +25,6 @@ PERTURBED = [*TARGET, "perturbation_peak_v_cm_s", "perturbation_peak_w_deg_s"]
 _RANGES = {**PRIOR_RANGES, NOMINAL: PRIOR_RANGES["perturbation_onset_s"]}
 
 
-@lru_cache(maxsize=2)
 def gain_trials(study: Study) -> pd.DataFrame:
     """Return the animals' trials at gain 1 and at the gains of their gain task.
 
@@ -35,6 +34,11 @@ def gain_trials(study: Study) -> pd.DataFrame:
     Raises:
         Missing: If there are no animals, or too few trials to match.
     """
+    return _told(study, "gain", _gain_trials(study))
+
+
+@lru_cache(maxsize=2)
+def _gain_trials(study: Study) -> pd.DataFrame:
     parts = []
     for name, normal in zip(ANIMALS, study.matched_animals("normal", PAIRS), strict=True):
         parts.append(_of_animal(study, name, normal, replay=False))
@@ -47,7 +51,6 @@ def gain_trials(study: Study) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-@lru_cache(maxsize=2)
 def perturbation_trials(study: Study) -> pd.DataFrame:
     """Return the animals' perturbation trials, matched by target, peaks and onset.
 
@@ -56,6 +59,11 @@ def perturbation_trials(study: Study) -> pd.DataFrame:
     Raises:
         Missing: If there are no animals, or too few trials to match.
     """
+    return _told(study, "perturbation", _perturbation_trials(study))
+
+
+@lru_cache(maxsize=2)
+def _perturbation_trials(study: Study) -> pd.DataFrame:
     both = [study.animals("perturbation", name) for name in ANIMALS]
     known = all(NOMINAL in recording.trials for recording in both)
     variables = [*PERTURBED, NOMINAL if known else "perturbation_onset_s"]
@@ -67,6 +75,13 @@ def perturbation_trials(study: Study) -> pd.DataFrame:
         part = _of_animal(study, name, renumbered(recording, rows), replay=True)
         parts.append(part.assign(onset_s=recording.trials[variables[-1]].to_numpy()[rows]))
     return pd.concat(parts, ignore_index=True)
+
+
+def _told(study: Study, task: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table, after the study was told what of the animals was looked at."""
+    for name, count in table["architecture"].value_counts(sort=False).items():
+        study.tell(str(name), name, task, int(count))
+    return table
 
 
 def _with_values(recording: Recording, variables: list[str]) -> Recording:

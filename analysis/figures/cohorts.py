@@ -43,7 +43,9 @@ def animals_or_none(study: Study) -> dict[str, Recording]:
         bruno, schro = study.matched_animals("normal", TRIALS)
     except Missing:
         return {}
-    return {"Bruno": bruno, "Schro": schro}
+    for name, recording in (found := {"Bruno": bruno, "Schro": schro}).items():
+        study.tell(name, name, "normal", len(recording.trials))
+    return found
 
 
 def normal_conditions(study: Study) -> tuple[Conditions, list[str]]:

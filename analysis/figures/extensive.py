@@ -22,7 +22,7 @@ Task = Literal["training", "gain", "perturbation"]
 LONG = 4
 """Most missing architectures that are named one by one."""
 
-STAND_IN = "no extensive training (100,000 trials): agents of the default training stand in"
+STAND_IN = "no extensive training (100,000 trials): agents of the default training stand in, chosen by its tests"
 
 
 def cohort(
@@ -45,7 +45,7 @@ def cohort(
     for one in dict.fromkeys(group.values()):
         names = [name for name in architectures if group[name] == one]
         try:
-            selection = Selection(one, on, test=test, extensive=True)
+            selection = Selection(one, on, test=test, extensive=one == EXTENSIVE)
             found, notes = study.cohort(names, selection)
         except Missing as error:  # no checkpoint that was tested
             found, notes = [], [str(error)]

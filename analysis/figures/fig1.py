@@ -23,7 +23,7 @@ from ..drawing import (
     plain_ticks,
     with_missing,
 )
-from ..measures import mean_and_sem, smoothed_path
+from ..measures import mean_and_sem
 from ..published import published
 from ..study import HOLISTIC, MAIN, MODULAR, NAMES, Chosen, Study, short, shortfall
 from .cohorts import animals_or_none, normal_conditions, trained_cohort
@@ -113,7 +113,7 @@ def compute_1g(study: Study) -> pd.DataFrame:
     nearest to that of the published example, and the best agents.
 
     Returns:
-        ``subject``, ``x_cm``, ``y_cm`` (paths of agents are smoothed, as published), and the
+        ``subject``, ``x_cm``, ``y_cm`` (with ``published``, paths of agents are smoothed), and the
         trial's ``target_x_cm``, ``target_y_cm``.
     """
     agents, missing = trained_cohort(study, (MODULAR, HOLISTIC))
@@ -127,8 +127,7 @@ def compute_1g(study: Study) -> pd.DataFrame:
     recordings = study.simulate(agents, conditions)
     for agent, recording in zip(agents, recordings, strict=True):
         path = recording.steps[recording.steps["trial"] == row]
-        smooth = _published_smooth if study.published else smoothed_path
-        paths.append((agent.architecture, smooth(path)))
+        paths.append((agent.architecture, _smooth(path) if study.published else path))
     for name, recording in animals_or_none(study).items():
         path = recording.steps[recording.steps["trial"] == row]
         paths.append((name, path.iloc[:: max(1, len(path) // 60)]))
@@ -138,12 +137,12 @@ def compute_1g(study: Study) -> pd.DataFrame:
     return with_missing(table, missing + absent)
 
 
-def _published_smooth(path: pd.DataFrame) -> pd.DataFrame:
+def _smooth(path: pd.DataFrame) -> pd.DataFrame:
     """Return x as a smoothing spline of y; a path that turns back is drawn as it is."""
     before = path["y_cm"].cummax().shift(fill_value=-np.inf)
     forward = path[path["y_cm"] > before]  # a spline needs an increasing abscissa
     if len(forward) < 5 or len(forward) < len(path) - 2:
-        return smoothed_path(path)
+        return path
     y = forward["y_cm"].to_numpy(float)
     spline = UnivariateSpline(y, forward["x_cm"].to_numpy(float))
     at = np.linspace(y[0], y[-1], 50)
@@ -171,17 +170,17 @@ def _sketch(axes: Axes, x: float, y: float, table: pd.DataFrame) -> None:
     path = table[table["subject"] == table["subject"].iloc[-1]]
     inset = axes.inset_axes((0.62, 0.0, 0.42, 0.42))
     inset.plot(path["x_cm"], path["y_cm"], color=colour_of(str(path["subject"].iloc[0])), lw=0.7)
-    for (px, py), radius, name in (((x, y), 90, "r"), ((last.x_cm, last.y_cm), 140, r"\tilde{r}")):
+    ends = ((x, y), 90, "r", 4), ((last.x_cm, last.y_cm), 140, r"\tilde{r}", -6)
+    for (px, py), radius, name, up in ends:
         inset.plot((0, px), (0, py), "--", color="gray", lw=0.6)
         theta = np.rad2deg(np.arctan2(py, px))
         inset.add_patch(
             Arc((0, 0), 2 * radius, 2 * radius, theta1=0, theta2=theta, lw=0.5, color="gray")
         )
-        inset.annotate(f"${name}$", (px, py), size=6, xytext=(1, 1), textcoords="offset points")
+        inset.annotate(f"${name}$", (px, py), xytext=(1, up), textcoords="offset points")
         inset.annotate(
             rf"${name.replace('r', chr(92) + 'theta')}$",
             (radius * np.cos(np.deg2rad(theta / 2)), radius * np.sin(np.deg2rad(theta / 2))),
-            size=6,
         )
     inset.plot((0, 150), (0, 0), color="gray", lw=0.4)
     inset.set(aspect="equal")
@@ -223,25 +222,35 @@ def plot_1h(table: pd.DataFrame, figure: Figure) -> None:
     targets = table.groupby("trial").first()
     for rewarded, dot in ((True, REWARDED), (False, UNREWARDED)):
         part = targets[targets["rewarded"] == rewarded]
-        size = 1 if rewarded else 4
-        axes.scatter(part["target_x_cm"], part["target_y_cm"], s=size, color=dot, lw=0, zorder=3)
+        text = "target, rewarded" if rewarded else "not rewarded"
+        place = part["target_x_cm"], part["target_y_cm"]
+        axes.scatter(*place, s=1 if rewarded else 4, color=dot, lw=0, zorder=3, label=text)
     axes.plot(0, 0, "*", color="black", ms=4, mew=0, clip_on=False, zorder=4)
     axes.add_patch(Arc((0, 0), 840, 840, theta1=55, theta2=125, lw=0.6, color="black"))
     axes.text(0, 424, "70\N{DEGREE SIGN}", ha="center", va="bottom")
     angle = np.deg2rad(55)
     axes.text(250 * np.cos(angle) + 14, 250 * np.sin(angle), "400 cm", rotation=55, va="center")
     axes.plot((-240, -240, -140), (110, 10, 10), color="black", lw=0.8)
-    axes.text(-190, 4, "100 cm", ha="center", va="top", size=5)
-    axes.set(xlim=(-250, 250), ylim=(-12, 460), aspect="equal")
+    axes.text(-190, 4, "100 cm", ha="center", va="top")
+    axes.set(xlim=(-250, 250), ylim=(-30, 460), aspect="equal")
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.02),
+        ncols=2,
+        markerscale=2.5,
+        columnspacing=1,
+        handletextpad=0,
+    )
+    axes.set_title(short(str(table["architecture"].iloc[0])), color=colour)
     axes.set_axis_off()
 
 
 PANELS = (
     Panel(
-        "1f", "Rewarded fraction over training", (2.6, 1.7), compute_1f, plot_1f, published("1f")
+        "1f", "Rewarded fraction over training", (3.2, 1.8), compute_1f, plot_1f, published("1f")
     ),
     Panel("1g", "An example trial", (1.8, 1.8), compute_1g, plot_1g),
-    Panel("1h", "Trajectories of the modular agent", (1.8, 1.8), compute_1h, plot_1h),
-    Panel("S1c", "Trajectories of the holistic agent", (1.8, 1.8), compute_S1c, plot_1h),
+    Panel("1h", "Trajectories of the modular agent", (2.2, 2.2), compute_1h, plot_1h),
+    Panel("S1c", "Trajectories of the holistic agent", (2.2, 2.2), compute_S1c, plot_1h),
 )
 """Panels of figure 1 that show training and trials, and S1c."""

@@ -20,7 +20,7 @@ VARIABLES = {
     "v_cm_s": "Lin. velocity",
     "w_deg_s": "Ang. velocity",
     "relative_distance_cm": "Rel. distance",
-    "relative_angle_deg": "Rel. angle",
+    "relative_angle_deg": "Bearing",
     "action_v": "Lin. action",
     "action_w": "Ang. action",
 }

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from modnav.task import REWARD_ZONE_CM
 
-from ..drawing import Panel, band, bars, colour_of, plain_ticks, with_missing
+from ..drawing import Panel, band, bars, colour_of, label_of, legend, plain_ticks, with_missing
 from ..measures import auc, eccentricity, pearson, psychometric, regression_through_origin
 from ..published import published
 from ..study import ANIMALS, HOLISTIC, MAIN, MODULAR, Study, short, trials_of
@@ -82,7 +82,7 @@ def plot_1i(table: pd.DataFrame, figure: Figure) -> None:
         axes.set_ylabel(f"Stop location, {stop}")
         axes.set_title(("Radial", "Angular")[k])
         plain_ticks(axes)
-    panels[0].legend(loc="upper left", markerscale=3, handletextpad=0.1)
+    panels[1].legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=3, handletextpad=0.1)
 
 
 def _fit_table(statistic: Callable[[Any, Any], float]) -> Callable[[Study], pd.DataFrame]:
@@ -115,12 +115,17 @@ def _plot_fit(label: str) -> Callable[[pd.DataFrame, Figure], None]:
             part = table[table["architecture"] == name].set_index("variable")["value"]
             values = part.reindex(["radial", "angular"])
             axes.plot(
-                np.arange(2) + shift, values, "d", ms=3.5, color=colour_of(name), label=short(name)
+                np.arange(2) + shift,
+                values,
+                "d",
+                ms=3.5,
+                color=colour_of(name),
+                label=label_of(name),
             )
         low = min(0.6, float(table["value"].min()) - 0.05)
         high = max(1.0, float(table["value"].max()) + 0.02)
         axes.set(xlim=(-0.5, 1.5), ylim=(low, high), ylabel=label)
-        axes.set_xticks((0, 1), ("Radial\ndistance", "Angular\neccentricity"), size=6)
+        axes.set_xticks((0, 1), ("Radial\ndistance", "Angular\neccentricity"))
         plain_ticks(axes, "y")
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
@@ -178,11 +183,11 @@ def plot_1j(table: pd.DataFrame, figure: Figure) -> None:
         band(axes, part["boundary_cm"], part["mean"], part["sem"], colour, alpha=0.5)
         axes.plot(part["boundary_cm"], part["shuffled"], "--", color=colour, lw=0.7)
     axes.axvline(REWARD_ZONE_CM, color="black", ls=":", lw=0.6)
-    axes.text(REWARD_ZONE_CM + 6, 1.02, "True size", size=5.5, va="bottom", ha="center")
-    axes.text(220, 0.55, "Shuffled", size=6)
+    axes.text(REWARD_ZONE_CM + 6, 1.02, "True size", va="bottom", ha="center")
     axes.set(xlim=(0, 400), ylim=(0, 1), xticks=(0, REWARD_ZONE_CM, 200, 400), yticks=(0, 0.5, 1))
     axes.set(xlabel="Reward boundary size (cm)", ylabel="Frac. correct")
     plain_ticks(axes)
+    legend(axes, table["architecture"].unique().tolist(), {"own target": "-", "shuffled": "--"})
 
 
 def compute_1k(study: Study) -> pd.DataFrame:
@@ -202,34 +207,32 @@ def compute_1k(study: Study) -> pd.DataFrame:
 
 
 def plot_1k(table: pd.DataFrame, figure: Figure) -> None:
-    """Draw true against shuffled fractions, with the AUCs in an inset."""
-    axes = figure.subplots()
+    """Draw true against shuffled fractions, and the AUCs beside them."""
+    axes, right = figure.subplots(1, 2, width_ratios=(2, 1))
     for name, part in table[table["quantity"] == "curve"].groupby("architecture", sort=False):
         band(axes, part["shuffled"], part["mean"], part["sem"], colour_of(str(name)), alpha=0.5)
     axes.plot((0, 1), (0, 1), ":", color="gray", lw=0.7)
-    axes.text(0.1, 0.06, "Chance", size=5.5, color="gray")
+    axes.text(0.1, 0.06, "Chance", color="gray")
     axes.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     axes.set(xlabel="Frac. correct (shuffled)", ylabel="Frac. correct (true)")
     plain_ticks(axes)
     areas = table[table["quantity"] == "auc"]
-    inset = axes.inset_axes((0.55, 0.2, 0.45, 0.42))
     values = {str(n): x["auc"] for n, x in areas.groupby("architecture", sort=False)}
-    bars(inset, values)
+    bars(right, values)
     low = min(0.8, np.floor(20 * float(areas["auc"].min()) - 0.2) / 20)
-    inset.set(ylim=(low, 1), yticks=(low, (1 + low) / 2, 1), xticks=[])
-    inset.set_title("AUC", size=6, pad=1)
-    inset.tick_params(labelsize=5.5)
-    plain_ticks(inset, "y")
+    right.set(ylim=(low, 1), yticks=(low, (1 + low) / 2, 1), xticks=[], ylabel="AUC")
+    plain_ticks(right, "y")
+    legend(right, list(values))
 
 
 PANELS = (
-    Panel("1i", "Stop against target location", (3.2, 1.7), compute_1i, plot_1i),
-    Panel("1j", "Fraction correct", (1.6, 1.5), compute_1j, plot_1j, published("1j")),
-    Panel("1k", "ROC and its area", (1.85, 1.5), compute_1k, plot_1k, published("1k"), "auc"),
+    Panel("1i", "Stop against target location", (4.4, 1.9), compute_1i, plot_1i),
+    Panel("1j", "Fraction correct", (3.0, 1.7), compute_1j, plot_1j, published("1j")),
+    Panel("1k", "ROC and its area", (4.4, 1.7), compute_1k, plot_1k, published("1k"), "auc"),
     Panel(
         "S1d",
         "Correlation of stop and target",
-        (2.2, 1.6),
+        (3.0, 1.7),
         compute_S1d,
         plot_S1d,
         published("S1d"),
@@ -238,7 +241,7 @@ PANELS = (
     Panel(
         "S1e",
         "Slope of stop over target",
-        (2.2, 1.6),
+        (3.0, 1.7),
         compute_S1e,
         plot_S1e,
         published("S1e"),

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from scipy.stats import norm
 
 from ..drawing import (
@@ -18,6 +19,7 @@ from ..drawing import (
     bars,
     colour_of,
     heat_map,
+    label_of,
     limits,
     matrix_of,
     noise_axes,
@@ -72,8 +74,8 @@ SETS = {
     each.name: each
     for each in (
         AgentSet("hol", "Holistic agent", HOLISTIC),
-        AgentSet("moho", "Mod. actor + hol. critic", MODULAR_ACTOR),
-        AgentSet("homo", "Hol. actor + mod. critic", MODULAR_CRITIC),
+        AgentSet("moho", short(MODULAR_ACTOR), MODULAR_ACTOR),
+        AgentSet("homo", short(MODULAR_CRITIC), MODULAR_CRITIC),
         AgentSet("mod", "Modular agent", MODULAR),
         AgentSet("EKF", "EKF agent", EKF),
         AgentSet("EKF alternative", "EKF alternative", EKF, _ALTERNATIVE, 0.1, 0.2, (0.1, 0.2)),
@@ -174,7 +176,7 @@ def plot_2a(table: pd.DataFrame, figure: Figure) -> None:
         top = norm.pdf(mean, mean, sd)
         axes.plot((mean, mean), (0, top), ":", color=colour, lw=0.7)
         side = {"likelihood": (0.7, "left"), "posterior": (-0.2, "right")}.get(name, (0, "center"))
-        axes.text(mean + side[0], top + 0.01, name.capitalize(), size=6, ha=side[1], color=colour)
+        axes.text(mean + side[0], top + 0.01, name.capitalize(), ha=side[1], color=colour)
     axes.set(xlim=(-7.5, 6.4), ylim=(0, 0.55), xticks=[], yticks=(0, 0.5))
     axes.set(xlabel="State", ylabel="Probability")
     plain_ticks(axes, "y")
@@ -196,7 +198,7 @@ def _map_panel(name: str, title: str, sets: Sequence[str], value: str = "drop") 
             part = table[table["set"] == key]
             each = SETS[key]
             if part.empty:
-                axes.text(0.5, 0.5, f"no {each.title}", size=6, ha="center", va="center")
+                axes.text(0.5, 0.5, f"no {each.title}", ha="center", va="center")
                 axes.set_axis_off()
                 continue
             heat_map(
@@ -206,6 +208,7 @@ def _map_panel(name: str, title: str, sets: Sequence[str], value: str = "drop") 
                 label="AUC drop" if value == "drop" else "AUC",
                 title=each.title,
                 title_colour=colour_of(each.architecture),
+                digits=2 if value == "drop" else 3,
             )
             noise_axes(axes)
 
@@ -244,7 +247,7 @@ def plot_S2i(table: pd.DataFrame, figure: Figure) -> None:  # likewise
     p = float(table["p"].iloc[0])
     counts = ", ".join(str(len(part)) for part in values.values())
     if np.isfinite(p):
-        axes.set_title(f"p = {p:.2g} (n = {counts})", size=6)
+        axes.set_title(f"p = {p:.2g} (n = {counts})")
     plain_ticks(axes, "y")
 
 
@@ -283,12 +286,12 @@ def _plot_correlations(
                 colour = colour_of(SETS[name].architecture)
                 row = rows.loc[[name]].iloc[0]
                 _bar(axes, k - 0.2, k + 0.075, row, "", colour)
-                _bar(axes, k - 0.1, k + 0.2, row, "shuffled_", "gray")
+                _bar(axes, k - 0.1, k + 0.2, row, "shuffled_", SHUFFLED)
         if len(sets) > len(MAIN):
             axes.axvline(len(MAIN) - 0.5, ls="--", color="black", lw=0.6)
         axes.set_xticks(range(len(sets)), labels)
         if len(sets) > 2:
-            axes.tick_params(axis="x", rotation=35)
+            axes.tick_params(axis="x", rotation=55)
             for text in axes.get_xticklabels():
                 text.set(ha="right", rotation_mode="anchor")
         axes.set(xlim=(-0.5, len(sets) - 0.5), xlabel=below, ylabel=title)
@@ -299,6 +302,8 @@ def _plot_correlations(
             axes.axhline(0, color="gray", lw=0.5, ls=":")
         axes.set(ylim=(lowest, 1), yticks=(0, 0.5, 1))
         plain_ticks(axes, "y")
+        bars = [Patch(color=SHUFFLED, alpha=0.5, label="cells shuffled")]
+        axes.legend(handles=bars, loc="lower left", bbox_to_anchor=(0, 1))
 
     plot.__doc__ = "Draw mean and interval of each correlation, and of its shuffled control."
     return plot
@@ -313,8 +318,11 @@ def _bar(axes: Axes, left: float, right: float, row: pd.Series, prefix: str, col
         axes.fill_between((left, right), low, high, color=colour, alpha=0.5, lw=0)
 
 
+SHUFFLED = "gray"
+"""Colour of the control."""
+
 _NAMES = ("hol", "moho", "homo", "mod", "mod alternative")
-_LABELS = ("Holistic", "Mod. actor", "Mod. critic", "Modular", "Mod. alter.")
+_LABELS = (*map(label_of, MAIN), "Modular\nalternative")
 
 
 def _correlation_panel(
@@ -329,7 +337,7 @@ def _correlation_panel(
     return Panel(
         name,
         title,
-        (1.9 if len(sets) > 2 else 1.3, 1.7),
+        (2.6 if len(sets) > 2 else 1.9, 2.0),
         _correlations(reference, sets),
         _plot_correlations(sets, labels, label, below=below),
         published(name),
@@ -369,7 +377,7 @@ PANELS = (
     Panel(
         "S2i",
         "AUC with noisy observations",
-        (1.3, 1.5),
+        (1.6, 1.5),
         compute_S2i,
         plot_S2i,
         published("S2i"),

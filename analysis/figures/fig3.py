@@ -172,13 +172,14 @@ def _curve_panel(
         axes = figure.subplots()
         learning_curves(axes, table, NAMES, dashed=(HOLISTIC_EKF,))
         axes.set_ylabel(label)
-        axes.set_ylim(0, max(top, 1.05 * float(np.nanmax(table["mean"]))))
+        reached = table["mean"] + table["sem"].fillna(0)
+        axes.set_ylim(0, max(top, 1.05 * float(reached.max())))
         plain_ticks(axes)
         names = list(dict.fromkeys(table["architecture"]))
         legend(axes, names)
 
     plot.__doc__ = "Draw mean and SEM over seeds against training trials."
-    return Panel(name, title, (2.6, 1.7), compute, plot, published(name))
+    return Panel(name, title, (3.2, 1.8), compute, plot, published(name))
 
 
 def compute_3c(study: Study) -> pd.DataFrame:

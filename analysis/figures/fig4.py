@@ -42,7 +42,6 @@ from ..measures import (
     replayed,
     sem,
     signed_radial_error,
-    smoothed_path,
 )
 from ..published import published
 from ..study import (
@@ -50,6 +49,7 @@ from ..study import (
     DATA,
     GAINS,
     HOLISTIC,
+    MAIN,
     MODULAR,
     NO_GENERALIZATION,
     Chosen,
@@ -116,7 +116,7 @@ def compute_4b(study: Study) -> pd.DataFrame:
         again = open_loop(one, recording.steps, [number - count]).steps
         steps = recording.steps[recording.steps["trial"] == number]
         target = {name: float(one[name].iloc[0]) for name in TARGET}
-        for kind, path in ((DATA, smoothed_path(steps)), (NO_GENERALIZATION, again)):
+        for kind, path in ((DATA, steps), (NO_GENERALIZATION, again)):
             parts.append(path_table(path, architecture=agent.architecture, kind=kind, **target))
     return with_missing(pd.concat(parts, ignore_index=True), missing)
 
@@ -198,10 +198,7 @@ def _gain_axis(axes: Axes) -> None:
 
 def compute_s4a(study: Study) -> pd.DataFrame:
     """Return radial errors of two architectures and of the animals by gain, for violins."""
-    table, missing = agent_trials(study)
-    table = table[table["architecture"].isin((HOLISTIC, MODULAR))]
-    if table.empty:
-        raise Missing("no Holistic, no Modular")
+    table, missing = agent_trials(study, (HOLISTIC, MODULAR))
     try:
         table = pd.concat([table, gain_trials(study)], ignore_index=True)
     except Missing as error:
@@ -242,9 +239,11 @@ def _boundary(study: Study, table: pd.DataFrame) -> np.ndarray:
 
 def compute_4e(study: Study) -> pd.DataFrame:
     """Return the fraction of stops in zones of several sizes, for true and shuffled targets."""
-    table, missing = agent_trials(study)
+    shown = HOLISTIC, MODULAR
+    # as published, boundaries end at the largest error of all
+    table, missing = agent_trials(study, MAIN if study.published else shown)
     boundary = _boundary(study, table)
-    wanted = table[table["architecture"].isin((HOLISTIC, MODULAR)) & (table["gain"] != 1.5)]
+    wanted = table[table["architecture"].isin(shown) & (table["gain"] != 1.5)]
     if wanted.empty:
         raise Missing("no Holistic, no Modular")
     parts = []
@@ -305,7 +304,7 @@ PANELS = (
     Panel(
         "4c",
         "Radial error of agents",
-        (2.7, 1.7),
+        (3.3, 1.8),
         compute_4c,
         plot_errors,
         published("4c"),
@@ -314,18 +313,18 @@ PANELS = (
     Panel(
         "4d",
         "Radial error of animals",
-        (2.7, 1.7),
+        (3.6, 1.8),
         compute_4d,
         plot_errors,
         published("4d"),
         value="value",
     ),
-    Panel("4e", "Fractions of correct stops", (2.1, 1.4), compute_4e, plot_4e),
-    Panel("4f", "AUC by gain", (2.4, 1.5), compute_4f, plot_4f, published("4f"), value="value"),
+    Panel("4e", "Fractions of correct stops", (3.8, 1.7), compute_4e, plot_4e),
+    Panel("4f", "AUC by gain", (3.0, 1.7), compute_4f, plot_4f, published("4f"), value="value"),
     Panel(
         "4g",
         "Reward rate in the gain task over training",
-        (2.5, 1.6),
+        (3.2, 1.8),
         partial(transfer_curves, test="gain", trained="gain1x", column="reward_rate"),
         partial(plot_transfer, label="Reward rate (trial/s)", limits=(0, 1), marks=True),
         published("4g"),
@@ -334,7 +333,7 @@ PANELS = (
     Panel(
         "4h",
         "TD error in the gain task over training",
-        (2.5, 1.6),
+        (3.2, 1.8),
         partial(
             transfer_curves,
             test="gain",
@@ -347,7 +346,7 @@ PANELS = (
         value="value",
     ),
     Panel(
-        "S4a", "Radial errors", (3.6, 1.7), compute_s4a, plot_s4a, published("S4a"), value="value"
+        "S4a", "Radial errors", (4.2, 1.8), compute_s4a, plot_s4a, published("S4a"), value="value"
     ),
     *PATHS,
 )

@@ -18,11 +18,13 @@ from ..drawing import (
     cross,
     draw_target,
     groups,
+    label_of,
     limits,
     outline,
     plain_ticks,
     samples,
     seed_curves,
+    tick_label,
     typical,
     violin_of_sample,
     with_missing,
@@ -116,14 +118,27 @@ def compute_maps(study: Study, architecture: str) -> pd.DataFrame:
     Units are those whose activity varies most over space at gain 1, but not alike.
 
     Returns:
-        ``unit``, ``gain``, ``x_cm``, ``y_cm``, ``activity``; bins without samples are left out.
+        ``architecture``, ``unit``, ``gain``, ``x_cm``, ``y_cm``, ``activity``; bins without samples are
+        left out.
+
+    Raises:
+        Missing: If there is no such agent, or it hardly moves.
     """
     agent = study.best(architecture)
     table = study.measure([agent], conditions(study)[:-1], maps, (LAYER,))
-    units = _varied(table[table["condition"] == "1"])
-    long = table.melt(["condition", "x_cm", "y_cm"], units, "unit", "activity").dropna()
+    first = table[table["condition"] == "1"]
+    if len(first.dropna()) < 2:
+        raise Missing(
+            f"{short(architecture)} hardly moves; there is no space to map its units over"
+        )
+    long = table.melt(["condition", "x_cm", "y_cm"], _varied(first), "unit", "activity").dropna()
     long["gain"] = long.pop("condition").astype(float)
-    return long[["unit", "gain", "x_cm", "y_cm", "activity"]].round(4).reset_index(drop=True)
+    names = ["unit", "gain", "x_cm", "y_cm", "activity"]
+    return (
+        long.assign(architecture=architecture)[["architecture", *names]]
+        .round(4)
+        .reset_index(drop=True)
+    )
 
 
 def _varied(table: pd.DataFrame) -> list[str]:
@@ -157,12 +172,14 @@ def plot_maps(table: pd.DataFrame, figure: Figure) -> None:
             axes.set(aspect="equal", xticks=(-400, 0, 400), yticks=(0, 300, 600))
         column[0].set_title(f"Unit {unit}")
         bar = figure.colorbar(colours, ax=column, orientation="horizontal", aspect=12, pad=0.03)
-        bar.set_ticks([-most, 0, most], labels=[f"{-most:.2g}", "0", f"{most:.2g}"])
+        bar.set_ticks([-most, 0, most], labels=[tick_label(round(v, 2)) for v in (-most, 0, most)])
         bar.outline.set_visible(False)
         bar.set_label("Activity" if unit == units[len(units) // 2] else "")
     for axes, gain in zip(panels[:, 0], GAINS, strict=True):
         axes.set_ylabel(f"Gain {times(gain)}\ny (cm)", size=7)
     panels[-1, len(units) // 2].set_xlabel("x (cm)")
+    name = str(table["architecture"].iloc[0])
+    figure.suptitle(f"{short(name)} agent", color=colour_of(name), size=8)
 
 
 def _draw_wedge(axes: Axes) -> None:
@@ -221,12 +238,13 @@ def plot_paths(
     wider = max(0.0, 150 - (high - low) / 2)  # or ticks of a straight path overlap
     panels[0].set_xlim(low - wider, high + wider)
     panels[0].set_ylabel("y (cm)")
+    names = table["architecture"].unique().tolist()
+    names_beside(panels[-1], names, {"true": "-", "decoded": "D"})
 
 
 def plot_5c(table: pd.DataFrame, figure: Figure) -> None:
     """Draw the decoded trial at gains 1 and 2."""
     plot_paths(table, figure, "gain", {gain: f"Gain {times(gain)}" for gain in (1.0, 2.0)})
-    names_beside(figure.axes[-1], table["architecture"].unique().tolist())
 
 
 def compute_5d(study: Study) -> pd.DataFrame:
@@ -315,9 +333,10 @@ def plot_crosses(
     axes.set_xlabel("Decoding error (cm)")
     axes.set_ylabel("Performance (AUC)")
     limits(axes, x, y)
-    if ticks is not None:
-        axes.set_xticks(ticks[0])
-        axes.set_yticks(ticks[1])
+    for key, places in zip("xy", ticks or (), strict=False):
+        low, high = getattr(axes, f"get_{key}lim")()
+        if low >= min(places) - 1 and high <= max(places) + 1:  # else they are of other numbers
+            getattr(axes, f"set_{key}ticks")(places)
     plain_ticks(axes)
     names_beside(axes, table["architecture"].unique().tolist())
 
@@ -373,7 +392,7 @@ def plot_clouds(
         )
         outline(axes, ellipse_of(x, y), "black")
         about = f"r = {pearson(x, y):.2f}\nslope = {regression_through_origin(x, y):.2f}"
-        axes.set_title(f"{short(name)}\n{about}", size=6)
+        axes.set_title(f"{label_of(name)}\n{about}\nn = {len(x):,}")
         axes.set(xlim=ranges[0], ylim=ranges[1])
         axes.set_box_aspect(1)
     panels[0].set_ylabel(labels[1])
@@ -399,7 +418,7 @@ PANELS = (
     Panel(
         "5d",
         "Decoding error by gain",
-        (2.4, 1.6),
+        (3.0, 1.7),
         compute_5d,
         plot_5d,
         published("5d"),
@@ -408,7 +427,7 @@ PANELS = (
     Panel(
         "5e",
         "Decoding error and performance",
-        (2.4, 1.5),
+        (3.2, 1.7),
         compute_5e,
         partial(
             plot_crosses,
@@ -422,7 +441,7 @@ PANELS = (
     Panel(
         "S5a",
         "Decoding errors",
-        (2.6, 2.0),
+        (3.4, 2.0),
         compute_s5a,
         plot_s5a,
         published("S5a"),
@@ -431,7 +450,7 @@ PANELS = (
     Panel(
         "S5b",
         "Decoding error at the end and radial error",
-        (5.6, 2.0),
+        (6.4, 2.2),
         compute_s5b,
         plot_clouds,
         published("S5b"),

@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from modnav.tables import Recording
+from modnav.tables import Recording, open_loop
+from modnav.task import REWARD_ZONE_CM
 
 from ..drawing import (
     Panel,
@@ -21,6 +22,7 @@ from ..drawing import (
     draw_kinds,
     draw_target,
     groups,
+    label_of,
     limits,
     name_ticks,
     path_table,
@@ -38,10 +40,9 @@ from ..measures import (
     replayed,
     rolling,
     signed_radial_error,
-    smoothed_path,
 )
 from ..published import published
-from ..study import DATA, HOLISTIC, MAIN, MODULAR, NO_GENERALIZATION, Missing, Study, short
+from ..study import DATA, HOLISTIC, MAIN, MODULAR, NO_GENERALIZATION, Missing, Study
 from . import perturbation_task as task
 from .animal_trials import TARGET, perturbation_trials
 from .fig5 import best_of
@@ -69,8 +70,8 @@ PULSE_S = 1.0
 def example(study: Study) -> tuple[dict[str, Recording], list[str]]:
     """Return a typical perturbed trial of the best modular and holistic agent.
 
-    Its perturbation is among the strongest third, is over before either agent stops, and pushes
-    in both components.
+    Its perturbation is over before either agent stops, pushes in both components, and would carry an
+    agent that does not answer it out of the reward zone.
 
     Raises:
         Missing: If there is neither.
@@ -83,11 +84,11 @@ def example(study: Study) -> tuple[dict[str, Recording], list[str]]:
     over = first[task.ONSET].to_numpy() + PULSE_S
     felt = np.all([table["duration_s"].to_numpy() >= over for table in trials], axis=0)
     peaks = abs(first[list(PEAKS)]).to_numpy() / [[200, 120]]
-    strong = magnitude(first) > np.quantile(magnitude(first), 2 / 3)
+    moved = np.all([_moved(recording, base) > REWARD_ZONE_CM for recording in recordings], axis=0)
     both = peaks.min(axis=1) > 0.4
     errors = [signed_radial_error(table) for table in trials]
     row = typical(
-        errors, next((x for x in (felt & strong & both, felt & strong, felt) if x.any()), None)
+        errors, next((x for x in (felt & moved & both, felt & moved, felt) if x.any()), None)
     )
     number = int(first["trial"].iloc[row])
     found = {}
@@ -96,6 +97,14 @@ def example(study: Study) -> tuple[dict[str, Recording], list[str]]:
         one = recording.trials[recording.trials["trial"] == number]
         found[agent.architecture] = Recording(one, steps)
     return found, [*missing, *without]
+
+
+def _moved(recording: Recording, base: int) -> Any:
+    """Return how far perturbations carry an agent that acts as without them, cm, ``(trials,)``."""
+    plain, pushed = recording.trials.iloc[:base], recording.trials.iloc[base:]
+    again = open_loop(pushed, recording.steps, plain["trial"].to_list()).trials
+    ends = [table[["end_x_cm", "end_y_cm"]].to_numpy(float) for table in (again, plain)]
+    return np.linalg.norm(ends[0] - ends[1], axis=1)
 
 
 def compute_6a(study: Study) -> pd.DataFrame:
@@ -134,7 +143,7 @@ def compute_6b(study: Study) -> pd.DataFrame:
         again = task.replay(one, steps, base)
         target = {column: float(one[column].iloc[0]) for column in TARGET}
         for kind, path in (
-            (DATA, smoothed_path(steps[steps["trial"] == number])),
+            (DATA, steps[steps["trial"] == number]),
             (NO_GENERALIZATION, again),
         ):
             parts.append(path_table(path, architecture=name, kind=kind, **target))
@@ -196,7 +205,7 @@ def plot_rolled(table: pd.DataFrame, figure: Figure, *, rows: bool) -> None:
             axes.plot(x, mean, color=colour)
             axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.3, lw=0)
         reward_zone(axes, both=False)
-        axes.set_title(short(name), color=colour_of(name))
+        axes.set_title(label_of(name), color=colour_of(name))
         axes.set(xlim=(0, 230), xticks=(0, 115, 230))
     panels[0].set_ylim(0, max(150, np.nanmax(table["value"]) * 1.05))
     figure.supylabel("Radial error (cm)", size=8)
@@ -260,7 +269,7 @@ def plot_compensation(
             _draw_changes(axes, rows, colour, direction)
         axes.axhline(0, color="gray", ls="--", lw=0.6)
         axes.axvline(PULSE_S, color="black", ls=":", lw=0.7)
-        axes.set_title(short(name))
+        axes.set_title(label_of(name))
         axes.set_xlim(0, 2)
         axes.set_xticks((0, 0.5, 1, 1.5))
         plain_ticks(axes, "x")
@@ -292,14 +301,14 @@ PANELS = (
     Panel(
         "6d",
         "Radial error of agents by perturbation",
-        (4.2, 1.5),
+        (6.0, 1.8),
         compute_6d,
         partial(plot_rolled, rows=False),
     ),
     Panel(
         "6e",
         "AUC with strong perturbations",
-        (1.5, 1.5),
+        (1.9, 1.8),
         compute_6e,
         plot_6e,
         published("6e"),
@@ -308,7 +317,7 @@ PANELS = (
     Panel(
         "S6a",
         "Linear compensation",
-        (5.8, 1.6),
+        (6.4, 1.8),
         partial(compute_compensation, axis="linear"),
         partial(plot_compensation, axis="linear", label="Linear compen. (cm/s)", most=25),
         published("S6a"),
@@ -317,7 +326,7 @@ PANELS = (
     Panel(
         "S6b",
         "Angular compensation",
-        (5.8, 1.6),
+        (6.4, 1.8),
         partial(compute_compensation, axis="angular"),
         partial(plot_compensation, axis="angular", label="Angular compen. (°/s)", most=30),
         published("S6b"),
@@ -326,7 +335,7 @@ PANELS = (
     Panel(
         "S6c",
         "Reward rate in the perturbation task over training",
-        (2.5, 1.6),
+        (3.2, 1.8),
         partial(transfer_curves, test=task.TEST, trained="perturbation0", column="reward_rate"),
         partial(plot_transfer, label="Reward rate (trial/s)", limits=(0, 0.7)),
         published("S6c"),
@@ -335,7 +344,7 @@ PANELS = (
     Panel(
         "S6d",
         "TD error in the perturbation task over training",
-        (2.5, 1.6),
+        (3.2, 1.8),
         partial(
             transfer_curves,
             test=task.TEST,

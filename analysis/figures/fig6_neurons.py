@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..drawing import Panel, colour_of, groups, limits, outline, typical, with_missing
+from ..drawing import Panel, colour_of, groups, limits, name_ticks, outline, typical, with_missing
 from ..drawing import legend as names_beside
 from ..measures import (
     LAYER,
@@ -38,6 +38,7 @@ LABELS = {
     "linear": ("Linear pert. sum (cm)", "Linear belief\nerror (cm)"),
     "angular": ("Angular pert. sum (°)", "Angular belief\nerror (°)"),
 }
+UNITS = {"linear": "cm/cm", "angular": "°/°"}
 RANGES = {"linear": ((-60, 60), (-60, 60)), "angular": ((-40, 40), (-15, 15))}
 CLOUDS = {"linear": ((-110, 110), (-200, 200)), "angular": ((-70, 70), (-60, 60))}
 SLOPES = {"linear": (-0.7, 0.05), "angular": (-0.15, 0.01)}
@@ -126,11 +127,10 @@ def plot_6g(table: pd.DataFrame, figure: Figure) -> None:
             outline(above[k], Ellipse(*values[list(Ellipse._fields)]), colour_of(name))
             below[k].plot(place, values["slope"], "D", ms=3, color=colour_of(name))
         _frame(above[k], axis)
-        below[k].set_xticks(range(len(order)), [""] * len(order))
-        below[k].set_xlim(-0.6, len(order) - 0.4)
+        name_ticks(below[k], order)
+        below[k].set_ylabel(f"Slope ({UNITS[axis]})")
         below[k].axhline(0, color="gray", lw=0.5, ls="--")
         limits(below[k], y=SLOPES[axis])
-    below[0].set_ylabel("Slope")
     names_beside(above[1], order)
 
 
@@ -158,15 +158,15 @@ def _clouds(name: str, axis: str) -> Panel:
     labels = LABELS[axis][0], LABELS[axis][1].replace("\n", " ")
     plot = partial(plot_clouds, columns=AXES[axis], labels=labels, ranges=CLOUDS[axis])
     title = f"{axis.capitalize()} belief error by perturbation"
-    return Panel(name, title, (5.6, 2.0), partial(compute_clouds, axis=axis), plot)
+    return Panel(name, title, (6.4, 2.2), partial(compute_clouds, axis=axis), plot)
 
 
 PANELS = (
-    Panel("6f", "A decoded perturbed trial", (2.4, 2.1), compute_6f, plot_6f),
+    Panel("6f", "A decoded perturbed trial", (3.6, 2.0), compute_6f, plot_6f),
     Panel(
         "6g",
         "Belief errors by perturbation",
-        (3.4, 2.2),
+        (5.4, 3.2),
         compute_6g,
         plot_6g,
         published("6g"),
@@ -175,7 +175,7 @@ PANELS = (
     Panel(
         "6h",
         "Decoding error and performance",
-        (2.4, 1.7),
+        (3.2, 1.8),
         compute_6h,
         partial(plot_crosses, x=(16, 34), y=(0.8, 0.94)),
         published("6h"),
@@ -186,7 +186,7 @@ PANELS = (
     Panel(
         "S6g",
         "Decoding error at the end and radial error",
-        (5.6, 2.0),
+        (6.4, 2.2),
         compute_s6g,
         partial(plot_clouds, ranges=((0, 300), (0, 300))),
         published("S6g"),

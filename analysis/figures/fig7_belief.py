@@ -89,18 +89,29 @@ def trained_at(study: Study, architecture: str, stage: Stage, task: Task) -> lis
         stage: Stage of training.
         task: What they will be tested on.
     """
+    levels = [(process, observation) for observation in LEVELS for process in LEVELS]
     found = []
-    for observation in LEVELS:
-        for process in LEVELS:
-            for extensive in (True, False):
-                group = noise_group(process, observation, extensive=extensive)
-                agents = _selected(study, architecture, group, stage, task)
-                if agents:
-                    break
-            runs = [member.run for member in study.members_of(architecture, group)]
-            complete = all(max(run.checkpoints) + 1 >= BEFORE["L"] for run in runs)
-            found.append(Trained(process, observation, agents, complete))
+    for process, observation in levels:
+        for extensive in (True, False):
+            group = noise_group(process, observation, extensive=extensive)
+            agents = _selected(study, architecture, group, stage, task)
+            if agents:
+                break
+        runs = [member.run for member in study.members_of(architecture, group)]
+        complete = all(max(run.checkpoints) + 1 >= BEFORE["L"] for run in runs)
+        found.append(Trained(process, observation, agents, complete))
     return found
+
+
+def _trained_for(study: Study, stage: Stage) -> None:
+    """Check that there is what a stage is about: else its panels would be those of stage E.
+
+    Raises:
+        Missing: If no agent of a later stage was trained for long.
+    """
+    groups = [noise_group(x, y, extensive=True) for x in LEVELS for y in LEVELS]
+    if stage != "E" and not any(study.members_of(a, g) for a in AGENTS.values() for g in groups):
+        raise Missing("no extensive training (100,000 trials); 7a and 7b show the default one")
 
 
 def _selected(
@@ -121,7 +132,9 @@ def _missing(trained: Sequence[Trained], architecture: str) -> list[str]:
         count = len(trained) - len(there)
         notes.append(f"no {short(architecture)} at {count} of {len(trained)} training noises")
     if not all(each.complete for each in there):
-        notes.append("extensive training (100,000 trials) absent or unfinished")
+        notes.append(
+            f"extensive training (100,000 trials) of {short(architecture)} absent or unfinished"
+        )
     return notes
 
 
@@ -137,6 +150,7 @@ def likeness_table(study: Study, stage: Stage) -> pd.DataFrame:
     Raises:
         Missing: If there are no EKF agents, or no agents.
     """
+    _trained_for(study, stage)
     references, missing, lacking = {}, [], []
     for favour, name in FILTERS.items():
         try:
@@ -187,6 +201,7 @@ def generalisation(study: Study, stage: Stage) -> pd.DataFrame:
     Raises:
         Missing: If there are no agents.
     """
+    _trained_for(study, stage)
     rows, missing = [], []
     for task in ("gain", "perturbation"):
         for agent, architecture in AGENTS.items():
@@ -264,8 +279,8 @@ def plot_7cd(table: pd.DataFrame, figure: Figure) -> None:
         axes.set(xlim=(-0.5, 1.5), ylim=(-1, 1), yticks=np.arange(-1, 1.1, 0.5))
         axes.set_xticks((0, 1), ("favor\nobs.", "favor\npred."))
         for label, colour in zip(axes.get_xticklabels(), (SENSORY, MOTOR), strict=True):
-            label.set(color=colour, size=6)
-        axes.set_title(f"{task.capitalize()}, {short(AGENTS[agent]).lower()}", size=6)
+            label.set(color=colour)
+        axes.set_title(f"{task.capitalize()}, \n{short(AGENTS[agent]).lower()}")
         plain_ticks(axes, "y")
     panels[0].set_ylabel("Correlation")
 

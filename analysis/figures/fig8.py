@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from modnav.networks import build_agent
 
-from ..drawing import Panel, colour_of, cross, groups, heat_map, limits, with_missing
+from ..drawing import Panel, colour_of, cross, groups, heat_map, legend, limits, with_missing
 from ..measures import LAYER, decoded_trials, outcomes, pearson, performances, reward_rate
 from ..published import published
 from ..study import LARGE_ANGULAR, LARGE_LINEAR, MAIN, Peaks, Study
@@ -134,7 +134,9 @@ def plot_scatter(
     axes.set_ylabel("Performance (AUC)")
     limits(axes, x, y)
     r = pearson(*np.transpose(means)) if len(means) > 2 else float("nan")
-    axes.set_title(f"r = {r:.2f}" if np.isfinite(r) else "")
+    axes.set_title(f"r = {r:.2f} (n = {len(means)})" if np.isfinite(r) else "")
+    main = [name for name in MAIN if name in names]
+    legend(axes, main if len(main) == len(names) else [*main, "others"])
 
 
 # --- S9a: numbers of parameters -------------------------------------------------------------
@@ -184,7 +186,7 @@ PANELS = (
     Panel(
         "8e",
         "Performance by decoding error at gains of 3 to 4",
-        (1.8, 1.8),
+        (3.2, 1.9),
         partial(compute_maps, task="gain", quantities=("auc", "error_cm")),
         partial(plot_scatter, x=(10, 80), y=(0.68, 0.92)),
         published("8c"),
@@ -193,7 +195,7 @@ PANELS = (
     Panel(
         "8f",
         "Performance by decoding error with large perturbations",
-        (1.8, 1.8),
+        (3.2, 1.9),
         partial(compute_maps, task="perturbation", quantities=("auc", "error_cm")),
         partial(plot_scatter, x=(16, 50), y=(0.76, 0.94)),
         published("8d"),

@@ -1,5 +1,6 @@
 """The gain task of figure 4: agents and animals at joystick gains they were not trained at."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -29,13 +30,15 @@ def gain_conditions(study: Study) -> tuple[Conditions, int, list[str]]:
     return Conditions("gains", trials), len(targets), missing
 
 
-def agent_trials(study: Study) -> tuple[pd.DataFrame, list[str]]:
-    """Return :func:`.measures.compared` of all seeds of the main architectures, with signs.
+def agent_trials(
+    study: Study, architectures: Sequence[str] = MAIN
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return :func:`.measures.compared` of all seeds of some architectures, with signs.
 
     Raises:
         Missing: If there are no runs.
     """
-    agents, missing = study.cohort(MAIN)
+    agents, missing = study.cohort(architectures)
     conditions, base, without = gain_conditions(study)
     table = study.measure(agents, conditions, partial(compared, base=base))
     return table, [*missing, *without, *silent(table)]

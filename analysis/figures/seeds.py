@@ -17,6 +17,7 @@ from ..drawing import (
     TRIAL_SCALE,
     Panel,
     colour_of,
+    label_of,
     legend,
     name_ticks,
     plain_ticks,
@@ -86,7 +87,8 @@ def plot_iqm(table: pd.DataFrame, figure: Figure) -> None:
     panels = figure.subplots(1, len(MEASURES))
     for axes, (measure, label) in zip(panels, MEASURES.items(), strict=True):
         part = table[table["measure"] == measure]
-        for k, name in enumerate(MAIN):
+        order = [name for name in MAIN if name in set(part["architecture"])]
+        for k, name in enumerate(order):
             rows = part[part["architecture"] == name]
             seeds = rows.loc[rows["quantity"] == "seed", "value"]
             axes.scatter(np.full(len(seeds), k), seeds, s=4, color=SEED_DOT, lw=0, zorder=3)
@@ -96,8 +98,8 @@ def plot_iqm(table: pd.DataFrame, figure: Figure) -> None:
                 axes.plot(ends, (iqm, iqm), color=colour)
                 if np.isfinite(low):
                     axes.fill_between(ends, low, high, color=colour, alpha=0.3, lw=0)
-        name_ticks(axes, MAIN)
-        axes.set_ylabel(label, size=7)
+        name_ticks(axes, order)
+        axes.set_ylabel(f"IQM: {label}", size=7)
         plain_ticks(axes, "y")
 
 
@@ -105,10 +107,11 @@ def plot_improvement(table: pd.DataFrame, figure: Figure) -> None:
     """Draw the probability that a run of the modular agent is better, with its interval."""
     axes = figure.subplots()
     rows = table[table["quantity"] == "comparison"]
-    others = [name for name in MAIN if name != MODULAR]
+    counts = rows.groupby("architecture")["count"].min().astype(int)
+    others = [name for name in MAIN if name != MODULAR and name in counts]
     for k, measure in enumerate(MEASURES):
         part = rows[rows["measure"] == measure].set_index("architecture")
-        for shift, name in zip((-0.2, 0, 0.2), others, strict=True):
+        for shift, name in zip((-0.2, 0, 0.2), others, strict=False):
             if name in part.index:
                 at, colour = k + shift, colour_of(name)
                 ends = part.loc[name, ["improvement_low", "improvement_high"]].to_numpy(float)
@@ -116,19 +119,20 @@ def plot_improvement(table: pd.DataFrame, figure: Figure) -> None:
                 value = part.loc[[name], "improvement"].to_numpy(float)
                 axes.plot(value, [at], "o", ms=3, color=colour, clip_on=False)
     axes.axvline(0.5, color="gray", ls=":", lw=0.7)
-    axes.set(xlim=(0, 1), xticks=(0, 0.5, 1), xlabel="P(modular agent is better)")
+    axes.set(xlim=(-0.05, 1.05), xticks=(0, 0.5, 1), xlabel="P(modular agent is better)")
+    axes.set_title(f"Modular: n = {counts.get(MODULAR, 0)} seeds")
     axes.set_yticks(range(len(MEASURES)), list(MEASURES.values()))
     axes.set_ylim(len(MEASURES) - 0.5, -0.5)
     plain_ticks(axes, "x")
-    legend(axes, others)
+    legend(axes, {name: f"{label_of(name)} (n = {counts[name]})" for name in others})
 
 
 PANELS = (
-    Panel("seeds-iqm", "Interquartile means over seeds", (7.0, 1.9), compute_seeds, plot_iqm),
+    Panel("seeds-iqm", "Interquartile means over seeds", (7.0, 2.2), compute_seeds, plot_iqm),
     Panel(
         "seeds-improvement",
         "Probability that the modular agent is better",
-        (3.5, 1.8),
+        (4.4, 1.9),
         compute_seeds,
         plot_improvement,
     ),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..drawing import TRIAL_SCALE, colour_of, learning_curves, plain_ticks, with_missing
+from ..drawing import TRIAL_SCALE, colour_of, label_of, learning_curves, plain_ticks, with_missing
 from ..measures import mean_and_sem
 from ..study import MAIN, Missing, Selection, Study, Test, short, shortfall
 
@@ -82,7 +82,7 @@ def plot_transfer(
         x = rows["episode"] / TRIAL_SCALE
         axes.plot(x, rows["value"], color=colour_of(str(name)), lw=0.3, alpha=0.5)
     means = mean_and_sem(table, ["architecture", "episode"], "value")
-    learning_curves(axes, means, {name: short(name) for name in MAIN})
+    learning_curves(axes, means, {name: label_of(name) for name in MAIN})
     axes.set_xticks(list(ticks))
     axes.set_ylabel(label)
     low, high = limits

@@ -7,6 +7,7 @@ from .effects import *
 from .ellipse import *
 from .geometry import *
 from .kept import *
+from .kept_units import *
 from .likeness import *
 from .perturbation import *
 from .resampling import *

@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.interpolate import UnivariateSpline
 
 from modnav.tables import reward_rate, runs
 
 __all__ = [
     "AHEAD_DEG",
     "CURVATURE_PERCENTILE",
-    "SMOOTH_POINTS",
     "Random",
     "arc_length",
     "auc",
@@ -36,7 +34,6 @@ __all__ = [
     "psychometric",
     "reward_rate",
     "signed_radial_error",
-    "smoothed_path",
     "step_curvature",
     "targets",
 ]
@@ -46,9 +43,6 @@ AHEAD_DEG = 90.0
 
 CURVATURE_PERCENTILE = 95
 """Curvatures at and above this percentile of their own trial are left out."""
-
-SMOOTH_POINTS = 50
-"""Points of a smoothed path."""
 
 Random = int | np.random.Generator
 """A seed, or a generator that goes on from where it is."""
@@ -274,24 +268,3 @@ def path_length(trials: pd.DataFrame, steps: pd.DataFrame) -> Any:
     length[runs(trial)[0]] = 0.0  # from one trial's end to the next one's start
     total = pd.Series(length).groupby(trial).sum()
     return total.reindex(trials["trial"]).to_numpy(float)
-
-
-def smoothed_path(steps: pd.DataFrame, points: int = SMOOTH_POINTS) -> pd.DataFrame:
-    """Return the path of one trial, smoothed for display.
-
-    Both coordinates are smoothing splines of the step, cubic and with SciPy's default smoothing,
-    so that paths that turn back are drawn too (the study takes x as a spline of y).
-
-    Args:
-        steps: Steps of the trial.
-        points: Number of points.
-
-    Returns:
-        ``x_cm`` and ``y_cm``, a row a point; the path as it is where it is too short to smooth.
-    """
-    path = steps[["x_cm", "y_cm"]].astype(float).reset_index(drop=True)
-    if len(path) < 5:
-        return path
-    step = np.arange(len(path))
-    at = np.linspace(0, len(path) - 1, points)
-    return pd.DataFrame({name: UnivariateSpline(step, x)(at) for name, x in path.items()})

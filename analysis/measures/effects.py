@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .resampling import RESAMPLES, Interval
+from .resampling import LEAST, RESAMPLES, Interval
 from .statistics import Numbers, finite
 
 __all__ = ["hedges_g", "mixed_model"]
@@ -37,7 +37,7 @@ def hedges_g(x: Numbers, y: Numbers, *, resamples: int = RESAMPLES, seed: int = 
     """
     first, second = finite(x), finite(y)
     value = _hedges(first, second)
-    if min(len(first), len(second)) < 5 or not np.isfinite(value):
+    if min(len(first), len(second)) < LEAST or not np.isfinite(value):
         return Interval(value, float("nan"), float("nan"))
     rng = np.random.default_rng(seed)
     draws = [

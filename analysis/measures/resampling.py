@@ -23,6 +23,7 @@ from .statistics import (
 )
 
 __all__ = [
+    "LEAST",
     "RESAMPLES",
     "Correlation",
     "Interval",
@@ -33,6 +34,9 @@ __all__ = [
     "wilson_interval",
 ]
 
+
+LEAST = 5
+"""Seeds below which nothing is said of an interval: resampling so few knows no others."""
 
 RESAMPLES = 9999
 """Bootstrap resamples, as published."""
@@ -209,16 +213,19 @@ def compare(table: pd.DataFrame, by: str, column: str, reference: str) -> pd.Dat
         For each architecture ``count``, ``mean``, ``sem``, ``iqm`` with ``iqm_low`` and
         ``iqm_high``, and the ``improvement``: the probability that a run of the reference is
         better than one of it, with ``improvement_low`` and ``improvement_high`` (NaN for the
-        reference itself).
+        reference itself). Ends of intervals are NaN where there are fewer than :data:`LEAST` seeds.
     """
     rows = []
     best = table.loc[table[by] == reference, column].to_numpy(float)
     for name, part in table.groupby(by, sort=False)[column]:
         x = part.to_numpy(float)
-        iqm = bootstrap_interval(x)
-        better = improvement_interval(best, x)
-        if name == reference:  # one half, whatever its seeds
-            better = Interval(better.value, float("nan"), float("nan"))
+        iqm, better = bootstrap_interval(x), improvement_interval(best, x)
+        unknown = {"low": float("nan"), "high": float("nan")}
+        few = len(finite(x)) < LEAST
+        if few:
+            iqm = iqm._replace(**unknown)
+        if few or len(finite(best)) < LEAST or name == reference:  # one half, whatever its seeds
+            better = better._replace(**unknown)
         rows.append(
             {
                 by: name,

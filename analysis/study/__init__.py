@@ -10,5 +10,6 @@ from .names import *
 from .selection import *
 from .simulation import *
 from .sources import *
+from .standstill import *
 from .study import *
 from .trainings import *

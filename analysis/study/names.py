@@ -49,8 +49,8 @@ NAMES = {
 
 SHORT = {
     HOLISTIC: "Holistic",
-    MODULAR_ACTOR: "Mod. actor",
-    MODULAR_CRITIC: "Mod. critic",
+    MODULAR_ACTOR: "Mod. actor + hol. critic",
+    MODULAR_CRITIC: "Hol. actor + mod. critic",
     MODULAR: "Modular",
     HOLISTIC_EKF: "Hol.-EKF",
     EKF: "EKF",

@@ -1,6 +1,6 @@
 """A study: trained runs, animals and a cache; what panels are computed from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,11 +17,11 @@ from .curves import Curves
 from .members import DEFAULT, Member, find_members
 from .missing import Missing
 from .monkeys import Monkeys
-from .names import FEW, SEEDS, short
+from .names import ANIMALS, FEW, MAIN, SEEDS, short
 from .selection import Selection
 from .simulation import Chosen, Conditions, Measure, Simulation
 
-__all__ = ["Study", "shortfall"]
+__all__ = ["Study", "counted", "shortfall"]
 
 ALL = Selection()
 """Agents of the default training, by the tests of it."""
@@ -63,6 +63,7 @@ class Study:
         self.cache = Cache(cache, WorkerPool(workers, modules), progress)
         self._curves = Curves(self.cache, trials)
         self._monkeys = Monkeys(monkey, self.cache)
+        self._ran: dict[str, dict[Any, dict[Any, int]]] = {}
 
     def __enter__(self) -> Self:
         """Return the study itself."""
@@ -123,6 +124,9 @@ class Study:
                 curve = self.curve(member, selection)
                 curve = curve[(curve["episode"] > 0) & (curve["episode"] < selection.limit)]
                 parts.append(curve.assign(architecture=name, seed=member.run.seed))
+                if len(curve):
+                    place = next(iter(member.run.checkpoints.values())).parent
+                    self.tell(name, place, "validations", 0)
         if not parts or not any(map(len, parts)):
             raise Missing(f"no {group} runs of {', '.join(map(short, names)) or 'any agent'}")
         return pd.concat([part for part in parts if len(part)], ignore_index=True)
@@ -185,6 +189,7 @@ class Study:
             layers: Layers to record; those that an agent has not are left out.
         """
         wanted = [Simulation(agent, conditions, tuple(layers)) for agent in agents]
+        self._tell(wanted)
         return self.cache.results(wanted)
 
     def measure(
@@ -213,6 +218,7 @@ class Study:
         """
         each = [conditions] if isinstance(conditions, Conditions) else list(conditions)
         wanted = [Simulation(a, c, tuple(layers), measure) for a in agents for c in each]
+        self._tell(wanted)
         tables = []
         for one, table in zip(wanted, self.cache.results(wanted), strict=True):
             about: dict[str, Any] = {
@@ -225,6 +231,30 @@ class Study:
                 table.insert(k, name, value)
             tables.append(table)
         return pd.concat(tables, ignore_index=True)
+
+    # --- what was run ---------------------------------------------------------------------
+
+    def _tell(self, wanted: Sequence[Simulation]) -> None:
+        for one in wanted:
+            count = len(one.conditions.targets)
+            key = one.conditions.name, one.conditions.gain, count
+            self.tell(one.chosen.architecture, one.chosen.checkpoint.parent, key, count)
+
+    def tell(self, name: str, subject: Any, condition: Any, trials: int) -> None:
+        """Note that a subject was looked at, for :meth:`ran`.
+
+        Args:
+            name: Its architecture, or the animal.
+            subject: What tells it from others of its architecture.
+            condition: What it went through; the same again counts once.
+            trials: In how many trials; 0 where that is not known.
+        """
+        self._ran.setdefault(name, {}).setdefault(subject, {})[condition] = trials
+
+    def ran(self) -> str:
+        """Return in words which subjects were looked at since this was asked last, and in how many trials."""
+        found, self._ran = self._ran, {}
+        return counted(found)
 
     # --- conditions -----------------------------------------------------------------------
 
@@ -259,6 +289,31 @@ class Study:
             Missing: If there are no animals.
         """
         return self._monkeys.matched(kind, self.count(best))
+
+
+def counted(ran: Mapping[str, Mapping[Any, Mapping[Any, int]]]) -> str:
+    """Return in words how many agents there are of each architecture, and how many trials of each.
+
+    Args:
+        ran: Trials by architecture, agent and condition; agents of one architecture are its seeds.
+    """
+    counts = {name: len(agents) for name, agents in ran.items()}
+    if len(counts) > len(MAIN) + len(ANIMALS):
+        told = f"{len(counts)} architectures, {_span(counts.values())} of each"
+    else:
+        told = ", ".join(
+            short(name) if name in ANIMALS else f"{short(name)} {count}"
+            for name, count in counts.items()
+        )
+    trials = {sum(each.values()) for agents in ran.values() for each in agents.values()} - {0}
+    each = f"; {_span(trials)} trials of each" if trials else ""
+    return f"Agents (a seed each): {told}{each}." if told else ""
+
+
+def _span(numbers: Iterable[int]) -> str:
+    """Return the least and the largest of some numbers in words."""
+    least, most = min(numbers := list(numbers)), max(numbers)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def shortfall(counts: dict[str, int], group: str = DEFAULT) -> list[str]:

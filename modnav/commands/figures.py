@@ -170,11 +170,12 @@ def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
     from modnav.analysis.study import Missing
 
     begun = time.monotonic()
-    error, whole = "", True
+    error, whole, caption = "", True, panel.caption
     try:
         clear(panel, out)
         try:
-            missing = list(draw(panel, study, out).missing)
+            made = draw(panel, study, out)
+            missing, caption = list(made.missing), made.caption
         except Missing as reason:
             blank(panel, str(reason), out)
             missing, whole = [str(reason)], False
@@ -189,6 +190,7 @@ def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
     return {
         "panel": panel.name,
         "title": panel.title,
+        "caption": caption,
         "drawn": whole,
         "missing": missing,
         "error": error,

@@ -1,11 +1,11 @@
 """``modnav record``: tables of trials, steps and units of an agent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from modnav.recording import layers_of, recordings
-from modnav.runs import load_agent
-from modnav.tables import claim, read_table, reward_rate, write_tables
+from modnav.runs import load_agent, seed_of
+from modnav.tables import Recording, claim, read_table, reward_rate, write_tables
 
 from .session_options import Parser, add_conditions, intervened, notes_of, session_of
 from .terminal import shown_progress, tell_sizes
@@ -27,7 +27,9 @@ def main(args: Sequence[str]) -> None:
     layers = [] if given.no_units else given.layers and given.layers.split(",")
     layers_of(agent, layers)  # complains before any work is done
     with intervened(agent, given), shown_progress("trials", len(session)) as progress:
-        parts = recordings(agent, session, layers=layers, progress=progress)
+        parts: Iterator[Recording] = recordings(agent, session, layers=layers, progress=progress)
+        if (seed := seed_of(given.checkpoint)) is not None:
+            parts = (part._replace(trials=part.trials.assign(seed=seed)) for part in parts)
         notes = notes_of(given, agent, session)
         files = write_tables(given.out, parts, notes=notes, overwrite=given.overwrite)
     _report(files)

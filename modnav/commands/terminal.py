@@ -77,7 +77,7 @@ def best_table(title: str, agents: Iterable[Best], notes: Sequence[str] = ()) ->
     """
     agents = list(agents)
     tasks = dict.fromkeys(task for agent in agents for task in agent.reward_rate)
-    caption = "rewards per second, and rewarded fraction, in each test task"
+    caption = "rewards per second, and rewarded fraction, in each test task; score: sum of rates"
     table = Table(
         title=title,
         caption=caption,
@@ -86,8 +86,10 @@ def best_table(title: str, agents: Iterable[Best], notes: Sequence[str] = ()) ->
         box=box.SIMPLE,
         padding=(0, 0, 0, 1),
     )
-    for head in ("agent", "seed", *(["made"] if notes else []), "best at", "score", *tasks):
-        named = head == "agent"
+    made = ["made"] if notes else []
+    columns = [f"{task}, 1/s" for task in tasks]
+    for head in ("architecture", "seed", *made, "best at trial", "score, 1/s", *columns):
+        named = head == "architecture"
         table.add_column(head, justify="left" if named else "right", no_wrap=named)
     for k, agent in enumerate(agents):
         cells = [agent.architecture, str(agent.seed), *notes[k : k + 1]]

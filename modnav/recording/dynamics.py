@@ -12,9 +12,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from modnav.networks import AbstractSequence, Memory, map_memory
+from modnav.acting import greedy, rollout
+from modnav.networks import AbstractSequence, Agent, Memory, map_memory
 
-__all__ = ["SlowPoints", "slow_points"]
+from .session import Session
+
+__all__ = ["SlowPoints", "slow_points", "trial_memories"]
 
 
 class SlowPoints(NamedTuple):
@@ -77,6 +80,30 @@ def slow_points(
     found = [torch.linalg.eigvals(jacobian(states[k])) for k in chosen]
     none = torch.empty((0, start.shape[1]), dtype=torch.complex128)
     return SlowPoints(states[chosen], speeds[chosen], torch.stack(found) if found else none)
+
+
+@torch.no_grad()
+def trial_memories(agent: Agent, session: Session, steps: int) -> Memory:
+    """Return what the actor's belief remembers after some steps of the trials that last longer.
+
+    Args:
+        agent: An agent without a Kalman filter; it acts without exploration.
+        session: The trials.
+        steps: How many.
+
+    Returns:
+        States to give to :func:`slow_points`; None if the belief remembers nothing.
+
+    Raises:
+        ValueError: If no trial lasts that long.
+    """
+    trials, noise, task = session.trials, session.noise, session.task
+    went = rollout(greedy(agent.actor), agent.sources, trials, noise, task, drop_ended=True)
+    longer = went.steps > steps
+    if not longer.any():
+        raise ValueError(f"steps is {steps}; no trial lasts longer")
+    belief = agent.actor.belief
+    return belief(went.inputs[belief.source][:steps, longer])[1]
 
 
 def _slowed(step: Callable[[Tensor], Tensor], start: Tensor, iterations: int) -> Tensor:

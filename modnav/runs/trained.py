@@ -11,7 +11,7 @@ from modnav.task import AbstractMotion, AbstractReward, TaskParameters, rebuild_
 
 from .checkpoints import read
 
-__all__ = ["CONFIG", "TrainedRun", "find_runs"]
+__all__ = ["CONFIG", "TrainedRun", "find_runs", "seed_of"]
 
 CONFIG = "config.yaml"
 """Configuration in the folder of a run."""
@@ -109,6 +109,17 @@ def _folder(file: Path) -> Path:
     """Return the folder of a checkpoint's run: the nearest with a configuration."""
     parents = file.absolute().parents[:2]
     return next((p for p in parents if (p / CONFIG).is_file()), parents[0])
+
+
+def seed_of(checkpoint: Path) -> int | None:
+    """Return the seed of a checkpoint's training by the run that it lies in; None if that has none."""
+    folder = _folder(checkpoint)
+    if named := _SEED.fullmatch(folder.name):
+        return int(named[1])
+    seed = (
+        read_yaml(folder / CONFIG).get("seed_everything") if (folder / CONFIG).is_file() else None
+    )
+    return seed if isinstance(seed, int) else None
 
 
 def _run(folder: Path, pre: bool, files: dict[int, Path]) -> TrainedRun:

@@ -54,6 +54,7 @@ class Column:
 _TRIALS = """
 trial                          int64     1          Number of the trial in its session
 subject                        str       -          Agent or animal
+seed?                          int64     1          Seed of the agent's training
 task                           str       -          Kind of task
 session?                       str       -          Session or day of an animal
 gain                           float64   1          Multiple of the default joystick gain

@@ -45,7 +45,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     about = {"figure": "9", "error": "", "seconds": 1.0}
     panels = [
         about
-        | {"panel": "9a", "title": "One <title>", "drawn": True, "missing": ["seeds & more"]},
+        | {"panel": "9a", "title": "One <title>", "drawn": True, "missing": ["seeds & more"]}
+        | {"caption": 'Bars: "SEM".'},
         about | {"panel": "9b", "title": "Another", "drawn": False, "missing": ["animals"]},
     ]
     index = {"runs": ["runs"], "published": False, "trials": 20, "panels": panels}
@@ -57,8 +58,12 @@ def test_the_page_has_panels_runs_and_published_values(folder: Path, tiny_runs: 
     text = report.write_report(folder, find_members([tiny_runs])).read_text()
     assert text.count("data:image/png;base64,") == 1
     assert "One &lt;title&gt;" in text
-    assert "seeds &amp; more" in text
+    assert text.count("seeds &amp; more") == 1  # it stands on the picture
     assert "at most 20 trials per condition" in text
+    said = "9a: One &lt;title&gt;. Bars: &#34;SEM&#34;. Incomplete: seeds &amp; more."
+    assert f'alt="{said}"' in text
+    assert "1 of 2 panels are drawn" in text
+    assert text.count("One &lt;title&gt;") == 2
     assert "Actor3Critic5" in text
     # B: 7.1 against 2 published, with an SEM of 0.1: 51 SEM apart, and marked; A is not.
     row = re.search(r"<tr><td class=\"text\">B</td>.*</tr>", text)

@@ -56,6 +56,14 @@ def test_it_writes_what_python_returns(run, agent, tmp_path):
     assert notes["seed"] == 3
 
 
+def test_an_agent_of_a_run_is_recorded_with_its_seed(agent, tmp_path):
+    file = tmp_path / "runs" / "seed7" / "checkpoints" / "00499.ckpt"
+    save_agent(agent, file)
+    (file.parents[1] / "config.yaml").write_text("seed_everything: 7\n")
+    main(["record", str(file), "--out", f"{tmp_path}/out", "--trials", "2", "--no-units"])
+    assert read_tables(tmp_path / "out", units=False).trials["seed"].tolist() == [7, 7]
+
+
 def test_every_option_reaches_the_session(run, agent):
     found, _ = run(
         "--task",

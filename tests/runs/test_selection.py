@@ -203,7 +203,7 @@ def test_best_of_curves_made_by_hand(tmp_path):
     assert found.plain()["checkpoint"] is None
     table = best_table("title", [found], ["4 (+0)"])
     assert table.row_count == 1
-    assert [column.header for column in table.columns][:3] == ["agent", "seed", "made"]
+    assert [column.header for column in table.columns][:3] == ["architecture", "seed", "made"]
 
 
 def test_runs_of_a_published_task_need_no_more_than_their_noise(tmp_path):

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import cache
 
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from modnav.analysis.study import Study
 
@@ -16,3 +18,9 @@ def table_of(compute: Callable[[Study], pd.DataFrame], study: Study) -> pd.DataF
 @cache
 def _computed(compute: Callable[[Study], pd.DataFrame], study: Study) -> pd.DataFrame:
     return compute(study)
+
+
+def least_text(figure: Figure) -> float:
+    """Return the size of the smallest text of a figure, points."""
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip()]
+    return min(text.get_fontsize() for text in texts)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +17,8 @@ from modnav.analysis.drawing import (
     samples,
     with_missing,
 )
-from modnav.analysis.study import Missing
+from modnav.analysis.figures.captions import CAPTIONS
+from modnav.analysis.study import MODULAR, Conditions, Missing, trials_of
 
 
 def plot(table, figure):
@@ -42,8 +45,8 @@ def test_notes_do_not_change_the_table_they_are_put_on():
     assert table.attrs == {}
 
 
-def test_draw_writes_numbers_and_pictures(table, tmp_path):
-    found = draw(panel_of(table), None, tmp_path / "out")
+def test_draw_writes_numbers_and_pictures(table, tiny_study, tmp_path):
+    found = draw(panel_of(table), tiny_study, tmp_path / "out")
     assert [f.name for f in found.files] == ["9z.csv", "9z.pdf", "9z.png"]
     assert all(f.stat().st_size for f in found.files)
     assert found.missing == ("no monkeys",)
@@ -56,15 +59,33 @@ def test_what_is_missing_is_written_on_the_picture(table):
     assert texts == ["incomplete: no monkeys"]
 
 
+def test_captions_say_what_is_drawn_and_of_how_many(table, tiny_study, tmp_path):
+    def compute(study):
+        study.measure(study.agents(MODULAR), Conditions("a", study.prior_targets(4)), trials_of)
+        return with_missing(table, [])
+
+    panel = replace(panel_of(table), compute=compute, caption="Band: SEM.")
+    tiny_study.tell("Bruno", "Bruno", "normal", 9)  # of another panel
+    found = draw(panel, tiny_study, tmp_path)
+    assert found.caption == "Band: SEM. Agents (a seed each): Modular 2; 4 trials of each."
+    assert tiny_study.ran() == ""
+
+
+def test_every_panel_says_what_its_marks_mean():
+    panels = [panel for figure in FIGURES for panel in panels_of(figure)]
+    assert [panel.name for panel in panels if not panel.caption.endswith(".")] == []
+    assert {panel.name for panel in panels} == set(CAPTIONS)
+
+
 def test_nothing_is_written_on_a_picture_that_lacks_nothing(table):
     assert picture(panel_of(table), with_missing(table, [])).texts == []
 
 
-def test_drawing_leaves_the_settings_of_matplotlib_alone(table, tmp_path):
+def test_drawing_leaves_the_settings_of_matplotlib_alone(table, tiny_study, tmp_path):
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    draw(panel_of(table), None, tmp_path)
+    draw(panel_of(table), tiny_study, tmp_path)
     assert dict(mpl.rcParams) == before
 
 

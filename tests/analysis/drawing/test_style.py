@@ -1,13 +1,20 @@
 import warnings
+from itertools import combinations
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgb, to_rgba
 
 from modnav.analysis.drawing import (
+    BELIEF,
     COLOURS,
+    MOTOR,
+    OTHER,
+    REWARDED,
+    SENSORY,
+    UNREWARDED,
     band,
     bars,
     cell_text,
@@ -22,7 +29,8 @@ from modnav.analysis.drawing import (
     tick_label,
     violin,
 )
-from modnav.analysis.study import MAIN, short
+from modnav.analysis.figures.fig6_behaviour import DIRECTIONS
+from modnav.analysis.study import ANIMALS, MAIN, short
 
 
 @pytest.mark.parametrize(
@@ -55,7 +63,7 @@ def test_text_of_an_empty_cell():
 
 def test_all_main_architectures_have_colours_of_their_own():
     assert len({COLOURS[name] for name in MAIN}) == 4
-    assert colour_of("Actor2Critic4") == "peachpuff"
+    assert colour_of("Actor2Critic4") == OTHER
     assert short("Actor2Critic4") == "Actor2Critic4"
 
 
@@ -77,10 +85,17 @@ def test_ticks_with_names_keep_them():
     assert [t.get_text() for t in axes.get_xticklabels()] == ["a", "b"]
 
 
-def test_marks_are_wrapped():
+def test_notes_are_wrapped_and_stand_one_below_the_other():
     figure = new_figure((1, 1))
-    mark(figure, "no holistic agents and no modular agents either")
+    mark(
+        figure, {"no holistic agents and no modular agents either": "red", "": "red", "b": "blue"}
+    )
+    assert [text.get_color() for text in figure.texts] == ["red", "blue"]
     assert figure.texts[0].get_text().count("\n") >= 1
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.texts]
+    assert boxes[0].y1 <= figure.bbox.y0
+    assert boxes[1].y1 < boxes[0].y0
 
 
 def test_a_curve_of_one_seed_has_no_band():
@@ -136,12 +151,81 @@ def test_heat_map_writes_dark_text_on_light_cells():
     assert len(figure.axes) == 2
 
 
+def scale(values):
+    """Return what the colour bar of a map says."""
+    figure = new_figure((2, 2))
+    heat_map(figure.subplots(), pd.DataFrame(values), figure=figure, label="AUC")
+    return [text.get_text() for axes in figure.axes[1:] for text in axes.get_xticklabels()]
+
+
+def test_scales_tell_their_ends_apart():
+    assert scale([[0.0, 0.003]]) == ["0", ".0015", ".003"]
+    assert scale([[0.011, 0.014]]) == [".011", ".0125", ".014"]
+    assert scale([[16.62, 98.73]]) == ["17", "58", "99"]
+    assert scale([[0.5, np.nan]]) == []
+
+
 def test_heat_map_of_nothing_says_so():
     figure = new_figure((2, 2))
     axes = figure.subplots()
     empty = pd.DataFrame(np.full((2, 2), np.nan))
     heat_map(axes, empty, figure=figure, label="AUC")
     assert [t.get_text() for t in axes.texts] == ["AUC: none"]
+
+
+SIMULATED = {
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+}
+"""How linear RGB looks without one kind of cone, Machado, Oliveira & Fernandes (2009), severity 1."""
+
+TO_XYZ = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+)
+"""From linear sRGB to CIE XYZ, white D65."""
+
+
+def seen(colour, eye):
+    """Return CIELAB of a colour as it is seen."""
+    rgb = np.array(to_rgb(colour))
+    rgb = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = TO_XYZ @ np.clip(np.array(eye) @ rgb, 0, 1) / [0.95047, 1, 1.08883]
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("eye", [np.eye(3), *SIMULATED.values()], ids=["all", *SIMULATED])
+@pytest.mark.parametrize(
+    "together",
+    [
+        [COLOURS[name] for name in (*MAIN, *ANIMALS)],
+        [REWARDED, UNREWARDED],
+        [SENSORY, BELIEF, MOTOR],
+        *(list(colours.values()) for colours in DIRECTIONS.values()),
+    ],
+    ids=lambda x: f"{len(x)} colours",
+)
+def test_the_colour_blind_tell_colours_apart_that_stand_together(eye, together):
+    """About 2 is just seen, 10 at a glance; colours of thin lines are further apart."""
+    found = [seen(colour, eye) for colour in together]
+    assert min(np.linalg.norm(a - b) for a, b in combinations(found, 2)) > 25
+
+
+def test_the_white_of_a_simulation_stays_white():
+    for eye in (np.eye(3), *SIMULATED.values()):
+        assert seen("white", eye) == pytest.approx([100, 0, 0], abs=0.1)
 
 
 def test_colours_are_colours():

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from analysis_runs import make_run
 from matplotlib.collections import LineCollection
-from panel_tables import table_of
+from panel_tables import least_text, table_of
 
-from modnav.analysis.drawing import comparison, missing_of, picture
+from modnav.analysis.drawing import LEAST_TEXT, comparison, missing_of, picture
 from modnav.analysis.figures import fig1, fig1_decoding, fig1_stops, fig2, fig3, fig7_belief, seeds
 from modnav.analysis.measures import CELL
 from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
@@ -17,7 +17,7 @@ from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
 MODULES = (fig1, fig1_stops, fig1_decoding, fig2, fig3, fig7_belief, seeds)
 PANELS = {panel.name: panel for module in MODULES for panel in module.PANELS}
 ANIMALS_ONLY = {"3a", "3b"}
-OTHER_TRAINING = {"S2c", "S2e", "7cd"}
+OTHER_TRAINING = {"S2c", "S2e", "7cd", "S7a", "S7b", "S7c"}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,9 @@ def test_all_panels_of_the_specification_are_there():
 def drawn(name, study):
     """Return the table of a panel after it was drawn, at a low resolution."""
     table = table_of(PANELS[name].compute, study)
-    picture(PANELS[name], table).savefig(BytesIO(), format="png", dpi=50)
+    figure = picture(PANELS[name], table)
+    figure.savefig(BytesIO(), format="png", dpi=50)
+    assert least_text(figure) >= LEAST_TEXT
     return table
 
 
@@ -104,6 +106,11 @@ def test_td_errors_begin_where_agents_have_learned(tiny_study):
     assert table.groupby("architecture")["episode"].min().to_dict() == begun.to_dict()
 
 
+def test_bands_are_not_cut(tiny_study):
+    table = table_of(fig3.compute_3d, tiny_study).assign(mean=0.4, sem=0.3)
+    assert picture(PANELS["3d"], table).axes[0].get_ylim()[1] > 0.7
+
+
 def test_stops_are_told_by_distance_and_angle(tiny_study):
     table, _ = fig1_stops.stops(tiny_study, (MODULAR,))
     assert len(table) == 24
@@ -114,7 +121,7 @@ def test_stops_are_told_by_distance_and_angle(tiny_study):
 def test_published_paths_that_turn_back_a_little_are_smoothed():
     y = [0.0, 1, 2, 3, 2.5, 2.6, 4, 5, 6, 7, 8, 9]
     path = pd.DataFrame({"x_cm": np.arange(12.0), "y_cm": y})
-    found = fig1._published_smooth(path)
+    found = fig1._smooth(path)
     assert len(found) == 50
     assert (found["y_cm"].diff().dropna() > 0).all()
     assert found["y_cm"].iloc[-1] == 9
@@ -251,7 +258,10 @@ def test_generalisation_and_likeness_over_training_noise(tiny_study):
     assert sorted(map(tuple, places.to_numpy())) == [(0.1, 0.2), (0.2, 0.1)]
     assert set(table["task"]) == {"gain", "perturbation"}
     assert table["auc"].between(0, 1).all()
-    assert "extensive training (100,000 trials) absent or unfinished" in table.attrs["missing"]
+    assert (
+        "extensive training (100,000 trials) of Modular absent or unfinished"
+        in table.attrs["missing"]
+    )
     assert "no Modular at 14 of 16 training noises" in table.attrs["missing"]
     assert "no Holistic at 15 of 16 training noises" in table.attrs["missing"]
 
@@ -292,8 +302,10 @@ def test_every_seed_is_compared(tiny_study):
     assert (modular["improvement"] == 0.5).all()
     assert modular["improvement_low"].isna().all()
     other = table[(table["quantity"] == "comparison") & (table["architecture"] == HOLISTIC)]
-    assert (other["improvement_low"] <= other["improvement"]).all()
-    assert (other["improvement"] <= other["improvement_high"]).all()
+    assert other["improvement"].between(0, 1).all()
+    assert other[["iqm_low", "improvement_low"]].isna().all(axis=None)  # of two seeds
+    figure = picture(PANELS["seeds-improvement"], table)
+    assert "Holistic (n = 2)" in [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
 
 
 def test_controls_below_zero_are_seen_unless_as_published(tiny_study):

@@ -8,7 +8,7 @@ from analysis_animals import make_animals
 from analysis_runs import make_run, steering_agent
 from matplotlib.figure import Figure
 
-from modnav.analysis.drawing import comparison, draw, missing_of, picture
+from modnav.analysis.drawing import LEAST_TEXT, comparison, draw, missing_of, picture
 from modnav.analysis.figures import fig4, fig5, fig6_behaviour, fig6_neurons, fig7_action, fig8
 from modnav.analysis.figures.gain_task import DATA, NO_GENERALIZATION
 from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
@@ -40,6 +40,7 @@ def drawn_whole(panel, table):
     """Draw a panel and lay it out, which fails where a text or tick cannot be drawn."""
     figure = picture(panel, table)
     figure.draw_without_rendering()
+    assert panel_tables.least_text(figure) >= LEAST_TEXT
     return figure
 
 
@@ -114,6 +115,37 @@ def test_auc_of_agents_is_that_of_their_trials(tiny_study):
     assert area == pytest.approx(mine["value"].mean(), abs=0.02)
 
 
+def test_example_paths_are_as_they_were(tiny_study):
+    """Of both agents alike: no spline leads anywhere that the agent was not."""
+    for name in ("4b", "6b"):
+        table = table_of(name, tiny_study)
+        for _, path in table.groupby(["architecture", "kind"]):
+            assert (path[["x_cm", "y_cm"]].iloc[:2] == 0).all(axis=None)
+
+
+def test_notes_name_only_what_is_shown(tmp_path):
+    make_run(tmp_path / "runs" / "seed0", MODULAR, 0, (499,))
+    study = Study([tmp_path / "runs"], tmp_path / "cache", trials=8)
+    for name in ("4e", "S4a"):
+        notes = missing_of(PANELS[name].compute(study))
+        assert "no Holistic" in notes
+        assert not any("critic" in note for note in notes)
+
+
+def test_example_perturbation_moves_who_does_not_answer(tiny_study):
+    table = table_of("6b", tiny_study)
+    again = table[table["kind"] == NO_GENERALIZATION].groupby("architecture").last()
+    plain, base, _ = fig6_behaviour.task.perturbed_conditions(tiny_study)
+    for name, end in again.iterrows():
+        recording = tiny_study.simulate(
+            [tiny_study.best(name, fig5.Selection(test="perturbation"))], plain
+        )[0]
+        trials = recording.trials.iloc[:base]
+        here = np.isclose(trials["target_x_cm"], end["target_x_cm"])
+        unpushed = trials.loc[here, ["end_x_cm", "end_y_cm"]].to_numpy(float)[0]
+        assert np.linalg.norm(end[["x_cm", "y_cm"]].to_numpy(float) - unpushed) > 65
+
+
 def test_learning_curves_are_of_the_gains_that_were_not_trained(tiny_study):
     table = table_of("4g", tiny_study)
     curves = tiny_study.curves([HOLISTIC])
@@ -151,6 +183,14 @@ def test_maps_are_of_three_unlike_units_at_three_gains(tiny_study):
     assert table["unit"].nunique() == 3
     assert set(table["gain"]) == {1, 1.5, 2}
     assert table["activity"].notna().all()
+
+
+def test_an_agent_without_space_to_map_is_told(tiny_study, monkeypatch):
+    """As of one whose positions lie on a line: there is no triangle to interpolate in."""
+    nowhere = {"condition": ["1", "2"], "x_cm": 5.0, "y_cm": 5.0, "0": np.nan, "1": np.nan}
+    monkeypatch.setattr(tiny_study, "measure", lambda *_: pd.DataFrame(nowhere))
+    with pytest.raises(Missing, match=r"Modular hardly moves"):
+        fig5.compute_maps(tiny_study, MODULAR)
 
 
 def test_crosses_hold_error_and_performance_of_test_trials(tiny_study):

@@ -171,12 +171,3 @@ def test_path_length_adds_up_within_trials():
     steps = steps_of([[0, 0], [3, 4], [3, 10]], [[0, 0]], [[500, 0], [500, 7]])
     trials = pd.DataFrame({"trial": [2, 0, 1]})
     assert behaviour.path_length(trials, steps).tolist() == [7, 11, 0]
-
-
-def test_smoothed_path_keeps_to_the_path():
-    path = circle(100)
-    smooth = behaviour.smoothed_path(steps_of(path))
-    assert len(smooth) == 50
-    off = np.hypot(smooth["x_cm"] + 100, smooth["y_cm"]) - 100
-    assert abs(off).max() < 3
-    assert len(behaviour.smoothed_path(steps_of(path[:3]))) == 3

@@ -1,0 +1,124 @@
+"""How large differences are: effect sizes over seeds, and a mixed model over trials with seeds as random effect.
+
+The study has neither.
+"""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..drawing import Panel, colour_of, label_of, legend, with_missing
+from ..measures import hedges_g, mixed_model
+from ..study import MAIN, MODULAR, Missing, Study, short
+from .gain_task import agent_trials
+from .seeds import MEASURES, by_seed
+
+FORMULA = "radial_error_cm ~ agent * beyond"
+"""The mixed model: radial error by agent, gain beyond 1, and both; the modular agent is the reference."""
+
+
+def compute_sizes(study: Study) -> pd.DataFrame:
+    """Return how far the modular agent is from each other one, in standard deviations over seeds.
+
+    Returns:
+        ``measure``, ``architecture``, ``value`` (Hedges' g, positive where the modular agent has more),
+        ``low``, ``high``, ``count`` (seeds of the modular agent and of the other).
+
+    Raises:
+        Missing: If there is no modular agent, or no other.
+    """
+    table = by_seed(study)
+    there = set(table["architecture"])
+    others = [name for name in MAIN if name in there - {MODULAR}]
+    if MODULAR not in there or not others:
+        raise Missing(
+            "; ".join([*table.attrs["missing"], "sizes need the modular agent and another"])
+        )
+    rows = []
+    for measure, part in table.groupby("measure", sort=False):
+        values = {name: x["value"].to_numpy(float) for name, x in part.groupby("architecture")}
+        for name in others:
+            found = hedges_g(values[MODULAR], values[name])
+            count = f"{len(values[MODULAR])}, {len(values[name])}"
+            rows.append((measure, name, *found, count))
+    columns = ["measure", "architecture", "value", "low", "high", "count"]
+    return with_missing(pd.DataFrame(rows, columns=columns), table.attrs["missing"])
+
+
+def plot_sizes(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw a dot and its interval for each measure and agent."""
+    axes = figure.subplots()
+    counts = table.groupby("architecture", sort=False)["count"].first()
+    shifts = dict(zip(counts.index, np.linspace(-0.2, 0.2, len(counts)), strict=True))
+    for k, measure in enumerate(MEASURES):
+        rows = table[table["measure"] == measure].set_index("architecture")
+        for name, (value, low, high) in rows[["value", "low", "high"]].astype(float).iterrows():
+            at, colour = k + shifts[name], colour_of(str(name))
+            axes.plot((low, high), (at, at), color=colour)
+            axes.plot(value, at, "o", ms=3, color=colour)
+    axes.axvline(0, color="gray", ls=":", lw=0.7)
+    axes.set_yticks(range(len(MEASURES)), list(MEASURES.values()))
+    axes.set_ylim(len(MEASURES) - 0.5, -0.5)
+    axes.set_xlabel("Hedges' g, modular less other")
+    legend(axes, {str(k): f"{label_of(str(k))} (n = {count})" for k, count in counts.items()})
+
+
+def compute_mixed(study: Study) -> pd.DataFrame:
+    """Return the fixed effects of :data:`FORMULA`, see :func:`.effects.mixed_model`.
+
+    Raises:
+        Missing: If there are fewer than two seeds in all, or statsmodels is not installed.
+    """
+    table, missing = agent_trials(study)
+    order = [name for name in (MODULAR, *MAIN) if name in set(table["architecture"])]
+    order = list(dict.fromkeys(order))
+    table = table.assign(
+        agent=pd.Categorical(table["architecture"].map(short), [short(name) for name in order]),
+        beyond=table["gain"] - 1,
+        who=table["architecture"] + " " + table["seed"].astype(str),
+    )
+    formula = FORMULA if len(order) > 1 else FORMULA.replace("agent * ", "")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            found = mixed_model(table, formula, "who")
+        except ValueError as error:
+            raise Missing("; ".join([*missing, str(error)])) from error
+    missing += [f"the fit said: {x.message}" for x in told if "converge" in str(x.message).lower()]
+    return with_missing(found, missing)
+
+
+def plot_mixed(table: pd.DataFrame, figure: Figure) -> None:
+    """Draw each fixed effect with its interval."""
+    axes = figure.subplots()
+    names = {short(name): name for name in MAIN}
+    for k, effect in enumerate(table["effect"]):
+        colour = next((colour_of(names[n]) for n in names if f"T.{n}]" in effect), "black")
+        estimate, low, high = table[["estimate", "low", "high"]].to_numpy(float)[k]
+        axes.plot((low, high), (k, k), color=colour)
+        axes.plot(estimate, k, "o", ms=3, color=colour)
+    axes.axvline(0, color="gray", ls=":", lw=0.7)
+    axes.set_yticks(range(len(table)), [_told(effect) for effect in table["effect"]])
+    axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.set_xlabel("Effect on the radial error (cm)")
+    spread = table[["group_sd", "residual_sd"]].iloc[0]
+    axes.set_title(f"SD: seeds {spread['group_sd']:.0f} cm, trials {spread['residual_sd']:.0f} cm")
+
+
+def _told(effect: str) -> str:
+    """Return the name of a fixed effect as it stands at its tick."""
+    agent, _, rest = effect.removeprefix("agent[T.").partition("]")
+    if effect == "Intercept":
+        return f"{short(MODULAR)}, gain 1"
+    if effect == "beyond":
+        return f"{short(MODULAR)}, per gain"
+    return f"{agent}\nless {short(MODULAR)}{', per gain' if rest else ', gain 1'}"
+
+
+PANELS = (
+    Panel("effects-size", "Sizes of effects over seeds", (4.6, 2.0), compute_sizes, plot_sizes),
+    Panel("effects-mixed", "Mixed model of radial errors", (4.4, 2.2), compute_mixed, plot_mixed),
+)
+"""Panels of effects that the study lacks."""

@@ -1,0 +1,94 @@
+"""Panels that the study lacks: similarity, careful decoding, geometry, dynamics, effects."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from panel_tables import least_text, table_of
+
+from modnav.analysis.drawing import LEAST_TEXT, missing_of, picture
+from modnav.analysis.figures import effects, units
+from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
+
+PANELS = {panel.name: panel for module in (units, effects) for panel in module.PANELS}
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_panels_are_drawn(name, tiny_study):
+    table = table_of(PANELS[name].compute, tiny_study)
+    figure = picture(PANELS[name], table)
+    figure.draw_without_rendering()
+    assert least_text(figure) >= LEAST_TEXT
+    assert any("of 8 seeds" in note for note in missing_of(table))
+
+
+def test_all_pairs_are_compared_with_their_null(tiny_study):
+    table = table_of(units.compute_likeness, tiny_study)
+    assert len(table) == 3 * 6
+    assert (table["p"] >= 1 / (1 + units.SHUFFLES)).all()
+    axes = picture(PANELS["units-likeness"], table).axes[0]
+    cells = np.array([text.get_text() for text in axes.texts]).reshape(4, 4)
+    assert list(np.diag(cells)) == ["1.0"] * 4
+    row = table[(table["measure"] == "CKA") & (table["second"] == MODULAR)].iloc[0]
+    assert row["first"] == HOLISTIC
+    assert float(cells[0, 3]) == pytest.approx(row["value"], abs=0.01)
+    assert float(cells[3, 0]) == pytest.approx(row["null_high"], abs=0.01)
+
+
+def test_one_agent_is_like_nobody(tiny_runs, tmp_path):
+    study = Study([tiny_runs / MODULAR], tmp_path, trials=8)
+    with pytest.raises(Missing, match="likeness needs two agents"):
+        units.compute_likeness(study)
+
+
+def test_position_is_read_from_units_that_hold_it_and_not_by_chance(tiny_study):
+    table = table_of(units.compute_decoding, tiny_study)
+    assert len(table) == len(MAIN) * 2 * 2
+    rows = table[
+        table["variable"] == "x_cm"
+    ]  # how far ahead one is, all trials tell by their time
+    assert (rows["r2"] > rows["null_high"]).all()
+
+
+def test_decoders_are_tested_in_all_conditions(tiny_study):
+    table = table_of(units.compute_transfer, tiny_study)
+    assert len(table) == len(MAIN) * 4 * 4
+    assert (table["count"] == 2).all()
+
+
+def test_conditions_share_their_targets(tiny_study):
+    conditions, base = units.gains_and_pushes(tiny_study)
+    places = conditions.targets[["target_x_cm", "target_y_cm"]].to_numpy().reshape(4, base, 2)
+    assert (places == places[0]).all()
+    pushed = (conditions.targets[list(units.PEAKS)] != 0).all(axis=1).to_numpy().reshape(4, base)
+    assert pushed.all(axis=1).tolist() == [False, False, False, True]
+    assert not pushed[:3].any()
+    assert conditions.targets["gain"].to_numpy()[::base].tolist() == [1, 1.5, 2, 1]
+
+
+def test_states_that_were_visited_lie_on_their_paths():
+    rng = np.random.default_rng(0)
+    activity = rng.normal(size=(50, 6))
+    middle = activity.mean(axis=0)
+    along = np.linalg.svd(activity - middle, full_matrices=False)[2][:2].T
+    plane = pd.DataFrame((activity - middle) @ along, columns=["pc1", "pc2"])
+    found = units._projected(activity[:5], activity, plane)
+    assert found == pytest.approx(plane.to_numpy()[:5])
+
+
+def test_sizes_of_two_seeds_have_no_interval(tiny_study):
+    table = table_of(effects.compute_sizes, tiny_study)
+    assert set(table["architecture"]) == set(MAIN) - {MODULAR}
+    assert table[["low", "high"]].isna().all(axis=None)
+    assert set(table["count"]) == {"2, 2"}
+
+
+def test_the_mixed_model_is_of_all_trials_and_seeds(tiny_study):
+    table = table_of(effects.compute_mixed, tiny_study)
+    assert len(table) == 2 * len(MAIN)
+    assert set(table["groups"]) == {2 * len(MAIN)}
+    assert set(table["rows"]) == {24 * 3 * 2 * len(MAIN)}
+    first = table.set_index("effect").loc["Intercept"]
+    assert first["low"] < first["estimate"] < first["high"]
+    labels = picture(PANELS["effects-mixed"], table).axes[0].get_yticklabels()
+    assert labels[0].get_text() == "Modular, gain 1"
+    assert labels[1].get_text() == "Holistic\nless Modular, gain 1"
