@@ -1,0 +1,110 @@
+"""Public names of the folders, as pages for Sphinx's autodoc."""
+
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sphinx.pycode import ModuleAnalyzer
+
+FACES = (
+    "modnav",
+    "modnav.task",
+    "modnav.networks",
+    "modnav.acting",
+    "modnav.learning",
+    "modnav.evaluation",
+    "modnav.recording",
+    "modnav.tables",
+    "modnav.runs",
+    "modnav.studies",
+    "modnav.published",
+    "modnav.callbacks",
+    "modnav.gym",
+    "modnav.analysis",
+    "modnav.analysis.measures",
+    "modnav.analysis.study",
+    "modnav.analysis.published",
+    "modnav.analysis.drawing",
+    "modnav.bench",
+    "modnav.files",
+    "modnav.machine",
+    "modnav.errors",
+)
+"""Folders and files whose names others may use, in the order of the pages."""
+
+
+def names(face: str) -> dict[str, str]:
+    """Return the public names of a face, and the module that defines each."""
+    module = importlib.import_module(face)
+    found: dict[str, str] = {}
+    for part in [module, *_files(module)]:
+        found |= {name: part.__name__ for name in _public(part) if hasattr(module, name)}
+    return {name: _home(module, name, found[name]) for name in found}
+
+
+def _files(module: ModuleType) -> list[ModuleType]:
+    if not hasattr(module, "__path__") or module.__name__ == "modnav":
+        return []
+    known = [x.name for x in pkgutil.iter_modules(module.__path__) if not x.ispkg]
+    parts = [importlib.import_module(f"{module.__name__}.{name}") for name in sorted(known)]
+    return [part for part in parts if hasattr(part, "__all__")]
+
+
+def _public(module: ModuleType) -> list[str]:
+    if hasattr(module, "__all__"):
+        return list(module.__all__)
+    constants = {name for owner, name in _texts(module.__name__) if not owner}
+    own = [
+        name
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__ or name in constants
+    ]
+    return [name for name in own if not name.startswith("_")]
+
+
+def _home(module: ModuleType, name: str, part: str) -> str:
+    value = getattr(module, name)
+    return value.__module__ if inspect.isclass(value) or inspect.isfunction(value) else part
+
+
+def _texts(module: str) -> dict[tuple[str, str], list[str]]:
+    return ModuleAnalyzer.for_module(module).find_attr_docs()
+
+
+def write_all(folder: Path) -> None:
+    """Write a page for each face, and the list of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for face in FACES:
+        (folder / f"{face}.rst").write_text(page(face), encoding="utf-8")
+
+
+def page(face: str) -> str:
+    """Return the page of a face."""
+    lines = [face, "=" * len(face), "", f".. automodule:: {face}", "   :no-members:", ""]
+    module = importlib.import_module(face)
+    known = names(face)
+    groups: dict[str, list[str]] = {"Classes": [], "Functions": [], "Constants and types": []}
+    for name in sorted(known, key=str.lower):
+        kind, entry = _entry(face, name, getattr(module, name), known[name])
+        groups[kind] += entry
+    for title, entries in groups.items():
+        if entries:
+            lines += [title, "-" * len(title), "", *entries]
+    return "\n".join(lines)
+
+
+def _entry(face: str, name: str, value: Any, home: str) -> tuple[str, list[str]]:
+    twice = ["   :no-index:"] if face == "modnav" and home != face else []
+    if inspect.isclass(value) and value.__name__ == name:  # no alias of a type
+        lines = [f".. autoclass:: {face}.{name}", "   :members:", "   :show-inheritance:"]
+        return "Classes", [*lines, *twice, ""]
+    if inspect.isroutine(value):
+        return "Functions", [f".. autofunction:: {face}.{name}", *twice, ""]
+    text = _texts(home).get(("", name), [])
+    short = repr(value)
+    shown = [f"   :value: {short}"] if len(short) <= 60 and "\n" not in short else []
+    head = [f".. py:data:: {face}.{name}", *shown, *twice, ""]
+    return "Constants and types", [*head, *(f"   {x}" for x in text), ""]
