@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ |= {"TTY_COMPATIBLE": "0", "NO_COLOR": "1"}  # a kernel pretends to be a terminal
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # the kernel's debugger, on stderr
 
 import diagrams
@@ -43,7 +44,7 @@ if nb_execution_mode == "off":
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
-nb_execution_timeout = 240
+nb_execution_timeout = 600
 nb_merge_streams = True
 
 autodoc_typehints = "signature"

@@ -21,7 +21,7 @@ from modnav.networks import (
 MAIN = ("modular", "holistic", "Actor3Critic1", "Actor1Critic5", "ekf", "holistic_ekf")
 """Agents with a picture of their own; the others are shown folded."""
 
-STEP, HIGH, ROW, LEFT = 34, 44, 100, 92  # px
+STEP, HIGH, ROW, LEFT = 34, 44, 100, 116  # px
 
 Block = tuple[str, int, str]  # label, width in px, kind: belief, head or part
 
@@ -71,7 +71,7 @@ def _section(name: str, heading: str = "") -> list[str]:
 def drawn(agent: Agent) -> str:
     """Return a picture of an agent as SVG: its actor above, its critic below."""
     rows = [("actor", _actor(agent.actor)), ("critic", _critic(agent.critic.first))]
-    width = max(LEFT + sum(block[1] + STEP for block in row) + 60 for _, row in rows)
+    width = max(LEFT + sum(block[1] + STEP for block in row) + 80 for _, row in rows)
     shapes = [_row(label, row, ROW * k) for k, (label, row) in enumerate(rows)]
     size = f'viewBox="0 0 {width} {2 * ROW}" width="{width}" height="{2 * ROW}"'
     told = f"actor and critic of {agent.architecture}"
@@ -80,7 +80,7 @@ def drawn(agent: Agent) -> str:
 
 def _actor(actor: Actor) -> list[Block]:
     parts = [*_blocks(actor.belief, "belief"), *_blocks(actor.action, "head")]
-    return [(_input(actor.belief), 0, "in"), *parts, ("action", 0, "out")]
+    return [(_input(actor.belief), 0, "in"), *parts, ("action (tanh)", 0, "out")]
 
 
 def _critic(critic: Critic) -> list[Block]:
@@ -115,7 +115,7 @@ def _row(label: str, row: list[Block], top: int) -> str:
     y = top + 56
     shapes = [f'<text class="start" x="0" y="{top + 14}">{label}</text>']
     shapes.append(f'<text class="start small" x="0" y="{y + 4}">{row[0][0]}</text>')
-    x, end = LEFT, LEFT - 6
+    x, end = LEFT, LEFT - STEP
     for text, width, kind in row[1:-1]:
         shapes.append(_arrow(end, x, y))
         look = "belief" if "belief" in kind else "head"

@@ -35,6 +35,9 @@ FACES = (
 )
 """Folders and files whose names others may use, in the order of the pages."""
 
+TITLES = ("Classes", "Functions", "Constants and types", "From other folders")
+"""Parts of a page."""
+
 
 def names(face: str) -> dict[str, str]:
     """Return the public names of a face, and the module that defines each."""
@@ -86,7 +89,7 @@ def page(face: str) -> str:
     lines = [face, "=" * len(face), "", f".. automodule:: {face}", "   :no-members:", ""]
     module = importlib.import_module(face)
     known = names(face)
-    groups: dict[str, list[str]] = {"Classes": [], "Functions": [], "Constants and types": []}
+    groups: dict[str, list[str]] = {title: [] for title in TITLES}
     for name in sorted(known, key=str.lower):
         kind, entry = _entry(face, name, getattr(module, name), known[name])
         groups[kind] += entry
@@ -97,14 +100,16 @@ def page(face: str) -> str:
 
 
 def _entry(face: str, name: str, value: Any, home: str) -> tuple[str, list[str]]:
-    twice = ["   :no-index:"] if face == "modnav" and home != face else []
+    owner = home if home in FACES else home.rpartition(".")[0]
+    if owner != face and owner in FACES:
+        return "From other folders", [f"- ``{face}.{name}``: :py:obj:`{owner}.{name}`", ""]
     if inspect.isclass(value) and value.__name__ == name:  # no alias of a type
-        lines = [f".. autoclass:: {face}.{name}", "   :members:", "   :show-inheritance:"]
-        return "Classes", [*lines, *twice, ""]
+        lines = [f".. autoclass:: {face}.{name}", "   :members:", "   :show-inheritance:", ""]
+        return "Classes", lines
     if inspect.isroutine(value):
-        return "Functions", [f".. autofunction:: {face}.{name}", *twice, ""]
+        return "Functions", [f".. autofunction:: {face}.{name}", ""]
     text = _texts(home).get(("", name), [])
     short = repr(value)
     shown = [f"   :value: {short}"] if len(short) <= 60 and "\n" not in short else []
-    head = [f".. py:data:: {face}.{name}", *shown, *twice, ""]
+    head = [f".. py:data:: {face}.{name}", *shown, ""]
     return "Constants and types", [*head, *(f"   {x}" for x in text), ""]
