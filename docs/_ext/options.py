@@ -77,7 +77,10 @@ def _is_option(action: argparse.Action) -> bool:
 
 def _row(action: argparse.Action) -> list[str]:
     name = ", ".join(action.option_strings) or str(action.metavar or action.dest)
-    return [f"`{name}`", kind_of(action), _default(action.default), _told(action)]
+    told = _told(action)
+    # what the kind or the text says already; it may be this machine's
+    said = action.nargs == 0 or bool(re.search(r"\(default:|the default\)", told))
+    return [f"`{name}`", kind_of(action), "" if said else _default(action.default), told]
 
 
 def kind_of(action: argparse.Action) -> str:

@@ -1,13 +1,13 @@
 """Public names of the folders, as pages for Sphinx's autodoc."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-
-from sphinx.pycode import ModuleAnalyzer
 
 FACES = (
     "modnav",
@@ -59,7 +59,7 @@ def _files(module: ModuleType) -> list[ModuleType]:
 def _public(module: ModuleType) -> list[str]:
     if hasattr(module, "__all__"):
         return list(module.__all__)
-    constants = {name for owner, name in _texts(module.__name__) if not owner}
+    constants = _constants(module.__name__)
     own = [
         name
         for name, value in vars(module).items()
@@ -73,8 +73,22 @@ def _home(module: ModuleType, name: str, part: str) -> str:
     return value.__module__ if inspect.isclass(value) or inspect.isfunction(value) else part
 
 
-def _texts(module: str) -> dict[tuple[str, str], list[str]]:
-    return ModuleAnalyzer.for_module(module).find_attr_docs()
+def _constants(module: str) -> dict[str, tuple[str, str]]:
+    """Return what is assigned to each documented constant of a module, as it is written, and its text."""
+    tree = ast.parse(
+        Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8")
+    )
+    found = {}
+    for node, after in pairwise(tree.body):
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(after, ast.Expr):
+            continue
+        if node.value and isinstance(after.value, ast.Constant):
+            text = inspect.cleandoc(str(after.value.value))
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [x.id for y in targets for x in ast.walk(y) if isinstance(x, ast.Name)]
+            source = ast.unparse(node.value) if len(names) == 1 else ""
+            found |= {name: (source, text) for name in names}
+    return found
 
 
 def write_all(folder: Path) -> None:
@@ -108,8 +122,7 @@ def _entry(face: str, name: str, value: Any, home: str) -> tuple[str, list[str]]
         return "Classes", lines
     if inspect.isroutine(value):
         return "Functions", [f".. autofunction:: {face}.{name}", ""]
-    text = _texts(home).get(("", name), [])
-    short = repr(value)
-    shown = [f"   :value: {short}"] if len(short) <= 60 and "\n" not in short else []
+    source, text = _constants(home).get(name, ("", ""))
+    shown = [f"   :value: {source}"] if source and len(source) <= 60 else []
     head = [f".. py:data:: {face}.{name}", *shown, ""]
-    return "Constants and types", [*head, *(f"   {x}" for x in text), ""]
+    return "Constants and types", [*head, *(f"   {x}" for x in text.splitlines()), ""]
