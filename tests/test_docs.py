@@ -1,6 +1,7 @@
 """Pages of the documentation, without building the site: names, commands, links, the list of pages."""
 
 import argparse
+import ast
 import importlib
 import re
 import shlex
@@ -117,6 +118,21 @@ def test_links_to_files_lead_somewhere(file):
     for link in filter(None, (a or b for a, b in found)):
         if not links.is_outside(link) and not link.startswith(("#", "made/")):
             assert (file.parent / link.partition("#")[0]).exists(), link
+
+
+@pytest.mark.parametrize("file", [ROOT / "README.md", *PAGES], ids=lambda file: file.stem)
+def test_python_in_pages_imports_what_there_is(file):
+    text = file.read_text(encoding="utf-8")
+    for code in re.findall(r"```(?:python|\{code-cell\} ipython3)\n(.*?)```", text, re.DOTALL):
+        if re.search(r"^%%(?!writefile .*\.py$)", code, re.MULTILINE):
+            continue  # a cell in another language
+        lines = [x for x in code.splitlines() if not x.startswith((":tags:", "%%"))]
+        for node in ast.walk(ast.parse("\n".join(lines))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("modnav"):
+                module = importlib.import_module(node.module)
+                for alias in node.names:
+                    name = f"{node.module}.{alias.name}"
+                    assert hasattr(module, alias.name) or importlib.import_module(name), name
 
 
 def test_agents_are_drawn_as_they_are():
