@@ -31,6 +31,7 @@ extensions = [
     "myst_nb",
     "mathml",
     "mermaid",
+    "streams",
 ]
 exclude_patterns = ["_ext", "pictures", "made/*.inc.md"]
 
@@ -46,6 +47,7 @@ nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_execution_timeout = 600
 nb_merge_streams = True
+nb_output_stderr = "remove"  # bars; a command that fails ends the build
 
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
