@@ -4,6 +4,7 @@ import glob
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,15 +130,25 @@ class StudyFolder:
     def record(self, job: Job) -> dict[str, Any]:
         """Return what was done for a job: ``setting`` that was begun, and ``tries``.
 
-        A try has ``begun`` (s since 1970) and, unless it was killed, ``seconds``,
-        ``cpu_seconds``, ``memory_mb`` (most of a process), ``status`` and ``reason``.
+        A try has ``begun`` (s since 1970) and, once it has ended, ``seconds``, and unless it was
+        killed, ``cpu_seconds``, ``memory_mb`` (most of a process), ``status`` and ``reason``.
         """
-        return {"setting": None, "tries": []} | _mapping(self._record_file(job))
+        file = self._record_file(job)
+        record: dict[str, Any] = {"setting": None, "tries": []} | _mapping(file)
+        for killed in record["tries"][-1:]:
+            if "seconds" not in killed:  # or it runs
+                killed["seconds"] = round(max(0.0, file.stat().st_mtime - killed["begun"]), 2)
+        return record
 
     def write_record(self, job: Job, record: Mapping[str, Any]) -> None:
         """Write it."""
         drop_leftovers(self._record_file(job))
         write_text_atomically(json.dumps(record, indent=1) + "\n", self._record_file(job))
+
+    def beat(self, job: Job) -> None:
+        """Mark, by the time of its record, that a job still runs."""
+        with suppress(OSError):
+            os.utime(self._record_file(job))
 
     def log(self, job: Job) -> Path:
         """Return the file that holds what a job printed."""

@@ -1,7 +1,10 @@
 """Study files, the jobs that they stand for, and what is refused before any of them starts."""
 
 import dataclasses
+import os
+import shutil
 import sys
+import time
 from importlib import resources
 from pathlib import Path
 
@@ -9,8 +12,10 @@ import pytest
 import yaml
 
 from modnav.cli import main
-from modnav.commands.study.costs import updates
+from modnav.commands.study.costs import Costs, updates
 from modnav.commands.study.engine import check_engine
+from modnav.commands.study.job import do
+from modnav.commands.study.page import standing
 from modnav.commands.study.plan import cells, planned
 from modnav.commands.study.spec import read_spec, study_file
 from modnav.studies import JobEnd, StudyFolder
@@ -152,6 +157,50 @@ def test_seeds_of_a_population_are_one_job_that_can_grow(jobs_of):
     assert before.key != after.key
     assert (before.threads, jobs_of(population="processes")["train/modular"].threads) == (1, 2)
     assert jobs_of(accelerator="gpu")["train/ekf"].words[-1] == "stacked"
+
+
+def test_a_population_goes_on_with_the_seeds_of_the_study_and_no_others(
+    spec_of, small_run, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    own = {"name": "small", "protocol": ["small.yaml"]}
+    spec = spec_of(architectures=[own], seeds=0, population="processes")
+    folder, (job, *_) = StudyFolder(tmp_path), planned(spec, 2)
+    folder.write_plan([job])
+    folder.about_file.write_text('{"modules": []}')
+    folder.write_record(job, {"setting": job.setting, "tries": [{"begun": 0.0}]})
+    other = small_run.with_name("seed9")  # the study had it once; it would be trained now
+    shutil.copytree(small_run, other, ignore=shutil.ignore_patterns("*.ckpt", "*.csv"))
+    assert do(job.name, "1") == 0
+    assert folder.end(job).runs == {"runs/small/seed0": (0, "")}
+    assert not list(other.glob("*.ckpt"))
+
+
+def test_all_tries_of_a_job_count_also_those_that_were_killed(spec_of, tmp_path):
+    folder, jobs = StudyFolder(tmp_path / "s"), planned(spec := spec_of(), 2)
+    job, now = jobs[0], time.time()
+    ended = {"begun": now - 99, "seconds": 10.0, "status": 130}
+    folder.write_record(job, {"setting": job.setting, "tries": [ended, {"begun": now - 50}]})
+    folder.beat(job)
+    (killed,) = standing(folder, [job], float("inf"))
+    assert killed.state == "stopped"
+    assert 60 <= killed.seconds < 70
+    os.utime(folder.path / "jobs" / f"{job.name}.json", (0, now - 30))  # its last sign of life
+    tries = [*folder.record(job)["tries"], {"begun": now, "seconds": 5.0, "status": 0}]
+    folder.write_record(job, {"setting": job.setting, "tries": tries})
+    folder.finish(job, JobEnd())
+    assert Costs(folder, spec, jobs).seconds(jobs[0]) == pytest.approx(10 + 20 + 5, abs=0.1)
+
+
+def test_costs_of_a_name_that_begins_as_another_are_its_own(spec_of, tmp_path):
+    own = [{"name": name, "protocol": ["modular"]} for name in ("ekf", "ekf2")]
+    spec, folder = spec_of(architectures=own, seeds=0), StudyFolder(tmp_path)
+    (tmp_path / "costs.json").write_text('{"update_ms": {"ekf": 7.0, "ekf2": 70.0}}')
+    jobs = {job.name: job for job in planned(spec, 2)}
+    costs = Costs(folder, spec, jobs.values())
+    one, other = (costs.seconds(jobs[f"train/{name}/seed0"]) for name in ("ekf", "ekf2"))
+    assert other == pytest.approx(10 * one)
 
 
 def test_ends_are_those_of_the_job_with_its_key(jobs_of, tmp_path):

@@ -9,6 +9,7 @@ from modnav.files import regular, write_text_atomically
 from modnav.networks import ARCHITECTURES, NICKNAMES
 from modnav.studies import Job, StudyFolder
 
+from .plan import cells
 from .spec import StudySpec
 
 __all__ = ["Costs", "measure"]
@@ -39,12 +40,12 @@ class Costs:
     """
 
     def __init__(self, folder: StudyFolder, spec: StudySpec, jobs: Iterable[Job]) -> None:
-        self._agents = {agent.name: agent for agent in spec.agents}
+        self._agents = {cell.name: cell.agent.name for cell in cells(spec)}
         self._update_ms = _update_ms(folder.path)
         times: dict[str, list[float]] = {}
         for job in jobs:
             if (end := folder.end(job)) and not end.status:
-                spent = [x["seconds"] for x in folder.record(job)["tries"] if "seconds" in x]
+                spent = [x["seconds"] for x in folder.record(job)["tries"]]
                 for like in (_like(job), job.rule):
                     times.setdefault(like, []).append(sum(spent))
         self._times = {like: mean(found) for like, found in times.items()}
@@ -56,7 +57,7 @@ class Costs:
             return known if known is not None else OTHER_S
         if not self._update_ms:
             return self._times.get("train")
-        agent = next((x for x in self._agents if job.name.split("/")[1].startswith(x)), "")
+        agent = self._agents[job.name.split("/")[1]]
         slowest = max(self._update_ms.values())
         return updates(job.words) * self._update_ms.get(agent, slowest) / 1e3 * len(job.runs)
 

@@ -34,13 +34,23 @@ class Standing:
         state: One of :data:`STATES`; a job that was left out has nothing to work on, as all its runs
             gave up phase I or diverged.
         reason: Why it failed or was left out, or its training ended before its time.
-        last: Its last try, see :meth:`StudyFolder.record`.
+        tries: See :meth:`StudyFolder.record`.
     """
 
     job: Job
     state: str
     reason: str
-    last: dict[str, Any]
+    tries: list[dict[str, Any]]
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """Its last try."""
+        return self.tries[-1] if self.tries else {}
+
+    @property
+    def seconds(self) -> float:
+        """Time that all its tries took, s."""
+        return sum(x["seconds"] for x in self.tries)
 
 
 def standing(folder: StudyFolder, jobs: Sequence[Job], since: float) -> list[Standing]:
@@ -57,15 +67,15 @@ def standing(folder: StudyFolder, jobs: Sequence[Job], since: float) -> list[Sta
         last = tries[-1] if tries else {}
         if end := folder.end(job):
             state = "left out" if end.status and job.rule != "train" else "finished"
-            found.append(Standing(job, state, end.reason, last))
+            found.append(Standing(job, state, end.reason, tries))
         elif last and "status" not in last and last["begun"] >= since:
-            found.append(Standing(job, "running", "", last))
+            found.append(Standing(job, "running", "", tries))
         elif last:
             status = last.get("status", KILLED)
             state = "stopped" if status in (KILLED, INTERRUPTED) else "failed"
-            found.append(Standing(job, state, last.get("reason", "killed"), last))
+            found.append(Standing(job, state, last.get("reason", "killed"), tries))
         else:
-            found.append(Standing(job, "waiting", "", last))
+            found.append(Standing(job, "waiting", "", tries))
     return found
 
 
@@ -144,12 +154,12 @@ def _counts(stands: Sequence[Standing]) -> pd.DataFrame:
     rules = dict.fromkeys(x.job.rule for x in stands)
     rows = []
     for rule in rules:
-        tries = [x.last for x in stands if x.job.rule == rule and "seconds" in x.last]
+        ended = [x for x in stands if x.job.rule == rule and "status" in x.last]
         row: dict[str, Any] = {"jobs": rule}
         row |= {state: counts[rule, state] for state in STATES}
-        if tries:
-            row["mean time"] = told_time(sum(x["seconds"] for x in tries) / len(tries))
-            row["most memory, MB"] = max(x.get("memory_mb", 0) for x in tries)
+        if ended:
+            row["mean time"] = told_time(sum(x.seconds for x in ended) / len(ended))
+            row["most memory, MB"] = max(t.get("memory_mb", 0) for x in ended for t in x.tries)
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
@@ -159,9 +169,9 @@ def _trainings(folder: StudyFolder, stands: Sequence[Standing]) -> pd.DataFrame:
     for x in stands:
         for run in x.job.runs if x.job.rule == "train" else ():
             row = {"run": run.removeprefix("runs/"), "state": x.state, **_last(folder, run)}
-            row["time"] = told_time(x.last["seconds"]) if "seconds" in x.last else ""
+            row["time"] = told_time(x.seconds) if x.tries else ""
             row["memory, MB"] = x.last.get("memory_mb", "")
-            rows.append(row | {"tries": len(folder.record(x.job)["tries"])})
+            rows.append(row | {"tries": len(x.tries)})
     return pd.DataFrame(rows).fillna("")
 
 
