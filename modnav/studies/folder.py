@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modnav.files import drop_leftovers, regular, write_text_atomically
+import pandas as pd
+
+from modnav.files import drop_leftovers, one_line, regular, write_text_atomically
 
 __all__ = ["Job", "JobEnd", "StudyFolder"]
 
@@ -80,6 +82,8 @@ class StudyFolder:
         self.spec_file = path / "study.yaml"
         self.results = path / "results.parquet"
         self.page = path / "index.html"
+        self.trials = path / "search" / "trials.csv"
+        self.best = path / "best.yaml"
 
     def about(self) -> dict[str, Any]:
         """Return the study's name, its command, versions and commit; empty if there is no study.
@@ -160,6 +164,23 @@ class StudyFolder:
             if job.rule == "train" and (end := self.end(job)):
                 for run, (status, reason) in end.runs.items():
                     yield run, status, reason
+
+    def search(self) -> pd.DataFrame:
+        """Return the trials of a search, in order; empty if none was begun.
+
+        Columns are ``trial``, ``state`` (finished, pruned, failed or running), ``score`` (rewards/s
+        summed over gains, mean over seeds; of a pruned trial when it ended), ``validations`` until
+        then, ``reason`` and the parameters.
+
+        Raises:
+            ValueError: If the table is damaged.
+        """
+        if not regular(self.trials).is_file():
+            return pd.DataFrame()
+        try:
+            return pd.read_csv(self.trials).fillna({"reason": ""})
+        except ValueError as error:
+            raise ValueError(f"{self.trials} is damaged: {one_line(error)}") from error
 
     def _record_file(self, job: Job) -> Path:
         return self.path / "jobs" / f"{job.name}.json"

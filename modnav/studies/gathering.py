@@ -33,7 +33,8 @@ def gather(folder: StudyFolder) -> Path:
         ValueError: If a file of a run is missing or damaged.
     """
     jobs = folder.jobs()
-    runs = [_about(folder, *end) for end in folder.run_ends(jobs)]
+    ends = [*folder.run_ends(jobs), *_search_ends(folder)]
+    runs = [_about(folder, *end) for end in ends]
     best = {row["folder"]: row for row in _selected(folder, jobs)}
     table = pd.DataFrame([{"table": "runs"} | run | best.get(run["folder"], {}) for run in runs])
     parts = [table]
@@ -44,6 +45,16 @@ def gather(folder: StudyFolder) -> Path:
     with replacing(folder.results) as temporary:
         pd.concat(parts, ignore_index=True).to_parquet(temporary, index=False)
     return folder.results
+
+
+def _search_ends(folder: StudyFolder) -> Iterator[tuple[str, int, str]]:
+    """Yield folder, exit status and reason of each run of a search, which members' reports tell."""
+    for trial in folder.search().itertuples():
+        cell = folder.path / "runs" / f"trial{trial.trial}"
+        for run in sorted(x.parent for x in cell.glob("seed*/member.json")):
+            told = json.loads(regular(run / "member.json").read_text(encoding="utf-8"))
+            reason = trial.state if trial.state == "pruned" else told.get("reason", "")
+            yield str(run.relative_to(folder.path)), told.get("status") or 0, reason
 
 
 def _about(folder: StudyFolder, run: str, status: int, reason: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Study files, the jobs that they stand for, and what is refused before any of them starts."""
 
 import dataclasses
+import json
 import os
 import shutil
 import sys
@@ -47,6 +48,11 @@ def jobs_of(spec_of):
     return lambda **keys: {job.name: job for job in planned(spec_of(**keys), 2)}
 
 
+def searched(parameters, **more):
+    """Return what a study file says of a search."""
+    return {"search": {"parameters": parameters, **more}}
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -75,6 +81,22 @@ def jobs_of(spec_of):
         ({"evaluate": {"tasks": ["x"]}}, "evaluate.tasks is 'x'; it must be gain or pert"),
         ({"record": 3}, "record is 3; it must be true, false or settings"),
         ({"compare": 1}, "compare is 1; it must be false or true"),
+        ({"search": {}}, "search.parameters is None; it must be full keys"),
+        ({"search": {"parmeters": 1}}, "did you mean search.parameters?"),
+        (
+            searched({"data.task.gain": [1, 2]}),
+            "search.parameters.data.task.gain is said by gains",
+        ),
+        (searched({"a": [1, 1]}), r"search.parameters.a is \[1, 1\]; it must be a list of plain"),
+        (searched({"a": {"low": 1}}), "search.parameters.a.high is None; it must be a number"),
+        (searched({"a": {"low": 2, "high": 1}}), "a.high is 1; it must be above 2"),
+        (searched({"a": {"low": 0, "high": 1, "log": True}}), "a.low is 0; it must be above 0"),
+        (searched({"a": {"low": 0, "high": 1}}, sampler="grid"), "a list of values for a grid"),
+        (searched({"a": [1, 2]}, sampler="grid", trials=3), "is 3; the grid has 2 points"),
+        (searched({"a": [1, 2]}, sampler="best"), "'best'; it must be tpe or random or grid"),
+        (searched({"a": [1, 2]}, trials=0), "search.trials is 0; it must be 1 or more"),
+        (searched({"a": [1, 2]}), "search is for one architecture"),
+        (searched({"a": [1, 2]}) | {"report": True}, "report does not go with search"),
     ],
 )
 def test_what_no_study_can_be_is_refused_in_one_line(spec_of, keys, message):
@@ -201,6 +223,33 @@ def test_costs_of_a_name_that_begins_as_another_are_its_own(spec_of, tmp_path):
     costs = Costs(folder, spec, jobs.values())
     one, other = (costs.seconds(jobs[f"train/{name}/seed0"]) for name in ("ekf", "ekf2"))
     assert other == pytest.approx(10 * one)
+
+
+def test_a_search_is_workers_that_go_on_if_more_trials_are_asked_for(jobs_of):
+    keys = {"architectures": ["modular"], "seeds": 0}
+    learning_rate = {"phases.two.learning_rate": {"low": 1e-5, "high": 1e-3, "log": True}}
+    before = jobs_of(**keys, **searched(learning_rate, workers=2))
+    assert [*before] == ["search/worker0", "search/worker1", "gather"]
+    more = jobs_of(**keys, **searched(learning_rate, workers=3))
+    assert changed(before, more) == {"search/worker2", "gather"}
+    assert changed(before, jobs_of(**keys, **searched(learning_rate, trials=30))) == {*before}
+    digests = {
+        json.loads(jobs["search/worker0"].words[3])["name"]
+        for jobs in (
+            before,
+            more,
+            jobs_of(**keys, **searched(learning_rate, trials=30)),
+            jobs_of(**keys, **searched(learning_rate, seed=1)),
+        )
+    }
+    assert len(digests) == 2
+
+
+def test_values_and_ends_of_ranges_are_each_tried_before_a_search_begins(spec_of):
+    parameters = {"a": [1, 2, 3], "b": {"low": 0.1, "high": 0.2}}
+    search = spec_of(architectures=["modular"], **searched(parameters)).search
+    tried = [("--a=1", "--b=0.1"), ("--a=2", "--b=0.2"), ("--a=3", "--b=0.1")]
+    assert [tuple(words) for words in search.tried()] == tried
 
 
 def test_ends_are_those_of_the_job_with_its_key(jobs_of, tmp_path):

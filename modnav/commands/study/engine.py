@@ -20,17 +20,20 @@ SUBMITTERS = {"slurm": ("sbatch", "sinfo"), "lsf": ("bsub", "bqueues"), "sge": (
 """Commands that executors need: the one that submits, and one that answers where there is a cluster."""
 
 
-def check_engine(extra: Sequence[str]) -> None:
+def check_engine(extra: Sequence[str], *, search: bool = False) -> None:
     """Check that there is an engine, and the executor that is asked of it.
 
     Args:
         extra: Arguments for Snakemake.
+        search: Whether hyperparameters are searched.
 
     Raises:
         ValueError: If not; the message says what is missing.
     """
     if importlib.util.find_spec("snakemake") is None:
         raise ValueError("`modnav study` needs Snakemake: pip install 'modnav[study]'")
+    if search and importlib.util.find_spec("optuna") is None:
+        raise ValueError("search needs Optuna: pip install 'modnav[study]'")
     executor = executor_of(extra)
     if executor in (None, "local", "dryrun", "touch"):
         return

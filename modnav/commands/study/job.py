@@ -104,7 +104,7 @@ def _done(folder: StudyFolder, job: Job, *, goes_on: bool, threads: str) -> tupl
         return _trained(job, threads)
     ends = {run: (status, why) for run, status, why in folder.run_ends(folder.jobs())}
     runs = [run for run in job.runs if not ends[run][0]]
-    if not runs and job.rule != "gather":
+    if job.runs and not runs and job.rule != "gather":
         status, reason = ends[job.runs[0]]
         return JobEnd(status, f"left out: {reason}"), False
     filled = {"{runs}": runs, "{threads}": [threads]}

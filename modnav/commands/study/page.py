@@ -114,7 +114,8 @@ def write_page(
         _failed(folder, stands),
         "<h2>Jobs</h2>" + html_table(_counts(stands)),
         _results(folder) if done == len(jobs) else "",
-        "<h2>Trainings</h2>" + html_table(_trainings(folder, stands)),
+        _search(folder),
+        _trainings(folder, stands),
         _about(about),
     ]
     write_text_atomically(html_page(f"study {about['name']}", "\n".join(parts), head), folder.page)
@@ -164,7 +165,18 @@ def _counts(stands: Sequence[Standing]) -> pd.DataFrame:
     return pd.DataFrame(rows).fillna("")
 
 
-def _trainings(folder: StudyFolder, stands: Sequence[Standing]) -> pd.DataFrame:
+def _search(folder: StudyFolder) -> str:
+    """Return the trials of a search, the best first."""
+    if (trials := folder.search()).empty:
+        return ""
+    told = f"{sum(trials['state'] == 'finished')} trials finished"
+    if folder.best.is_file():
+        told += f'; that of the best is <a href="{folder.best.name}">{folder.best.name}</a>'
+    shown = trials.sort_values("score", ascending=False, kind="stable").astype({"reason": str})
+    return f"<h2>Search</h2><p>{told}.</p>{html_table(shown)}"
+
+
+def _trainings(folder: StudyFolder, stands: Sequence[Standing]) -> str:
     rows = []
     for x in stands:
         for run in x.job.runs if x.job.rule == "train" else ():
@@ -172,7 +184,7 @@ def _trainings(folder: StudyFolder, stands: Sequence[Standing]) -> pd.DataFrame:
             row["time"] = told_time(x.seconds) if x.tries else ""
             row["memory, MB"] = x.last.get("memory_mb", "")
             rows.append(row | {"tries": len(x.tries)})
-    return pd.DataFrame(rows).fillna("")
+    return f"<h2>Trainings</h2>{html_table(pd.DataFrame(rows).fillna(''))}" if rows else ""
 
 
 def _last(folder: StudyFolder, run: str) -> dict[str, Any]:
