@@ -3,7 +3,7 @@
 import glob
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -98,14 +98,17 @@ class StudyFolder:
         plan = {"jobs": [asdict(job) | {"done": job.done, "rule": job.rule} for job in jobs]}
         write_text_atomically(json.dumps(plan, indent=1) + "\n", self.plan_file)
 
-    def jobs(self) -> list[Job]:
+    def jobs(self, wanted: Callable[[Mapping[str, Any]], bool] = lambda _: True) -> list[Job]:
         """Return the jobs of the plan.
+
+        Args:
+            wanted: Which of them, by what the plan has of one: all attributes and the rule.
 
         Raises:
             ValueError: If there is no plan, or it is damaged.
         """
         try:
-            return [_job(job) for job in _mapping(self.plan_file)["jobs"]]
+            return [_job(job) for job in _mapping(self.plan_file)["jobs"] if wanted(job)]
         except (LookupError, TypeError) as error:
             raise ValueError(f"{self.path} is not the folder of a study") from error
 
@@ -178,7 +181,7 @@ class StudyFolder:
         if not regular(self.trials).is_file():
             return pd.DataFrame()
         try:
-            return pd.read_csv(self.trials).fillna({"reason": ""})
+            return pd.read_csv(self.trials, dtype={"reason": str}).fillna({"reason": ""})
         except ValueError as error:
             raise ValueError(f"{self.trials} is damaged: {one_line(error)}") from error
 

@@ -82,8 +82,10 @@ def open_study(path: str | os.PathLike[str]) -> StudyResults:
     if not folder.results.is_file():
         raise ValueError(f"{path} has no results yet: `modnav study` goes on with it")
     table = pd.read_parquet(folder.results)
-    parts = [_part(table, name) for name in ("runs", "validations", "evaluations")]
-    return StudyResults(folder.path, about, *parts, folder.search())
+    runs, validations, evaluations = (
+        _part(table, name) for name in ("runs", "validations", "evaluations")
+    )
+    return StudyResults(folder.path, about, runs, validations, evaluations, folder.search())
 
 
 def _part(table: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import resources
@@ -15,6 +16,9 @@ __all__ = ["check_engine", "run_engine"]
 
 REFRESH_S = 10.0
 """Time between two pages, s."""
+
+REST = 20.0
+"""The same at least, in times that a page took: thousands of runs take seconds to look at."""
 
 SUBMITTERS = {"slurm": ("sbatch", "sinfo"), "lsf": ("bsub", "bqueues"), "sge": ("qsub", "qstat")}
 """Commands that executors need: the one that submits, and one that answers where there is a cluster."""
@@ -111,9 +115,12 @@ def _repeated(refresh: Callable[[], None]) -> Iterator[None]:
     ended = threading.Event()
 
     def repeat() -> None:
-        while not ended.wait(REFRESH_S):
+        took = 0.0
+        while not ended.wait(max(REFRESH_S, REST * took)):
+            began = time.monotonic()
             with suppress(OSError, ValueError):  # the next time it may be possible
                 refresh()
+            took = time.monotonic() - began
 
     thread = threading.Thread(target=repeat, daemon=True)
     thread.start()

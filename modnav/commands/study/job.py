@@ -39,7 +39,7 @@ def do(name: str, threads: str) -> int:
         ValueError: If there is no such job.
     """
     folder = StudyFolder(Path())
-    job = next((job for job in folder.jobs() if job.name == name), None)
+    job = next(iter(folder.jobs(lambda x: bool(x["name"] == name))), None)
     if job is None:
         raise ValueError(f"JOB is {name}; the plan has no such job")
     sys.path[:0] = (paths := folder.about()["modules"])
@@ -102,7 +102,8 @@ def _done(folder: StudyFolder, job: Job, *, goes_on: bool, threads: str) -> tupl
     """Do the job; return how it ended, and whether it may end otherwise another time."""
     if job.rule == "train":
         return _trained(job, threads)
-    ends = {run: (status, why) for run, status, why in folder.run_ends(folder.jobs())}
+    trained = folder.jobs(lambda x: not set(job.runs).isdisjoint(x["runs"]))
+    ends = {run: (status, why) for run, status, why in folder.run_ends(trained)}
     runs = [run for run in job.runs if not ends[run][0]]
     if job.runs and not runs and job.rule != "gather":
         status, reason = ends[job.runs[0]]

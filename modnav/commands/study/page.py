@@ -172,7 +172,7 @@ def _search(folder: StudyFolder) -> str:
     told = f"{sum(trials['state'] == 'finished')} trials finished"
     if folder.best.is_file():
         told += f'; that of the best is <a href="{folder.best.name}">{folder.best.name}</a>'
-    shown = trials.sort_values("score", ascending=False, kind="stable").astype({"reason": str})
+    shown = trials.sort_values("score", ascending=False, kind="stable")
     return f"<h2>Search</h2><p>{told}.</p>{html_table(shown)}"
 
 
