@@ -95,6 +95,7 @@ def run_engine(
     words += ["--directory", str(folder), "--cores", str(cores), "--config", f"gpus={gpus}"]
     # the study is locked already, and what is done is told by names of files
     words += ["--nolock", "--rerun-incomplete", "--rerun-triggers", "input", "--keep-going"]
+    words += ["--scheduler", "greedy"]  # the other solves a programme of all jobs that are ready
     if executor_of(extra) in (None, "local"):
         words += ["--resources", "gpu=1", "--quiet", "progress", "rules", "host"]
     elif not {"-j", "--jobs"} & set(extra):
