@@ -11,7 +11,7 @@ from modnav.task import AbstractMotion, AbstractReward, TaskParameters, rebuild_
 
 from .checkpoints import read
 
-__all__ = ["CONFIG", "TrainedRun", "find_runs", "seed_of"]
+__all__ = ["CONFIG", "TrainedRun", "find_runs", "seed_of", "task_of"]
 
 CONFIG = "config.yaml"
 """Configuration in the folder of a run."""
@@ -134,7 +134,7 @@ def _run(folder: Path, pre: bool, files: dict[int, Path]) -> TrainedRun:
     discount = _section(config, "model").get("discount", 0.97)
     if not isinstance(discount, (int, float)) or not 0 <= discount <= 1:
         raise ValueError(f"{where}: model.discount is {one_line(discount)}; it must be in [0, 1]")
-    task = _task(_section(_section(config, "data"), "task"), where)
+    task = task_of(config, where)
     return TrainedRun(folder, int(seed), task, discount, pre, ordered)
 
 
@@ -157,7 +157,17 @@ def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return section if isinstance(section, Mapping) else {}
 
 
-def _task(values: Mapping[str, Any], where: Path) -> TaskParameters:
+def task_of(config: Mapping[str, Any], where: Path) -> TaskParameters:
+    """Return what a run was trained on.
+
+    Args:
+        config: Its configuration.
+        where: The file of it, for messages.
+
+    Raises:
+        ValueError: If that is no task.
+    """
+    values = _section(_section(config, "data"), "task")
     known = {field.name for field in fields(TaskParameters)}
     unknown = sorted(str(name) for name in values if name not in known)
     if unknown:

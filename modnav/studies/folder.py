@@ -3,12 +3,15 @@
 import glob
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modnav.files import drop_leftovers, regular, write_text_atomically
+import pandas as pd
+
+from modnav.files import drop_leftovers, one_line, regular, write_text_atomically
 
 __all__ = ["Job", "JobEnd", "StudyFolder"]
 
@@ -79,6 +82,8 @@ class StudyFolder:
         self.spec_file = path / "study.yaml"
         self.results = path / "results.parquet"
         self.page = path / "index.html"
+        self.trials = path / "search" / "trials.csv"
+        self.best = path / "best.yaml"
 
     def about(self) -> dict[str, Any]:
         """Return the study's name, its command, versions and commit; empty if there is no study.
@@ -93,14 +98,17 @@ class StudyFolder:
         plan = {"jobs": [asdict(job) | {"done": job.done, "rule": job.rule} for job in jobs]}
         write_text_atomically(json.dumps(plan, indent=1) + "\n", self.plan_file)
 
-    def jobs(self) -> list[Job]:
+    def jobs(self, wanted: Callable[[Mapping[str, Any]], bool] = lambda _: True) -> list[Job]:
         """Return the jobs of the plan.
+
+        Args:
+            wanted: Which of them, by what the plan has of one: all attributes and the rule.
 
         Raises:
             ValueError: If there is no plan, or it is damaged.
         """
         try:
-            return [_job(job) for job in _mapping(self.plan_file)["jobs"]]
+            return [_job(job) for job in _mapping(self.plan_file)["jobs"] if wanted(job)]
         except (LookupError, TypeError) as error:
             raise ValueError(f"{self.path} is not the folder of a study") from error
 
@@ -129,15 +137,25 @@ class StudyFolder:
     def record(self, job: Job) -> dict[str, Any]:
         """Return what was done for a job: ``setting`` that was begun, and ``tries``.
 
-        A try has ``begun`` (s since 1970) and, unless it was killed, ``seconds``,
-        ``cpu_seconds``, ``memory_mb`` (most of a process), ``status`` and ``reason``.
+        A try has ``begun`` (s since 1970) and, once it has ended, ``seconds``, and unless it was
+        killed, ``cpu_seconds``, ``memory_mb`` (most of a process), ``status`` and ``reason``.
         """
-        return {"setting": None, "tries": []} | _mapping(self._record_file(job))
+        file = self._record_file(job)
+        record: dict[str, Any] = {"setting": None, "tries": []} | _mapping(file)
+        for killed in record["tries"][-1:]:
+            if "seconds" not in killed:  # or it runs
+                killed["seconds"] = round(max(0.0, file.stat().st_mtime - killed["begun"]), 2)
+        return record
 
     def write_record(self, job: Job, record: Mapping[str, Any]) -> None:
         """Write it."""
         drop_leftovers(self._record_file(job))
         write_text_atomically(json.dumps(record, indent=1) + "\n", self._record_file(job))
+
+    def beat(self, job: Job) -> None:
+        """Mark, by the time of its record, that a job still runs."""
+        with suppress(OSError):
+            os.utime(self._record_file(job))
 
     def log(self, job: Job) -> Path:
         """Return the file that holds what a job printed."""
@@ -149,6 +167,23 @@ class StudyFolder:
             if job.rule == "train" and (end := self.end(job)):
                 for run, (status, reason) in end.runs.items():
                     yield run, status, reason
+
+    def search(self) -> pd.DataFrame:
+        """Return the trials of a search, in order; empty if none was begun.
+
+        Columns are ``trial``, ``state`` (finished, pruned, failed or running), ``score`` (rewards/s
+        summed over gains, mean over seeds; of a pruned trial when it ended), ``validations`` until
+        then, ``reason`` and the parameters.
+
+        Raises:
+            ValueError: If the table is damaged.
+        """
+        if not regular(self.trials).is_file():
+            return pd.DataFrame()
+        try:
+            return pd.read_csv(self.trials, dtype={"reason": str}).fillna({"reason": ""})
+        except ValueError as error:
+            raise ValueError(f"{self.trials} is damaged: {one_line(error)}") from error
 
     def _record_file(self, job: Job) -> Path:
         return self.path / "jobs" / f"{job.name}.json"

@@ -1,19 +1,24 @@
 """Results of a study, from the folders of its runs into one table."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from modnav.files import read_yaml, regular, replacing
-from modnav.runs import CurveLocation, RunFolder, find_runs, read_curve
+from modnav.files import parse_yaml, read_text, read_yaml, regular, replacing
+from modnav.runs import CurveLocation, RunFolder, read_curve, task_of
 
 from .folder import Job, StudyFolder
 
 __all__ = ["gather"]
+
+_OWN = re.compile(r"^(seed_everything|folder): .*$", re.MULTILINE)
+"""What each run of a cell has of its own in its configuration."""
 
 _TASK = ("process_noise", "observation_noise", "gain")
 
@@ -33,22 +38,36 @@ def gather(folder: StudyFolder) -> Path:
         ValueError: If a file of a run is missing or damaged.
     """
     jobs = folder.jobs()
-    runs = [_about(folder, *end) for end in folder.run_ends(jobs)]
+    ends = [*folder.run_ends(jobs), *_search_ends(folder)]
+    runs = [_about(folder, *end) for end in ends]
     best = {row["folder"]: row for row in _selected(folder, jobs)}
-    table = pd.DataFrame([{"table": "runs"} | run | best.get(run["folder"], {}) for run in runs])
-    parts = [table]
+    runs = [run | best.get(run["folder"], {}) for run in runs]
+    parts = [pd.DataFrame([{"table": "runs"} | run for run in runs])]
     for run in runs:
         parts += _validations(folder, run)
+    whole = {run["folder"]: run for run in runs if not run["status"]}
     for job in jobs:
-        parts += _evaluation(folder, job, runs) if job.rule == "evaluate" else []
+        if job.rule == "evaluate" and job.runs[0] in whole:
+            parts.append(_evaluation(folder, job, whole[job.runs[0]]))
     with replacing(folder.results) as temporary:
         pd.concat(parts, ignore_index=True).to_parquet(temporary, index=False)
     return folder.results
 
 
+def _search_ends(folder: StudyFolder) -> Iterator[tuple[str, int, str]]:
+    """Yield folder, exit status and reason of each run of a search, which members' reports tell."""
+    trials = folder.search()
+    for number, state in zip(trials.get("trial", ()), trials.get("state", ()), strict=True):
+        cell = folder.path / "runs" / f"trial{number}"
+        for run in sorted(x.parent for x in cell.glob("seed*/member.json")):
+            told = json.loads(regular(run / "member.json").read_text(encoding="utf-8"))
+            reason = str(state) if state == "pruned" else told.get("reason", "")
+            yield str(run.relative_to(folder.path)), told.get("status") or 0, reason
+
+
 def _about(folder: StudyFolder, run: str, status: int, reason: str) -> dict[str, Any]:
     """Return cell, seed and task of a run, and how it ended."""
-    task = read_yaml(RunFolder(folder.path / run).config)["data"]["task"]
+    task = _config(RunFolder(folder.path / run).config)["data"]["task"]
     return {
         "cell": Path(run).parent.name,
         "seed": int(Path(run).name.removeprefix("seed")),
@@ -57,6 +76,22 @@ def _about(folder: StudyFolder, run: str, status: int, reason: str) -> dict[str,
         "status": status,
         "reason": reason,
     }
+
+
+def _config(file: Path) -> dict[str, Any]:
+    """Return the configuration of a run; of those that differ in their seeds one is parsed."""
+    found = _parsed(_OWN.sub("", read_text(file, "replace")))
+    if found is None:
+        return read_yaml(file)  # raises, and says why
+    return found
+
+
+@lru_cache(maxsize=100)
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        return parse_yaml(text)
+    except ValueError:
+        return None
 
 
 def _number(value: Any) -> str | float:
@@ -91,18 +126,13 @@ def _validations(folder: StudyFolder, run: dict[str, Any]) -> list[pd.DataFrame]
     return [_of(run, table, "validations")]
 
 
-def _evaluation(
-    folder: StudyFolder, job: Job, runs: list[dict[str, Any]]
-) -> Iterator[pd.DataFrame]:
-    run = next(run for run in runs if run["folder"] == job.runs[0])
-    if run["status"]:
-        return
-    trained = find_runs([folder.path / run["folder"]])[0]
+def _evaluation(folder: StudyFolder, job: Job, run: dict[str, Any]) -> pd.DataFrame:
+    config = RunFolder(folder.path / run["folder"]).config
     test = job.words[job.words.index("--task") + 1]
-    location = CurveLocation(test, trained.task, "--extensive" in job.words)
+    location = CurveLocation(test, task_of(_config(config), config), "--extensive" in job.words)
     out = folder.path / "evaluations" / run["cell"]
-    curve = location.file(out, str(trained.about()["architecture"]), run["seed"])
-    yield _of(run, read_curve(curve).assign(test=test), "evaluations")
+    curve = location.file(out, run["architecture"], run["seed"])
+    return _of(run, read_curve(curve).assign(test=test), "evaluations")
 
 
 def _of(run: dict[str, Any], table: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -25,6 +25,7 @@ class StudyResults:
         runs: A row for each run: cell, seed, task, status and reason, and the selected checkpoint.
         validations: Rows of all runs' ``validation.csv``, with cell and seed.
         evaluations: Rows of all training curves of ``modnav evaluate``, likewise.
+        search: The trials of a search, see :meth:`StudyFolder.search`.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class StudyResults:
     runs: pd.DataFrame
     validations: pd.DataFrame
     evaluations: pd.DataFrame
+    search: pd.DataFrame
 
     def agent(self, cell: str, seed: int | None = None) -> Agent:
         """Return a selected agent.
@@ -80,8 +82,10 @@ def open_study(path: str | os.PathLike[str]) -> StudyResults:
     if not folder.results.is_file():
         raise ValueError(f"{path} has no results yet: `modnav study` goes on with it")
     table = pd.read_parquet(folder.results)
-    parts = [_part(table, name) for name in ("runs", "validations", "evaluations")]
-    return StudyResults(folder.path, about, *parts)
+    runs, validations, evaluations = (
+        _part(table, name) for name in ("runs", "validations", "evaluations")
+    )
+    return StudyResults(folder.path, about, runs, validations, evaluations, folder.search())
 
 
 def _part(table: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -194,6 +194,7 @@ def error_of(capsys, *args: str) -> str:
         ("--seeds 0-1 --trainer.devices 2", "trainer.devices is 2; members have 1 each"),
         ("--seeds 0-1 --data.task.max_steps 1", "task.max_steps is 1; it must be 2 or more"),
         ("--seeds 0-1 --resume runs/small/seed0", "leave out --seeds"),
+        ("--sweep data.task.gain=1 --resume runs/small", "leave out --seeds, --sweep"),
         ("--cores 2", "--cores is for many runs; say which by --seeds"),
         ("--sweep data.task.gain=1,2", "--sweep is for many runs"),
         ("--seeds 0 --sweep data.task.gain", "it must be KEY=NUMBER,NUMBER"),
@@ -236,6 +237,16 @@ def test_plain_runs_know_nothing_of_populations(small_run):
     assert found is not None
     assert (found.resumed, found.at_once) == ((RUNS,), 3)
     assert found.args == ("fit", "--phases.trials", "80")
+
+
+def test_a_population_goes_on_with_the_seeds_that_are_named(small_run):
+    for seed in (1, 2):
+        shutil.copytree(small_run, small_run.with_name(f"seed{seed}"))
+    plan = planned(requested(["fit", "--resume", str(RUNS), "--seeds", "0,2"]), ())
+    assert [x.member.seed for x in plan.left_alone] == [0, 2]
+    assert not plan.members
+    with pytest.raises(ValueError, match=r"--seeds has 3-4; runs/small holds no such run"):
+        planned(requested(["fit", "--resume", str(RUNS), "--seeds", "2-4"]), ())
 
 
 def test_a_sweep_is_the_product_of_its_values(small):

@@ -1,7 +1,11 @@
 """Study files, the jobs that they stand for, and what is refused before any of them starts."""
 
 import dataclasses
+import json
+import os
+import shutil
 import sys
+import time
 from importlib import resources
 from pathlib import Path
 
@@ -9,8 +13,10 @@ import pytest
 import yaml
 
 from modnav.cli import main
-from modnav.commands.study.costs import updates
+from modnav.commands.study.costs import Costs, updates
 from modnav.commands.study.engine import check_engine
+from modnav.commands.study.job import do
+from modnav.commands.study.page import standing
 from modnav.commands.study.plan import cells, planned
 from modnav.commands.study.spec import read_spec, study_file
 from modnav.studies import JobEnd, StudyFolder
@@ -42,6 +48,11 @@ def jobs_of(spec_of):
     return lambda **keys: {job.name: job for job in planned(spec_of(**keys), 2)}
 
 
+def searched(parameters, **more):
+    """Return what a study file says of a search."""
+    return {"search": {"parameters": parameters, **more}}
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -70,6 +81,22 @@ def jobs_of(spec_of):
         ({"evaluate": {"tasks": ["x"]}}, "evaluate.tasks is 'x'; it must be gain or pert"),
         ({"record": 3}, "record is 3; it must be true, false or settings"),
         ({"compare": 1}, "compare is 1; it must be false or true"),
+        ({"search": {}}, "search.parameters is None; it must be full keys"),
+        ({"search": {"parmeters": 1}}, "did you mean search.parameters?"),
+        (
+            searched({"data.task.gain": [1, 2]}),
+            "search.parameters.data.task.gain is said by gains",
+        ),
+        (searched({"a": [1, 1]}), r"search.parameters.a is \[1, 1\]; it must be a list of plain"),
+        (searched({"a": {"low": 1}}), "search.parameters.a.high is None; it must be a number"),
+        (searched({"a": {"low": 2, "high": 1}}), "a.high is 1; it must be above 2"),
+        (searched({"a": {"low": 0, "high": 1, "log": True}}), "a.low is 0; it must be above 0"),
+        (searched({"a": {"low": 0, "high": 1}}, sampler="grid"), "a list of values for a grid"),
+        (searched({"a": [1, 2]}, sampler="grid", trials=3), "is 3; the grid has 2 points"),
+        (searched({"a": [1, 2]}, sampler="best"), "'best'; it must be tpe or random or grid"),
+        (searched({"a": [1, 2]}, trials=0), "search.trials is 0; it must be 1 or more"),
+        (searched({"a": [1, 2]}), "search is for one architecture"),
+        (searched({"a": [1, 2]}) | {"report": True}, "report does not go with search"),
     ],
 )
 def test_what_no_study_can_be_is_refused_in_one_line(spec_of, keys, message):
@@ -152,6 +179,79 @@ def test_seeds_of_a_population_are_one_job_that_can_grow(jobs_of):
     assert before.key != after.key
     assert (before.threads, jobs_of(population="processes")["train/modular"].threads) == (1, 2)
     assert jobs_of(accelerator="gpu")["train/ekf"].words[-1] == "stacked"
+
+
+def test_a_population_goes_on_with_the_seeds_of_the_study_and_no_others(
+    spec_of, small_run, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    own = {"name": "small", "protocol": ["small.yaml"]}
+    spec = spec_of(architectures=[own], seeds=0, population="processes")
+    folder, (job, *_) = StudyFolder(tmp_path), planned(spec, 2)
+    folder.write_plan([job])
+    folder.about_file.write_text('{"modules": []}')
+    folder.write_record(job, {"setting": job.setting, "tries": [{"begun": 0.0}]})
+    other = small_run.with_name("seed9")  # the study had it once; it would be trained now
+    shutil.copytree(small_run, other, ignore=shutil.ignore_patterns("*.ckpt", "*.csv"))
+    assert do(job.name, "1") == 0
+    assert folder.end(job).runs == {"runs/small/seed0": (0, "")}
+    assert not list(other.glob("*.ckpt"))
+
+
+def test_all_tries_of_a_job_count_also_those_that_were_killed(spec_of, tmp_path):
+    folder, jobs = StudyFolder(tmp_path / "s"), planned(spec := spec_of(), 2)
+    job, now = jobs[0], time.time()
+    ended = {"begun": now - 99, "seconds": 10.0, "status": 130}
+    folder.write_record(job, {"setting": job.setting, "tries": [ended, {"begun": now - 50}]})
+    folder.beat(job)
+    (killed,) = standing(folder, [job], float("inf"))
+    assert killed.state == "stopped"
+    assert 60 <= killed.seconds < 70
+    os.utime(folder.path / "jobs" / f"{job.name}.json", (0, now - 30))  # its last sign of life
+    tries = [*folder.record(job)["tries"], {"begun": now, "seconds": 5.0, "status": 0}]
+    folder.write_record(job, {"setting": job.setting, "tries": tries})
+    folder.finish(job, JobEnd())
+    assert Costs(folder, spec, jobs).seconds(jobs[0]) == pytest.approx(10 + 20 + 5, abs=0.1)
+
+
+def test_costs_of_a_name_that_begins_as_another_are_its_own(spec_of, tmp_path):
+    own = [{"name": name, "protocol": ["modular"]} for name in ("ekf", "ekf2")]
+    spec, folder = spec_of(architectures=own, seeds=0), StudyFolder(tmp_path)
+    (tmp_path / "costs.json").write_text('{"update_ms": {"ekf": 7.0, "ekf2": 70.0}}')
+    jobs = {job.name: job for job in planned(spec, 2)}
+    costs = Costs(folder, spec, jobs.values())
+    one, other = (costs.seconds(jobs[f"train/{name}/seed0"]) for name in ("ekf", "ekf2"))
+    assert other == pytest.approx(10 * one)
+
+
+def test_a_search_is_workers_that_go_on_if_more_trials_are_asked_for(jobs_of):
+    keys = {"architectures": ["modular"], "seeds": 0}
+    learning_rate = {"phases.two.learning_rate": {"low": 1e-5, "high": 1e-3, "log": True}}
+    before = jobs_of(**keys, **searched(learning_rate, workers=2))
+    assert [*before] == ["search/worker0", "search/worker1", "gather"]
+    more = jobs_of(**keys, **searched(learning_rate, workers=3))
+    assert changed(before, more) == {"search/worker2", "gather"}
+    assert changed(before, jobs_of(**keys, **searched(learning_rate, workers=2, trials=9))) == {
+        *before
+    }
+    digests = {
+        json.loads(jobs["search/worker0"].words[3])["name"]
+        for jobs in (
+            before,
+            more,
+            jobs_of(**keys, **searched(learning_rate, trials=30)),
+            jobs_of(**keys, **searched(learning_rate, seed=1)),
+        )
+    }
+    assert len(digests) == 2
+
+
+def test_values_and_ends_of_ranges_are_each_tried_before_a_search_begins(spec_of):
+    parameters = {"a": [1, 2, 3], "b": {"low": 0.1, "high": 0.2}}
+    search = spec_of(architectures=["modular"], **searched(parameters)).search
+    tried = [("--a=1", "--b=0.1"), ("--a=2", "--b=0.2"), ("--a=3", "--b=0.1")]
+    assert [tuple(words) for words in search.tried()] == tried
 
 
 def test_ends_are_those_of_the_job_with_its_key(jobs_of, tmp_path):

@@ -51,7 +51,7 @@ class Request:
     """What the command line asks of a population.
 
     Attributes:
-        seeds: The seeds; none where runs are resumed.
+        seeds: The seeds; none where all runs of a folder are resumed.
         sweeps: Values of each key that is swept, as they are given to members.
         resumed: Folders of runs that are resumed.
         at_once: Cores to use.

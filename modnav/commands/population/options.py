@@ -55,7 +55,7 @@ def _check_whole(
 ) -> None:
     """Refuse options that do not go together."""
     flags = {word.partition("=")[0] for word in rest}
-    if "--resume" in flags and (given["--seeds"] or given["--sweep"]):
+    if "--resume" in flags and (given["--sweep"] or (given["--seeds"] and not resumed)):
         raise ValueError("--resume goes on with the members there are; leave out --seeds, --sweep")
     if not given["--seeds"] and not resumed:
         first = next(flag for flag, values in given.items() if values)

@@ -129,7 +129,9 @@ def _resumed(request: Request, imported: Sequence[str], more: tuple[str, ...]) -
             raise ValueError(f"--resume is {folder}; it must hold runs, folders such as seed0")
         if lost := [p.name for p in sorted(folder.glob("seed*")) if p not in runs and p.is_dir()]:
             tell(f"{folder}: left out, without a config.yaml: {one_line(', '.join(lost))}")
-        for path in runs:
+        if lacking := sorted(set(request.seeds) - set(map(seed_of, runs))):
+            raise ValueError(f"--seeds has {told_seeds(lacking)}; {folder} holds no such run")
+        for path in [p for p in runs if not request.seeds or seed_of(p) in request.seeds]:
             run_folder = RunFolder(path)
             text = _SEED_LINE.sub("", read_text(run_folder.config, "replace"))
             if text not in known:

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -45,13 +45,19 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def train_together(members: Sequence[Member], at_once: int, display: Display) -> list[Outcome]:
+def train_together(
+    members: Sequence[Member],
+    at_once: int,
+    display: Display,
+    should_end: Callable[[], bool] = lambda: False,
+) -> list[Outcome]:
     """Train members in processes of their own, and return how each ended.
 
     Args:
         members: The members, started in this order.
         at_once: How many run side by side; the next starts when one ends.
         display: Where it is shown how they stand.
+        should_end: Whether those that run are to save their states and end, and no other begins.
 
     Raises:
         InterruptedRunError: If this process was told to stop; the members have saved their states.
@@ -59,7 +65,7 @@ def train_together(members: Sequence[Member], at_once: int, display: Display) ->
     waiting, running, outcomes = deque(members), dict[Member, Any](), list[Outcome]()
     with _signals() as received:
         try:
-            while (waiting or running) and not received:
+            while (waiting or running) and not received and not should_end():
                 while waiting and len(running) < at_once:
                     member = waiting.popleft()
                     running[member] = _start(member)

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from argparse import Namespace
+from argparse import SUPPRESS, Namespace
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -47,13 +47,18 @@ def main(args: Sequence[str]) -> None:
     if given.gather:
         print(f"results: {gather(StudyFolder(Path(given.study)))}")
         return
+    if given.search_worker:
+        from .search import work  # the only place that needs Optuna
+
+        work(StudyFolder(Path(given.study)), given.search_worker, extra)
+        return
     require("--cores", given.cores, 1, 100_000)
     spec = read_spec(study_file(given.study))
     modules = [str(spec.path.parent.absolute()), str(Path.cwd())]
     sys.path[:0] = modules[:1]
     # Snakemake changes to the study's folder, so the paths are full ones
     folder = StudyFolder((given.folder or Path("studies") / spec.name).absolute())
-    check_engine(extra)
+    check_engine(extra, search=spec.search is not None)
     jobs = planned(spec, given.cores)
     _check_folder(folder, spec)
     if given.measure:
@@ -89,6 +94,7 @@ def _parser() -> Parser:
     add(
         "--gather", action="store_true", help="only gather the results of the study's folder STUDY"
     )
+    add("--search-worker", metavar="JSON", help=SUPPRESS)  # what a job of a search runs
     return parser
 
 
@@ -181,9 +187,13 @@ def _check_trainings(spec: StudySpec, folder: StudyFolder, todo: Sequence[Job]) 
     names = {job.name.split("/")[1] for job in todo if job.rule == "train"}
     for module in spec.imports:
         importlib.import_module(module)
-    for k, cell in enumerate(cell for cell in cells(spec) if cell.name in names):
+    tried = [(cell, cell.args) for cell in cells(spec) if cell.name in names]
+    if spec.search and any(job.rule == "search" for job in todo):
+        (cell,) = cells(spec)
+        tried = [(cell, (*cell.args, *words)) for words in spec.search.tried()]
+    for k, (cell, words) in enumerate(tried):
         run = str(folder.path / cell.run(spec.seeds[0]))
-        args = ["fit", *cell.args, "--seed_everything", str(spec.seeds[0]), "--folder", run]
+        args = ["fit", *words, "--seed_everything", str(spec.seeds[0]), "--folder", run]
         with one_thread():
             checked(with_config_paths(args), quiet=k > 0)
 

@@ -9,6 +9,7 @@ from modnav.files import regular, write_text_atomically
 from modnav.networks import ARCHITECTURES, NICKNAMES
 from modnav.studies import Job, StudyFolder
 
+from .plan import cells
 from .spec import StudySpec
 
 __all__ = ["Costs", "measure"]
@@ -39,26 +40,33 @@ class Costs:
     """
 
     def __init__(self, folder: StudyFolder, spec: StudySpec, jobs: Iterable[Job]) -> None:
-        self._agents = {agent.name: agent for agent in spec.agents}
+        search = spec.search
+        self._trials = search.trials * len(spec.seeds) / search.workers if search else 0
+        self._agents = {cell.name: cell.agent.name for cell in cells(spec)}
         self._update_ms = _update_ms(folder.path)
         times: dict[str, list[float]] = {}
         for job in jobs:
             if (end := folder.end(job)) and not end.status:
-                spent = [x["seconds"] for x in folder.record(job)["tries"] if "seconds" in x]
+                spent = [x["seconds"] for x in folder.record(job)["tries"]]
                 for like in (_like(job), job.rule):
                     times.setdefault(like, []).append(sum(spent))
         self._times = {like: mean(found) for like, found in times.items()}
 
     def seconds(self, job: Job) -> float | None:
         """Return the projected time of a job on the cores that it takes; None if it is not known."""
+        if job.rule == "search" and self._update_ms:
+            return self._training(job, next(iter(self._agents.values()))) * self._trials
         known = self._times.get(_like(job))
-        if known is not None or job.rule != "train":
+        if known is not None or job.rule not in ("train", "search"):
             return known if known is not None else OTHER_S
         if not self._update_ms:
             return self._times.get("train")
-        agent = next((x for x in self._agents if job.name.split("/")[1].startswith(x)), "")
+        return self._training(job, self._agents[job.name.split("/")[1]]) * len(job.runs)
+
+    def _training(self, job: Job, agent: str) -> float:
+        """Return the projected time of one training."""
         slowest = max(self._update_ms.values())
-        return updates(job.words) * self._update_ms.get(agent, slowest) / 1e3 * len(job.runs)
+        return updates(job.words) * self._update_ms.get(agent, slowest) / 1e3
 
     def left(self, jobs: Sequence[Job], cores: int) -> float | None:
         """Return the time that jobs take side by side, s; None if it is not known."""

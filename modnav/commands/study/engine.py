@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import resources
@@ -16,21 +17,27 @@ __all__ = ["check_engine", "run_engine"]
 REFRESH_S = 10.0
 """Time between two pages, s."""
 
+REST = 20.0
+"""The same at least, in times that a page took: thousands of runs take seconds to look at."""
+
 SUBMITTERS = {"slurm": ("sbatch", "sinfo"), "lsf": ("bsub", "bqueues"), "sge": ("qsub", "qstat")}
 """Commands that executors need: the one that submits, and one that answers where there is a cluster."""
 
 
-def check_engine(extra: Sequence[str]) -> None:
+def check_engine(extra: Sequence[str], *, search: bool = False) -> None:
     """Check that there is an engine, and the executor that is asked of it.
 
     Args:
         extra: Arguments for Snakemake.
+        search: Whether hyperparameters are searched.
 
     Raises:
         ValueError: If not; the message says what is missing.
     """
     if importlib.util.find_spec("snakemake") is None:
         raise ValueError("`modnav study` needs Snakemake: pip install 'modnav[study]'")
+    if search and importlib.util.find_spec("optuna") is None:
+        raise ValueError("search needs Optuna: pip install 'modnav[study]'")
     executor = executor_of(extra)
     if executor in (None, "local", "dryrun", "touch"):
         return
@@ -88,6 +95,7 @@ def run_engine(
     words += ["--directory", str(folder), "--cores", str(cores), "--config", f"gpus={gpus}"]
     # the study is locked already, and what is done is told by names of files
     words += ["--nolock", "--rerun-incomplete", "--rerun-triggers", "input", "--keep-going"]
+    words += ["--scheduler", "greedy"]  # the other solves a programme of all jobs that are ready
     if executor_of(extra) in (None, "local"):
         words += ["--resources", "gpu=1", "--quiet", "progress", "rules", "host"]
     elif not {"-j", "--jobs"} & set(extra):
@@ -108,9 +116,12 @@ def _repeated(refresh: Callable[[], None]) -> Iterator[None]:
     ended = threading.Event()
 
     def repeat() -> None:
-        while not ended.wait(REFRESH_S):
+        took = 0.0
+        while not ended.wait(max(REFRESH_S, REST * took)):
+            began = time.monotonic()
             with suppress(OSError, ValueError):  # the next time it may be possible
                 refresh()
+            took = time.monotonic() - began
 
     thread = threading.Thread(target=repeat, daemon=True)
     thread.start()

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ FOR_GOOD = (0, PhaseOneFailedError.exit_status, DivergedError.exit_status)
 WAIT_S = 120.0
 """Longest time for a process of an engine that was killed to save its state, s."""
 
+BEAT_S = 10.0
+"""Time between two marks that a job runs, s: one that is killed cannot tell how long it ran."""
+
 
 def do(name: str, threads: str) -> int:
     """Do a job of the study in the current folder, and return its exit status.
@@ -35,7 +39,7 @@ def do(name: str, threads: str) -> int:
         ValueError: If there is no such job.
     """
     folder = StudyFolder(Path())
-    job = next((job for job in folder.jobs() if job.name == name), None)
+    job = next(iter(folder.jobs(lambda x: bool(x["name"] == name))), None)
     if job is None:
         raise ValueError(f"JOB is {name}; the plan has no such job")
     sys.path[:0] = (paths := folder.about()["modules"])
@@ -44,6 +48,7 @@ def do(name: str, threads: str) -> int:
     began = psutil.Process().create_time()  # to start Python with PyTorch is part of the cost
     tries = [*folder.record(job)["tries"], {"begun": began, "pid": os.getpid()}]
     folder.write_record(job, {"setting": job.setting, "tries": tries})
+    threading.Thread(target=_beat, args=(folder, job), daemon=True).start()
     end, failed = _done(folder, job, goes_on=goes_on, threads=threads)
     tries[-1] |= {"seconds": round(time.time() - began, 2), **_used()}
     reason = end.reason or f"exit status {end.status}" * bool(end.status)
@@ -53,6 +58,12 @@ def do(name: str, threads: str) -> int:
         return end.status or 1
     folder.finish(job, end)
     return 0
+
+
+def _beat(folder: StudyFolder, job: Job) -> None:
+    while True:
+        time.sleep(BEAT_S)
+        folder.beat(job)
 
 
 def _begin(folder: StudyFolder, job: Job) -> bool:
@@ -91,9 +102,10 @@ def _done(folder: StudyFolder, job: Job, *, goes_on: bool, threads: str) -> tupl
     """Do the job; return how it ended, and whether it may end otherwise another time."""
     if job.rule == "train":
         return _trained(job, threads)
-    ends = {run: (status, why) for run, status, why in folder.run_ends(folder.jobs())}
+    trained = folder.jobs(lambda x: not set(job.runs).isdisjoint(x["runs"]))
+    ends = {run: (status, why) for run, status, why in folder.run_ends(trained)}
     runs = [run for run in job.runs if not ends[run][0]]
-    if not runs and job.rule != "gather":
+    if job.runs and not runs and job.rule != "gather":
         status, reason = ends[job.runs[0]]
         return JobEnd(status, f"left out: {reason}"), False
     filled = {"{runs}": runs, "{threads}": [threads]}
@@ -111,7 +123,9 @@ def _trained(job: Job, threads: str) -> tuple[JobEnd, bool]:
     status, error = 0, None
     if begun:
         lone = "--folder" in job.words
-        where = [begun[0]] if lone else [str(Path(begun[0]).parent), "--cores", threads]
+        where = (
+            [begun[0]] if lone else [str(Path(begun[0]).parent), *_members(job, begun, threads)]
+        )
         status, error = _modnav(["fit", "--resume", *where], job.imports)
     if isinstance(error, RunFinishedError):  # killed between its end and our note of it
         status, error = 0, None

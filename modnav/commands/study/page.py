@@ -34,13 +34,23 @@ class Standing:
         state: One of :data:`STATES`; a job that was left out has nothing to work on, as all its runs
             gave up phase I or diverged.
         reason: Why it failed or was left out, or its training ended before its time.
-        last: Its last try, see :meth:`StudyFolder.record`.
+        tries: See :meth:`StudyFolder.record`.
     """
 
     job: Job
     state: str
     reason: str
-    last: dict[str, Any]
+    tries: list[dict[str, Any]]
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """Its last try."""
+        return self.tries[-1] if self.tries else {}
+
+    @property
+    def seconds(self) -> float:
+        """Time that all its tries took, s."""
+        return sum(x["seconds"] for x in self.tries)
 
 
 def standing(folder: StudyFolder, jobs: Sequence[Job], since: float) -> list[Standing]:
@@ -57,15 +67,15 @@ def standing(folder: StudyFolder, jobs: Sequence[Job], since: float) -> list[Sta
         last = tries[-1] if tries else {}
         if end := folder.end(job):
             state = "left out" if end.status and job.rule != "train" else "finished"
-            found.append(Standing(job, state, end.reason, last))
+            found.append(Standing(job, state, end.reason, tries))
         elif last and "status" not in last and last["begun"] >= since:
-            found.append(Standing(job, "running", "", last))
+            found.append(Standing(job, "running", "", tries))
         elif last:
             status = last.get("status", KILLED)
             state = "stopped" if status in (KILLED, INTERRUPTED) else "failed"
-            found.append(Standing(job, state, last.get("reason", "killed"), last))
+            found.append(Standing(job, state, last.get("reason", "killed"), tries))
         else:
-            found.append(Standing(job, "waiting", "", last))
+            found.append(Standing(job, "waiting", "", tries))
     return found
 
 
@@ -104,7 +114,8 @@ def write_page(
         _failed(folder, stands),
         "<h2>Jobs</h2>" + html_table(_counts(stands)),
         _results(folder) if done == len(jobs) else "",
-        "<h2>Trainings</h2>" + html_table(_trainings(folder, stands)),
+        _search(folder),
+        _trainings(folder, stands),
         _about(about),
     ]
     write_text_atomically(html_page(f"study {about['name']}", "\n".join(parts), head), folder.page)
@@ -144,25 +155,36 @@ def _counts(stands: Sequence[Standing]) -> pd.DataFrame:
     rules = dict.fromkeys(x.job.rule for x in stands)
     rows = []
     for rule in rules:
-        tries = [x.last for x in stands if x.job.rule == rule and "seconds" in x.last]
+        ended = [x for x in stands if x.job.rule == rule and "status" in x.last]
         row: dict[str, Any] = {"jobs": rule}
         row |= {state: counts[rule, state] for state in STATES}
-        if tries:
-            row["mean time"] = told_time(sum(x["seconds"] for x in tries) / len(tries))
-            row["most memory, MB"] = max(x.get("memory_mb", 0) for x in tries)
+        if ended:
+            row["mean time"] = told_time(sum(x.seconds for x in ended) / len(ended))
+            row["most memory, MB"] = max(t.get("memory_mb", 0) for x in ended for t in x.tries)
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
 
-def _trainings(folder: StudyFolder, stands: Sequence[Standing]) -> pd.DataFrame:
+def _search(folder: StudyFolder) -> str:
+    """Return the trials of a search, the best first."""
+    if (trials := folder.search()).empty:
+        return ""
+    told = f"{sum(trials['state'] == 'finished')} trials finished"
+    if folder.best.is_file():
+        told += f'; that of the best is <a href="{folder.best.name}">{folder.best.name}</a>'
+    shown = trials.sort_values("score", ascending=False, kind="stable")
+    return f"<h2>Search</h2><p>{told}.</p>{html_table(shown)}"
+
+
+def _trainings(folder: StudyFolder, stands: Sequence[Standing]) -> str:
     rows = []
     for x in stands:
         for run in x.job.runs if x.job.rule == "train" else ():
             row = {"run": run.removeprefix("runs/"), "state": x.state, **_last(folder, run)}
-            row["time"] = told_time(x.last["seconds"]) if "seconds" in x.last else ""
+            row["time"] = told_time(x.seconds) if x.tries else ""
             row["memory, MB"] = x.last.get("memory_mb", "")
-            rows.append(row | {"tries": len(folder.record(x.job)["tries"])})
-    return pd.DataFrame(rows).fillna("")
+            rows.append(row | {"tries": len(x.tries)})
+    return f"<h2>Trainings</h2>{html_table(pd.DataFrame(rows).fillna(''))}" if rows else ""
 
 
 def _last(folder: StudyFolder, run: str) -> dict[str, Any]:

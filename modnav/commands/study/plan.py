@@ -5,7 +5,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,9 @@ class _Planner:
 
     def jobs(self) -> Iterator[Job]:
         """Yield the jobs."""
+        if self.spec.search:
+            yield from self._search()
+            return
         trained: list[str] = []
         evaluated: list[str] = []
         for cell in cells(self.spec):
@@ -114,6 +117,24 @@ class _Planner:
             yield self._report(trained, every)
         words = ("study", ".", "--gather")
         yield self._job("gather", words, trained + evaluated, every)
+
+    def _search(self) -> Iterator[Job]:
+        """Yield the workers of a search; its name tells all that makes it but how long it is."""
+        assert self.spec.search is not None
+        (cell,) = cells(self.spec)
+        search = asdict(self.spec.search)
+        del search["workers"]
+        imports = self.spec.imports
+        made = search | {"trials": None}
+        contents = [_content(module) for module in imports]
+        seeds = list(self.spec.seeds)
+        digest = _digest(made, seeds, _by_content(cell.args), contents)
+        text = json.dumps({"name": digest, "seeds": seeds, "search": search})
+        words = ("study", ".", "--search-worker", text, "--", *cell.args)
+        names = [f"search/worker{k}" for k in range(self.spec.search.workers)]
+        for name in names:
+            yield self._job(name, words, imports=imports)
+        yield self._job("gather", ("study", ".", "--gather"), names)
 
     def _job(
         self,

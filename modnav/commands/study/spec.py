@@ -2,16 +2,18 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from modnav.commands.population.options import seeds_of
-from modnav.errors import require
 from modnav.files import read_yaml
 from modnav.networks import ARCHITECTURES, NICKNAMES, description_of
+
+from .rules import check_keys, check_number, checked_options, listed, one_of, refuse
+from .search_spec import SearchSpec, search_of
 
 __all__ = ["AgentSpec", "StudySpec", "read_spec", "study_file"]
 
@@ -32,6 +34,7 @@ _KEYS = (
     "record",
     "compare",
     "report",
+    "search",
 )
 _AGENT_KEYS = ("name", "protocol", "options")
 _EVALUATE = {"tasks": ["gain"], "trials": None, "extensive": False}
@@ -74,6 +77,7 @@ class StudySpec:
     record: dict[str, Any] | None = None
     compare: bool = False
     report: dict[str, Any] | None = None
+    search: SearchSpec | None = None
 
 
 def study_file(text: str) -> Path:
@@ -99,15 +103,17 @@ def read_spec(path: Path) -> StudySpec:
         ValueError: If it says what no study can be; the message names key, value and rule.
     """
     given = read_yaml(path)
-    _check_keys(given, _KEYS)
+    check_keys(given, _KEYS)
     for key in ("name", "architectures", "seeds"):
         if not given.get(key) and given.get(key) != 0:
             raise ValueError(f"{key} is missing in {path}; a study file must have it")
     trials = given.get("trials")
     if trials is not None:
-        _check_number("trials", trials, 1, whole=True)
-    compare = _one_of("compare", given.get("compare", False), (False, True))
-    return StudySpec(
+        check_number("trials", trials, 1, whole=True)
+    compare = one_of("compare", given.get("compare", False), (False, True))
+    search = search_of(given.get("search"), given)
+    steps = search is None  # a search only searches
+    spec = StudySpec(
         _name("name", given["name"]),
         path,
         _agents(given["architectures"], path.parent),
@@ -115,28 +121,20 @@ def read_spec(path: Path) -> StudySpec:
         _noises(given.get("noises")),
         _gains(given.get("gains")),
         _configs("protocol", given.get("protocol"), path.parent),
-        _options("options", given.get("options")),
+        checked_options("options", given.get("options")),
         trials,
         _texts("import", given.get("import")),
-        _one_of("accelerator", given.get("accelerator", "cpu"), ("cpu", "gpu")),
-        _one_of("population", given.get("population"), (None, "processes", "stacked")),
-        _section("evaluate", given.get("evaluate", True), _EVALUATE),
-        _section("record", given.get("record", True), _RECORD),
+        one_of("accelerator", given.get("accelerator", "cpu"), ("cpu", "gpu")),
+        one_of("population", given.get("population"), (None, "processes", "stacked")),
+        _section("evaluate", given.get("evaluate", steps), _EVALUATE),
+        _section("record", given.get("record", steps), _RECORD),
         compare,
-        _section("report", given.get("report", True), _REPORT),
+        _section("report", given.get("report", steps), _REPORT),
+        search,
     )
-
-
-def _check_keys(given: Mapping[Any, Any], known: Sequence[str], where: str = "") -> None:
-    for key in map(str, given):
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1, 0.5)
-            told = f"did you mean {where}{near[0]}?" if near else f"known are {', '.join(known)}"
-            raise ValueError(f"{where}{key} is not known in a study file; {told}")
-
-
-def _refuse(key: str, value: Any, rule: str) -> NoReturn:
-    raise ValueError(f"{key} is {value!r}; it must be {rule}")
+    if search and len(spec.agents) * len(spec.noises) * len(spec.gains) > 1:
+        raise ValueError("search is for one architecture at one noise and gain; name one of each")
+    return spec
 
 
 def _name(key: str, value: Any) -> str:
@@ -147,18 +145,10 @@ def _name(key: str, value: Any) -> str:
     return value
 
 
-def _list(key: str, value: Any) -> list[Any]:
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        _refuse(key, value, "a list")
-    return value
-
-
 def _texts(key: str, value: Any) -> tuple[str, ...]:
-    for text in _list(key, value):
+    for text in listed(key, value):
         if not isinstance(text, str):
-            _refuse(key, value, "a list of names")
+            refuse(key, value, "a list of names")
     return tuple(value or ())
 
 
@@ -171,52 +161,8 @@ def _configs(key: str, value: Any, beside: Path) -> tuple[str, ...]:
     )
 
 
-def _one_of(key: str, value: Any, known: Sequence[Any]) -> Any:
-    if not any(value is x or (value == x and type(value) is str) for x in known):
-        names = " or ".join(str(x).lower() for x in known if x is not None)
-        _refuse(key, value, names)
-    return value
-
-
-def _check_number(
-    key: str, value: Any, low: float, *, whole: bool = False, strict: bool = False
-) -> None:
-    if type(value) is not int and (whole or type(value) is not float):
-        _refuse(key, value, f"a {'whole ' * whole}number")
-    require(key, value, low, strict=strict)
-
-
-_SAID = {
-    "data.task.gain": "gains",
-    "data.task.process_noise": "noises",
-    "data.task.observation_noise": "noises",
-    "phases.trials": "trials",
-    "trainer.accelerator": "accelerator",
-    "population": "population",
-    "threads": "accelerator",
-}
-"""Options of ``modnav fit`` that a study has keys of its own for."""
-
-
-def _options(key: str, value: Any) -> dict[str, Any]:
-    """Return options of ``modnav fit``: full keys, such as ``data.task.reward``, with values."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict) or any(isinstance(x, (dict, list)) for x in value.values()):
-        raise ValueError(
-            f"{key} is {value!r}; it must be full keys of modnav fit with plain values, such as "
-            "phases.give_up: 20000 (what takes more is a file of your own under protocol)"
-        )
-    own = {"seed_everything", "folder", "runs", "name", "overwrite", "ckpt_path"} & set(value)
-    if own:
-        raise ValueError(f"{key}.{min(own)} is a run's own; leave it out of a study")
-    if said := sorted(_SAID.keys() & set(value)):
-        raise ValueError(f"{key}.{said[0]} is said by {_SAID[said[0]]} of the study; leave it out")
-    return {str(k): v for k, v in value.items()}
-
-
 def _agents(value: Any, beside: Path) -> tuple[AgentSpec, ...]:
-    found = [_agent(entry, beside) for entry in _list("architectures", value)]
+    found = [_agent(entry, beside) for entry in listed("architectures", value)]
     names = [NICKNAMES.get(agent.name, agent.name) for agent in found]
     for name in names:
         if names.count(name) > 1:
@@ -226,12 +172,12 @@ def _agents(value: Any, beside: Path) -> tuple[AgentSpec, ...]:
 
 def _agent(entry: Any, beside: Path) -> AgentSpec:
     if isinstance(entry, dict):
-        _check_keys(entry, _AGENT_KEYS, "architectures.")
+        check_keys(entry, _AGENT_KEYS, "architectures.")
         name = _name("architectures.name", entry.get("name"))
         configs = _configs("architectures.protocol", entry.get("protocol"), beside)
         if not configs:
             raise ValueError(f"architectures.{name} has no protocol, such as [modular]")
-        options = _options(f"architectures.{name}.options", entry.get("options"))
+        options = checked_options(f"architectures.{name}.options", entry.get("options"))
         return AgentSpec(name, configs, options)
     known = [*ARCHITECTURES, *NICKNAMES]
     if entry not in known:
@@ -252,13 +198,13 @@ def _seeds(value: Any) -> tuple[int, ...]:
 
 def _noises(value: Any) -> tuple[tuple[float, float] | None, ...]:
     found: list[tuple[float, float] | None] = []
-    for pair in _list("noises", value):
+    for pair in listed("noises", value):
         if not isinstance(pair, list) or len(pair) != 2:
             raise ValueError(
                 f"noises has {pair!r}; it must be [process noise, observation noise], such as [0.2, 0.1]"
             )
         for number in pair:
-            _check_number("noises", number, 0)
+            check_number("noises", number, 0)
         if pair in [list(x or ()) for x in found]:
             raise ValueError(f"noises has {pair} twice; each is there once")
         found.append((pair[0], pair[1]))
@@ -266,9 +212,9 @@ def _noises(value: Any) -> tuple[tuple[float, float] | None, ...]:
 
 
 def _gains(value: Any) -> tuple[float | None, ...]:
-    found = _list("gains", value)
+    found = listed("gains", value)
     for number in found:
-        _check_number("gains", number, 0, strict=True)
+        check_number("gains", number, 0, strict=True)
         if found.count(number) > 1:
             raise ValueError(f"gains has {number} twice; each is there once")
     return tuple(found) or (None,)
@@ -280,16 +226,16 @@ def _section(key: str, value: Any, defaults: Mapping[str, Any]) -> dict[str, Any
         return None
     given = {} if value is True or value is None else value
     if not isinstance(given, dict):
-        _refuse(key, value, "true, false or settings")
-    _check_keys(given, list(defaults), f"{key}.")
+        refuse(key, value, "true, false or settings")
+    check_keys(given, list(defaults), f"{key}.")
     found = dict(defaults) | given
     if found["trials"] is not None:
-        _check_number(f"{key}.trials", found["trials"], 1, whole=True)
-    for task in _list(f"{key}.tasks", found.get("tasks")):
-        _one_of(f"{key}.tasks", task, ("gain", "perturbation"))
+        check_number(f"{key}.trials", found["trials"], 1, whole=True)
+    for task in listed(f"{key}.tasks", found.get("tasks")):
+        one_of(f"{key}.tasks", task, ("gain", "perturbation"))
     if key == "evaluate" and not found["tasks"]:
         raise ValueError("evaluate.tasks is empty; it must be gain, perturbation or both")
-    _list(f"{key}.figures", found.get("figures"))
+    listed(f"{key}.figures", found.get("figures"))
     if "gain" in found:
-        _check_number(f"{key}.gain", found["gain"], 0, strict=True)
+        check_number(f"{key}.gain", found["gain"], 0, strict=True)
     return found

@@ -1,0 +1,51 @@
+"""A search in a study's folder: real trials of a small agent, one of which lost its worker."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from populations import wait_until
+
+from modnav.cli import main
+from modnav.studies import StudyFolder, gather, open_study
+
+pytest.importorskip("optuna")
+
+RADIUS = "data.task.reward_zone_radius_cm"
+SEARCH = {"sampler": "grid", "parameters": {RADIUS: [400.0, 1.0, -1.0]}, "trials": 3}
+SEARCH |= {"pruner": "halving"}
+
+
+def test_trials_finish_are_pruned_or_fail_and_one_that_lost_its_worker_goes_on(small, tmp_path):
+    told = json.dumps({"name": "a", "seeds": [3], "search": SEARCH})
+    words = ["study", ".", "--search-worker", told, "--", "--config", "small.yaml"]
+    folder = StudyFolder(Path())
+    folder.about_file.write_text('{"name": "small"}')
+    folder.write_plan([])
+    run = Path("runs/trial0/seed3")
+    with subprocess.Popen([sys.executable, "-m", "modnav", *words]) as worker:
+        wait_until(lambda: (run / "last.ckpt").exists(), worker)
+        worker.kill()
+    saved = {x: x.stat().st_mtime_ns for x in run.glob("checkpoints/[0-9]*.ckpt")}
+    assert folder.search()["state"].tolist() == ["running"]
+
+    main(words)
+    trials = folder.search()
+    assert trials["state"].tolist() == ["finished", "pruned", "failed"]
+    assert trials[RADIUS].tolist() == [400.0, 1.0, -1.0]
+    assert trials["score"][0] > trials["score"][1] == 0
+    assert trials["validations"].tolist() == [3, 1, 0]
+    assert "reward_zone_radius_cm is -1.0; it must be" in trials["reason"][2]
+    assert {x: x.stat().st_mtime_ns for x in saved} == saved  # it was gone on with
+    best = yaml.safe_load(Path("best.yaml").read_text())
+    assert best["data"]["task"]["reward_zone_radius_cm"] == 400.0
+
+    main(words)  # there is nothing left to do
+    assert folder.search().equals(trials)
+    gather(folder)
+    found = open_study(tmp_path)
+    assert found.search.equals(trials)
+    assert found.runs["cell"].tolist() == ["trial0", "trial1"]
