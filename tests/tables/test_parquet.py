@@ -46,7 +46,7 @@ def whole(animal):
     for frame, table in ((trials, "trials"), (steps, "steps")):
         for column in SCHEMA[table]:
             if column.name not in frame:
-                fill = {"str": "monkey, Bé", "bool": False}.get(column.dtype)
+                fill = {"str": "monkey, Bé", "bool": False, "int64": 7}.get(column.dtype)
                 frame[column.name] = random.normal(size=len(frame)) if fill is None else fill
     trials.loc[1, "perturbation_onset_s"] = np.nan
     units = steps[["trial", "step"]].copy()
