@@ -255,7 +255,7 @@ def test_each_architecture_has_its_own_stand_in(tmp_path):
     assert [(a.architecture, a.episode) for a in agents] == [(HOLISTIC, 9999), (MODULAR, 499)]
     assert missing[0] == (
         "no extensive training (100,000 trials) of Holistic: agents of the default training "
-        "stand in"
+        "stand in, chosen by its tests"
     )
     assert "some runs end before 100,000 trials" in missing
     assert "some runs end before 10,000 trials" not in missing
