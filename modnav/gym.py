@@ -41,6 +41,7 @@ from modnav.task import (
     Trials,
     World,
     bounds,
+    target_at,
 )
 
 ENV_ID = "modnav/Firefly-v0"
@@ -206,11 +207,15 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         inputs, _ = self._senses.step(self._trials, self._sensation, None, self.task)
         return inputs.numpy().astype(np.float32)
 
+    def _target(self) -> Tensor:
+        """Return where targets are now, unit, ``(B, 2)``."""
+        return target_at(self.task, self._trials, self._world.step)
+
     def _infos(self, mask: Array) -> Infos:
         distance = self._outcome.distance
         infos: Infos = {
             "state": self._world.state.numpy().astype(np.float32),
-            "target": self._trials.target.numpy().astype(np.float32),
+            "target": self._target().numpy().astype(np.float32),
             "gain": self._trials.gain.numpy().astype(np.float64),
             "distance": distance.numpy().astype(np.float64),
             "reached": (distance < self.task.reward_zone_radius).numpy(),
@@ -235,7 +240,7 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         axes.grid(color="0.9")
         around = np.linspace(0, 2 * np.pi, 60)
         rim = self.task.reward_zone_radius_cm * np.stack((np.cos(around), np.sin(around)))
-        target = UNIT_CM * self._trials.target[row, :, None].numpy()
+        target = UNIT_CM * self._target()[row, :, None].numpy()
         axes.fill(*(target + rim), color="palegreen")
         axes.plot(*target, "o", color="green")
         path = UNIT_CM * self._path[row, : int(self._world.step[row]) + 1].numpy()

@@ -198,6 +198,8 @@ class Collector:
                 f"data.exploration gave noise of shape {list(self.explored.shape)}; it must be "
                 f"{list(draws.shape)}"
             )
+        if not bool(self.explored.isfinite().all()):
+            raise ValueError("data.exploration gave noise that is not finite")
         return self.explored
 
     def _by_member(self, which: Tensor) -> list[int]:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,14 @@ def train(
     args.append(f"--runs={os.fspath(runs)}")
     args += [f"--name={name}"] if name is not None else []
     args += _options(overrides)
-    if isinstance(seeds, int):
+    if isinstance(seeds, (int, Integral)):
         args.append(f"--seed_everything={seeds}")
     else:
         args.append(f"--seeds={','.join(map(str, seeds))}")
     args += [f"--cores={cores}"] if cores is not None else []
     for key, values in (sweep or {}).items():
+        if not hasattr(values, "__iter__"):
+            raise ValueError(f"sweep of {key} is {values!r}; it must be several numbers")
         args += ["--sweep", f"{key}={','.join(map(str, values))}"]
     return open_runs(*execute(args))
 
@@ -117,11 +120,23 @@ def _several(names: Name | Sequence[Name]) -> Sequence[Name]:
 
 
 def _options(overrides: Mapping[str, Any] | None) -> list[str]:
-    return [f"--{key}={_text(value)}" for key, value in (overrides or {}).items()]
+    try:
+        return [f"--{key}={_text(value)}" for key, value in dict(overrides or {}).items()]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"overrides are {overrides!r}; {error}") from error
 
 
 def _text(value: Any) -> str:
     """Return a value as the command line has it."""
     if isinstance(value, type):
+        return _address(value)
+    return value if isinstance(value, str) else json.dumps(value, default=_address)
+
+
+def _address(value: Any) -> Any:
+    """Return a class by its address, and a number of NumPy as one of Python."""
+    if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
-    return value if isinstance(value, str) else json.dumps(value)
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{value!r} is no plain value, and no class")

@@ -26,7 +26,7 @@ EXTRAS = {
     "export": ("onnx", "onnxruntime", "safetensors"),
     "movies": ("imageio-ffmpeg",),
     "neuro": ("statsmodels", "pynwb", "pynapple"),
-    "study": ("snakemake",),
+    "study": ("snakemake", "optuna"),
 }
 """Packages of each extra."""
 

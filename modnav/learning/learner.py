@@ -221,6 +221,9 @@ class TD3(LightningModule):
         )
 
     def _descend(self, name: str, optimizer: LightningOptimizer, loss: Tensor) -> None:
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            given = list(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+            raise ValueError(f"model.losses gave {given} as the {name} loss; it must be a scalar")
         if not self._finite(loss):
             raise DivergedError(self.diverged(f"the {name} loss became {loss.item()}"))
         optimizer.zero_grad()

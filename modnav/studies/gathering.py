@@ -62,7 +62,7 @@ def _search_ends(folder: StudyFolder) -> Iterator[tuple[str, int, str]]:
         for run in sorted(x.parent for x in cell.glob("seed*/member.json")):
             told = json.loads(regular(run / "member.json").read_text(encoding="utf-8"))
             reason = str(state) if state == "pruned" else told.get("reason", "")
-            yield str(run.relative_to(folder.path)), told.get("status") or 0, reason
+            yield run.relative_to(folder.path).as_posix(), told.get("status") or 0, reason
 
 
 def _about(folder: StudyFolder, run: str, status: int, reason: str) -> dict[str, Any]:

@@ -78,4 +78,8 @@ def rebuild_part(description: Mapping[str, Any], kind: type[Part]) -> Part:
 def why_not_a_part(part: object) -> str | None:
     """Return what is wrong with the class of a part; None if nothing is."""
     own = "__dataclass_fields__" in vars(type(part)) and is_dataclass(part)
-    return None if own else "an object of a frozen dataclass: put @dataclass(frozen=True) on it"
+    if not own:
+        return "an object of a frozen dataclass: put @dataclass(frozen=True) on it"
+    if "." in type(part).__qualname__:
+        return "of a class at the top of its module, so that checkpoints can name it"
+    return None

@@ -133,7 +133,13 @@ def reward_at(distance: Tensor, task: TaskParameters) -> Tensor:
 
 def _reward(task: TaskParameters, trials: Trials, world: World, distance: Tensor) -> Tensor:
     if isinstance(task.reward, AbstractReward):
-        return task.reward_scale * task.reward.at_stop(distance, world, trials)
+        found = task.reward.at_stop(distance.clone(), world, trials)
+        if not isinstance(found, Tensor) or found.shape != distance.shape:
+            given = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise ValueError(f"data.task.reward gave {given}; it must be {list(distance.shape)}")
+        if not bool(found.isfinite().all()):
+            raise ValueError("data.task.reward gave numbers that are not finite")
+        return task.reward_scale * found.detach().to(distance.dtype)
     return reward_at(distance, task)
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from same_weights import same_runs
@@ -37,6 +38,8 @@ def test_several_seeds_are_members_of_a_population(small):
         [sys.executable, "script.py"], capture_output=True, text=True, check=True
     )
     assert told.stdout.splitlines()[-1] == "2 {0: 8, 1: 8}"  # 2 times, 2 validations, 2 gains
+    (own,) = modnav.train("small.yaml", seeds=[1], protocol=["debug"])  # and no other
+    assert own.seed == 1
     runs = modnav.open_runs()
     assert repr(runs) == "Runs(small/seed0, small/seed1)"
     assert list(runs.curves().columns[:5]) == [
@@ -72,6 +75,21 @@ def test_agents_are_named_as_in_the_study(small, monkeypatch):
         "--model.optimizer=pandas.DataFrame" in asked[1]
     )
     assert "--overwrite=true" in asked[1]
+
+
+def test_classes_and_numbers_of_numpy_are_options(monkeypatch):
+    asked = []
+    monkeypatch.setattr("modnav.api.training.execute", lambda args: asked.append(args) or [])
+    monkeypatch.setattr("modnav.api.training.open_runs", lambda *paths: None)
+    metrics = [{"class_path": pd.DataFrame}]
+    modnav.train(seeds=np.int64(3), overrides={"a": np.float32(0.5), "model.metrics": metrics})
+    assert {"--a=0.5", "--seed_everything=3"} <= set(asked[0])
+    assert any(x.startswith('--model.metrics=[{"class_path": "pandas.') for x in asked[0])
+    for wrong in ({"a": object()}, ["a"]):
+        with pytest.raises(ValueError, match="overrides are"):
+            modnav.train(overrides=wrong)
+    with pytest.raises(ValueError, match="sweep of a is 5; it must be several numbers"):
+        modnav.train(seeds=[1], sweep={"a": 5})
 
 
 def test_the_best_checkpoint_is_the_one_that_the_training_selected(small_run):

@@ -10,9 +10,13 @@ import yaml
 from populations import wait_until
 
 from modnav.cli import main
+from modnav.commands.population.members import Member, Outcome
+from modnav.commands.study.search_spec import SearchSpec, database
+from modnav.errors import MembersFailedError
 from modnav.studies import StudyFolder, gather, open_study
 
-pytest.importorskip("optuna")
+optuna = pytest.importorskip("optuna")
+_Worker = pytest.importorskip("modnav.commands.study.search")._Worker
 
 RADIUS = "data.task.reward_zone_radius_cm"
 SEARCH = {"sampler": "grid", "parameters": {RADIUS: [400.0, 1.0, -1.0]}, "trials": 3}
@@ -49,3 +53,31 @@ def test_trials_finish_are_pruned_or_fail_and_one_that_lost_its_worker_goes_on(s
     found = open_study(tmp_path)
     assert found.search.equals(trials)
     assert found.runs["cell"].tolist() == ["trial0", "trial1"]
+
+
+def test_a_damaged_database_is_told_before_anything_starts(tmp_path):
+    folder = StudyFolder(tmp_path / "study")
+    path = tmp_path / "study/search/trials.sqlite"
+    assert database(folder) == path
+    path.parent.mkdir(parents=True)
+    path.write_text("what is this")
+    with pytest.raises(ValueError, match=r"trials.sqlite is no database of SQLite; remove it"):
+        database(folder)
+    with pytest.raises(ValueError, match=r"holds '\?', which a search cannot have in its path"):
+        database(StudyFolder(tmp_path / "a?b"))
+
+
+def test_reasons_of_the_machine_are_no_fault_of_a_trial(tmp_path):
+    worker = _Worker(StudyFolder(tmp_path), SearchSpec(**SEARCH), "a", [0], [])
+    member = Member(0, (), tmp_path / "seed0", [], 60)
+    full = "last.ckpt could not be written and is as it was: No space left on device"
+    with pytest.raises(MembersFailedError, match="No space left"):
+        worker._judged([Outcome(member, 2, full)])
+    assert worker._judged([Outcome(member, 2, "it must be")])[0].name == "FAIL"
+
+
+def test_another_search_of_the_study_begins_anew(tmp_path):
+    for name in ("a", "b"):
+        worker = _Worker(StudyFolder(tmp_path), SearchSpec(**SEARCH), name, [0], [])
+        worker._study.ask()
+    assert optuna.get_all_study_names(worker._study._storage) == ["b"]

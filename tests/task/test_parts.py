@@ -75,6 +75,11 @@ def test_parts_are_described_and_made_anew_but_not_imported():
         rebuild_part({"class_path": "not_there.Reward"}, AbstractReward)
 
 
+@dataclass(frozen=True)
+class Fine(Hurried):
+    width: float = 1.0
+
+
 def test_parts_whose_constants_nobody_could_tell_are_refused():
     class Plain(Hurried):
         pass
@@ -83,9 +88,55 @@ def test_parts_whose_constants_nobody_could_tell_are_refused():
         TaskParameters(reward=Plain())
     with pytest.raises(ValueError, match=r"task.reward is much; it must be one of mixed, gauss"):
         TaskParameters(reward="much")
-
-    @dataclass(frozen=True)
-    class Fine(Hurried):
-        width: float = 1.0
-
     assert TaskParameters(reward=Fine()).plain()["reward"]["init_args"]["width"] == 1.0
+
+
+@dataclass(frozen=True)
+class Faulty(AbstractReward):
+    """A reward of a wrong kind."""
+
+    kind: str = "short"
+
+    def at_stop(self, distance, world, trials):
+        nothing = torch.full_like(distance, float("nan"))
+        return {"short": distance[:1], "column": distance[:, None], "nan": nothing}.get(
+            self.kind, 0.5
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("short", r"data.task.reward gave \[1\]; it must be \[8\]"),
+        ("column", r"data.task.reward gave \[8, 1\]; it must be \[8\]"),
+        ("number", r"data.task.reward gave float; it must be \[8\]"),
+        ("nan", "data.task.reward gave numbers that are not finite"),
+    ],
+)
+def test_a_reward_of_a_wrong_kind_is_named(kind, told, generator):
+    with pytest.raises(ValueError, match=told):
+        steps_of(TaskParameters(reward=Faulty(kind)), 2, generator)
+
+
+@dataclass(frozen=True)
+class Rude(AbstractReward):
+    """A reward that changes what it is given, in another precision."""
+
+    def at_stop(self, distance, world, trials):
+        return distance.mul_(0).double() + 1
+
+
+def test_a_reward_may_change_its_copy_and_be_of_another_precision(generator):
+    _, went = steps_of(TaskParameters(reward=Rude(), reward_scale=2.0), 2, generator)
+    assert went[-1][2].reward.eq(2).all()
+    assert went[-1][2].reward.dtype == torch.float32
+    assert went[-1][2].distance.gt(0).any()
+
+
+def test_a_class_within_another_is_refused():
+    @dataclass(frozen=True)
+    class Hidden(Rude):
+        pass
+
+    with pytest.raises(ValueError, match="a class at the top of its module"):
+        TaskParameters(reward=Hidden())

@@ -46,7 +46,7 @@ def fit_members(request: Request, imported: Sequence[str]) -> list[Path]:
     if failed := [outcome.status for outcome in outcomes if outcome.status]:
         told = f"{len(failed)} of {len(outcomes)} members failed"
         raise MembersFailedError(f"{told}; {again}", max(failed))
-    return plan.folders
+    return [outcome.member.folder for outcome in outcomes]
 
 
 def _trained(plan: Plan, kind: str, cores: int, imported: Sequence[str]) -> list[Outcome]:

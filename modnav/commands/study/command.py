@@ -29,6 +29,7 @@ from .costs import Costs, measure
 from .engine import check_engine, run_engine
 from .page import INTERRUPTED, standing, told_time, write_page
 from .plan import cells, planned
+from .search_spec import database
 from .spec import StudySpec, read_spec, study_file
 
 PACKAGES = ("modnav", "torch", "pytorch-lightning", "numpy", "pandas", "snakemake")
@@ -61,6 +62,8 @@ def main(args: Sequence[str]) -> None:
     check_engine(extra, search=spec.search is not None)
     jobs = planned(spec, given.cores)
     _check_folder(folder, spec)
+    if spec.search:
+        database(folder)
     if given.measure:
         measure(folder, spec)
     if given.dry_run:

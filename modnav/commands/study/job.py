@@ -72,7 +72,7 @@ def _begin(folder: StudyFolder, job: Job) -> bool:
     A run of other settings must not be resumed as this one: it loses its configuration first.
     """
     for run in job.runs if job.rule == "train" else ():
-        _wait_for(RunFolder(folder.path / run))
+        wait_for(RunFolder(folder.path / run))
     folder.forget_ends(job)
     goes_on = bool(folder.record(job)["setting"] == job.setting)
     if not goes_on:
@@ -83,7 +83,7 @@ def _begin(folder: StudyFolder, job: Job) -> bool:
     return goes_on
 
 
-def _wait_for(run: RunFolder) -> None:
+def wait_for(run: RunFolder) -> None:
     """Wait until a process of a former engine has left the run."""
     until = time.monotonic() + WAIT_S
     while run.path.is_dir():

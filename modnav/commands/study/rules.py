@@ -65,6 +65,10 @@ _SAID = {
 """Options of ``modnav fit`` that a study has keys of its own for."""
 
 
+_OWN = {"seed_everything", "folder", "runs", "name", "overwrite", "ckpt_path", "config"}
+_OWN |= {"trainer.devices", "trainer.num_nodes", "trainer.default_root_dir"}
+
+
 def checked_options(key: str, value: Any) -> dict[str, Any]:
     """Return options of ``modnav fit``: full keys, such as ``data.task.reward``, with values."""
     if value is None:
@@ -74,8 +78,7 @@ def checked_options(key: str, value: Any) -> dict[str, Any]:
             f"{key} is {value!r}; it must be full keys of modnav fit with plain values, such as "
             "phases.give_up: 20000 (what takes more is a file of your own under protocol)"
         )
-    own = {"seed_everything", "folder", "runs", "name", "overwrite", "ckpt_path"} & set(value)
-    if own:
+    if own := _OWN & set(value):
         raise ValueError(f"{key}.{min(own)} is a run's own; leave it out of a study")
     if said := sorted(_SAID.keys() & set(value)):
         raise ValueError(f"{key}.{said[0]} is said by {_SAID[said[0]]} of the study; leave it out")

@@ -4,8 +4,10 @@ Workers share a database, on which one acts at a time. A trial whose worker has 
 did, is gone on with by the next: each holds a lock on its trial, which ends with its process.
 """
 
+import errno
 import itertools
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +30,8 @@ from modnav.files import one_line, read_yaml, replacing, write_text_atomically
 from modnav.runs import RunFolder
 from modnav.studies import StudyFolder
 
-from .job import FOR_GOOD
-from .search_spec import SearchSpec
+from .job import FOR_GOOD, wait_for
+from .search_spec import SearchSpec, database
 
 __all__ = ["work"]
 
@@ -41,6 +43,9 @@ WAIT_S = 60.0
 
 KILLED = 128
 """Exit statuses from here on are of processes that were stopped from outside."""
+
+OF_THE_MACHINE = ("could not be written", os.strerror(errno.ENOSPC), "out of memory")
+"""Reasons for which a trial is gone on with later: they say nothing of its values."""
 
 STATES = {
     TrialState.COMPLETE: "finished",
@@ -87,11 +92,14 @@ class _Worker:
         self._mine = FileLock(self._places / "none")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with self._lock:
+            storage = optuna.storages.RDBStorage(
+                f"sqlite:///{database(folder).absolute()}",
+                engine_kwargs={"connect_args": {"timeout": WAIT_S}},
+            )
+            for other in {*optuna.get_all_study_names(storage)} - {name}:  # its runs go, too
+                optuna.delete_study(study_name=other, storage=storage)
             self._study = optuna.create_study(
-                storage=optuna.storages.RDBStorage(
-                    f"sqlite:///{self._places.absolute() / 'trials.sqlite'}",
-                    engine_kwargs={"connect_args": {"timeout": WAIT_S}},
-                ),
+                storage=storage,
                 pruner=_pruner(spec),
                 study_name=name,
                 direction="maximize",
@@ -124,6 +132,7 @@ class _Worker:
         """Return a trial that no process trains any more."""
         for left in self._study.get_trials(states=[TrialState.RUNNING]):
             if self._take(left.number):
+                self._study.sampler = self._sampler(left.number)
                 return Trial(self._study, left._trial_id)
         return None
 
@@ -145,6 +154,7 @@ class _Worker:
             return None
         for run in runs_in(self._cell(number)):  # of another search: not to be gone on with
             RunFolder(run).config.unlink()
+            (run / "member.json").unlink(missing_ok=True)
         self._study.sampler = self._sampler(number)
         if self._spec.sampler == "grid" and not self._study.get_trials(
             states=[TrialState.WAITING]
@@ -167,6 +177,8 @@ class _Worker:
     def _trained(self, trial: Trial) -> tuple[TrialState, float | None, str]:
         """Train a run for each seed; return how the trial ended, its value and a reason."""
         cell, seeds = self._cell(trial.number), ["--seeds", told_seeds(self._seeds)]
+        for run in self._runs(trial):  # a process of a former worker may still save its state
+            wait_for(RunFolder(run))
         words = ["fit", "--resume", str(cell), *seeds]
         if len(self._runs(trial)) < len(self._seeds):  # nothing was trained before all are ready
             own = self._spec.words(trial.params)
@@ -196,6 +208,8 @@ class _Worker:
         for x in ended:
             if x.status >= KILLED:
                 raise MembersFailedError(f"{x.member.folder}: {x.reason}", x.status)
+            if x.status and any(text in x.reason for text in OF_THE_MACHINE):
+                raise MembersFailedError(f"{x.member.folder}: {x.reason}", x.status)
             if x.status not in FOR_GOOD:
                 return TrialState.FAIL, None, reason
         values = [0.0 if x.status else _score(x.member.folder) for x in ended]
@@ -224,16 +238,19 @@ class _Watched:
     def __init__(self, trial: Trial, run: RunFolder, lock: FileLock) -> None:
         self._trial, self._table, self._lock = trial, run.path / "validation.csv", lock
         self._told = len(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
-        self._size, self.pruned = -1, False
+        attributes = trial.study.get_trials(deepcopy=False)[trial.number].user_attrs
+        self._size, self.pruned = -1, bool(attributes.get("pruned"))
 
     def should_end(self) -> bool:
         """Return whether the trial is pruned."""
+        if self.pruned:
+            return True
         try:
             size = self._table.stat().st_size
         except OSError:
             return False
-        if size == self._size or self.pruned:
-            return self.pruned
+        if size == self._size:
+            return False
         self._size = size
         best = list(rates(self._table, phase=1).cummax())
         with self._lock:
@@ -241,6 +258,8 @@ class _Watched:
                 self._told += 1
                 self._trial.report(best[self._told - 1], self._told)
                 self.pruned = self._trial.should_prune()
+            if self.pruned:  # also for a worker that finds the trial after this one ended
+                self._trial.set_user_attr("pruned", True)
         return self.pruned
 
 

@@ -4,15 +4,37 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from modnav.files import regular
+from modnav.studies import StudyFolder
 
 from .rules import check_keys, check_number, checked_options, listed, one_of, refuse
 
-__all__ = ["SearchSpec", "search_of"]
+__all__ = ["SearchSpec", "database", "search_of"]
 
 _KEYS = ("parameters", "sampler", "trials", "pruner", "prune_after", "workers", "seed")
 _RANGE = ("low", "high", "log", "step")
+_SQLITE = b"SQLite format 3\0"
 _NOT_BESIDE = ("population", "evaluate", "record", "compare", "report")
+
+
+def database(folder: StudyFolder) -> Path:
+    """Return where the trials of a study's search are kept.
+
+    Raises:
+        ValueError: If there is something else in its place, or no address can be made of its path.
+    """
+    path = folder.path / "search" / "trials.sqlite"
+    if odd := [x for x in "?#%{}" if x in str(path.absolute())]:
+        raise ValueError(f"{path} holds {odd[0]!r}, which a search cannot have in its path")
+    if path.is_symlink() or path.exists():
+        with regular(path).open("rb") as file:
+            start = file.read(len(_SQLITE))
+        if start not in (b"", _SQLITE):
+            raise ValueError(f"{path} is no database of SQLite; remove it to search anew")
+    return path
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,9 @@ def test_compare_architectures():
     assert found.loc["b", "mean"] == pytest.approx(7 / 3)
     assert found["count"].tolist() == [3, 3]
     assert found["improvement_low"].isna().all()  # three seeds make no interval
-    five = pd.DataFrame({"architecture": list("aaaaabbbbb"), "score": [1.0 * x for x in range(10)]})
+    five = pd.DataFrame(
+        {"architecture": list("aaaaabbbbb"), "score": [1.0 * x for x in range(10)]}
+    )
     found = compare(five, "architecture", "score", "a").set_index("architecture")
     assert found["improvement_low"].isna().tolist() == [True, False]
 
