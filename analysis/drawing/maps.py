@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator
 
 from .style import MOTOR, SENSORY, tick_label
@@ -75,17 +76,20 @@ def heat_map(
             0.5, -0.1, f"{label} (no scale)", transform=axes.transAxes, ha="center", va="top"
         )
     elif bar:
-        low, high = np.nanmin(values), np.nanmax(values)
-        decimals = max(0, 1 - int(np.floor(np.log10(high - low))))
-        colours = figure.colorbar(
-            image, ax=axes, orientation="horizontal", fraction=0.06, pad=0.04, label=label
-        )
-        colours.outline.set_visible(False)
-        colours.ax.xaxis.set_major_locator(FixedLocator(sorted({low, (low + high) / 2, high})))
-        colours.ax.set_xticklabels(
-            [tick_label(round(x, decimals)) for x in colours.ax.get_xticks()]
-        )
-        colours.ax.tick_params(length=2, pad=1)
+        _colour_bar(figure, axes, image, label)
+
+
+def _colour_bar(figure: Figure, axes: Axes, image: AxesImage, label: str) -> None:
+    """Draw the scale of a matrix below it, with as many digits as tell its ends apart."""
+    low, high = image.get_clim()
+    decimals = max(0, 1 - int(np.floor(np.log10(high - low))))
+    colours = figure.colorbar(
+        image, ax=axes, orientation="horizontal", fraction=0.06, pad=0.04, label=label
+    )
+    colours.outline.set_visible(False)
+    colours.ax.xaxis.set_major_locator(FixedLocator(sorted({low, (low + high) / 2, high})))
+    colours.ax.set_xticklabels([tick_label(round(x, decimals)) for x in colours.ax.get_xticks()])
+    colours.ax.tick_params(length=2, pad=1)
 
 
 def _write_cells(axes: Axes, values: np.ndarray, digits: int, *, light_is_high: bool) -> None:

@@ -59,7 +59,7 @@ from ..study import (
 )
 from .animal_trials import TARGET, gain_trials
 from .fig4_paths import PANELS as PATHS
-from .gain_task import agent_trials, gain_conditions, signed, times
+from .gain_task import agent_trials, gain_axis, gain_conditions, signed, times
 from .transfer import plot_transfer, transfer_curves
 
 # --- 4a: the task ---------------------------------------------------------------------------
@@ -191,9 +191,8 @@ def plot_errors(table: pd.DataFrame, figure: Figure) -> None:
 
 
 def _gain_axis(axes: Axes) -> None:
-    axes.set_xticks(GAINS, [times(gain) for gain in GAINS])
+    gain_axis(axes)
     axes.set_xlim(0.85, 2.15)
-    axes.set_xlabel("Gain")
 
 
 def compute_s4a(study: Study) -> pd.DataFrame:

@@ -54,7 +54,7 @@ from ..study import (
     Test,
     short,
 )
-from .gain_task import times
+from .gain_task import gain_axis, times
 
 TRIALS, ALL = 2000, 5000
 """Trials at each gain, and of the condition that errors and performance are related in."""
@@ -258,8 +258,7 @@ def plot_5d(table: pd.DataFrame, figure: Figure) -> None:
     """Draw decoding error against gain."""
     axes = figure.subplots()
     seed_curves(axes, table, "gain")
-    axes.set_xticks(GAINS, [times(gain) for gain in GAINS])
-    axes.set_xlabel("Gain")
+    gain_axis(axes)
     axes.set_ylabel("Decoding error (cm)")
     limits(axes, y=(0, 50))
     names_beside(axes, table["architecture"].unique().tolist())

@@ -4,11 +4,18 @@ from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from ..measures import compared, replayed, signed_radial_error
 from ..study import DATA, GAINS, MAIN, NO_GENERALIZATION, Conditions, Missing, Study
 from .animal_trials import PAIRS, TARGET
 from .cohorts import NO_ANIMALS, silent
+
+
+def gain_axis(axes: Axes) -> None:
+    """Let the horizontal axis be that of the tested gains."""
+    axes.set_xticks(GAINS, [times(gain) for gain in GAINS])
+    axes.set_xlabel("Gain")
 
 
 def times(gain: float) -> str:

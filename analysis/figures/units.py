@@ -48,7 +48,7 @@ from ..study import (
     short,
 )
 from .cohorts import best_agents
-from .gain_task import times
+from .gain_task import gain_axis, times
 
 TRIALS = 100
 """Trials of each condition; with the study's 32 agents their decoders take minutes."""
@@ -204,8 +204,7 @@ def plot_dimensions(table: pd.DataFrame, figure: Figure) -> None:
     """Draw the participation ratio against the gain."""
     axes = figure.subplots()
     seed_curves(axes, table, "gain")
-    axes.set_xticks(GAINS, [times(gain) for gain in GAINS])
-    axes.set_xlabel("Gain")
+    gain_axis(axes)
     axes.set_ylabel("Participation ratio")
     axes.set_ylim(bottom=0)
     legend(axes, table["architecture"].unique().tolist())

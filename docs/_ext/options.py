@@ -39,13 +39,13 @@ def command_parser(command: str) -> argparse.ArgumentParser:
     def found(parser: argparse.ArgumentParser, *_: Any, **__: Any) -> NoReturn:
         raise _Found(parser)
 
-    argparse.ArgumentParser.parse_args = found  # type: ignore[method-assign, assignment]
+    argparse.ArgumentParser.parse_args = found  # type: ignore[method-assign, assignment]  # for one call
     try:
         load(command)([])
     except _Found as found_:
         return found_.args[0]
     finally:
-        argparse.ArgumentParser.parse_args = kept  # type: ignore[method-assign]
+        argparse.ArgumentParser.parse_args = kept  # type: ignore[method-assign]  # as it was
     raise AssertionError(f"{command} parsed nothing")
 
 

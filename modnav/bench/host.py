@@ -89,8 +89,8 @@ def bench_host(settings: BenchSettings) -> BenchResult:
         update, sweep = JointUpdates.update, Collector.sweep_all
         try:
             # the arithmetic is left out, and acting is timed
-            JointUpdates.update = _no_update  # type: ignore[assignment,method-assign]  # meant
-            Collector.sweep_all = rounds.of_acting(sweep)  # type: ignore[method-assign]  # meant
+            JointUpdates.update = _no_update  # type: ignore[assignment,method-assign]  # until `finally`
+            Collector.sweep_all = rounds.of_acting(sweep)  # type: ignore[method-assign]  # likewise
             errors = Population(runs, lambda members: None, rounds).run()
         finally:
             JointUpdates.update, Collector.sweep_all = update, sweep  # type: ignore[method-assign]  # as before

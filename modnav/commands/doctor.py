@@ -74,14 +74,23 @@ def examined(runs: Path) -> dict[str, Any]:
 
 def advice(found: dict[str, Any]) -> list[str]:
     """Return a line for each thing that will not work or be slow, and what to do about it."""
-    lines, cpu, speed = [], found["processor"], found["measured"]
-    folder = found["folder"]
+    lines, folder = list[str](), found["folder"]
     if not folder["writable"]:
         lines.append(f"{folder['path']} cannot be written: choose another folder with --runs")
     elif folder["free_gb"] < 1:
         lines.append(
             f"{folder['free_gb']:.1f} GB are free in {folder['path']}; a run takes about 0.1"
         )
+    lines += _of_speed(found)
+    for extra, names in found["missing"].items():
+        lines.append(
+            f'{", ".join(names)} not installed: pip install "modnav[{extra}]" if you need it'
+        )
+    return lines
+
+
+def _of_speed(found: dict[str, Any]) -> list[str]:
+    lines, cpu, speed = [], found["processor"], found["measured"]
     hours = UPDATES * speed["update_ms"] / 3.6e6
     lines.append(
         f"a published training has about {UPDATES:,.0f} updates after phase I: {hours:.1f} h here in "
@@ -108,10 +117,6 @@ def advice(found: dict[str, Any]) -> list[str]:
     if found["gpus"]:
         lines.append(
             "on the GPU one small agent is hardly faster than on a core; many seeds at once are"
-        )
-    for extra, names in found["missing"].items():
-        lines.append(
-            f'{", ".join(names)} not installed: pip install "modnav[{extra}]" if you need it'
         )
     return lines
 

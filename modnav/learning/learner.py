@@ -112,12 +112,15 @@ class TD3(LightningModule):
         metrics: list[AbstractTrialMetric] | None = None,
     ) -> None:
         super().__init__()
-        for key, value in {"discount": discount, "tau": tau}.items():
+        for key, value in {
+            "discount": discount,
+            "tau": tau,
+            "stop_threshold": stop_threshold,
+        }.items():
             require(f"model.{key}", value, 0, 1)
         for key, value in {"noise_std": noise_std, "noise_clip": noise_clip}.items():
             require(f"model.{key}", value, 0, 10)
         require("model.policy_delay", policy_delay, 1)
-        require("model.stop_threshold", stop_threshold, 0, 1)
         self.automatic_optimization = False
         self.agent = Agent(draw_weights(actor), TwinCritic(draw_weights(critic)))
         self.target = copy.deepcopy(self.agent).requires_grad_(False)

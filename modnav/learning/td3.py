@@ -153,16 +153,9 @@ class TD3Losses:
         noise_clip: float,
         stop_threshold: float,
     ) -> Tensor:
-        """Return what values should be, ``(T, B, 1)``, without a graph, see :func:`td_target`.
+        """Return what values should be, ``(T, B, 1)``, without a graph.
 
-        Args:
-            actor: Slow copy of the policy.
-            critic: Slow copy of the critics.
-            segment: Experience.
-            noise: Smoothing noise, ``(T, B, 2)``.
-            discount: Discount per step.
-            noise_clip: Largest size of the noise on moving actions.
-            stop_threshold: Largest action that stops.
+        Arguments are those of :func:`td_target`; actor and critics are the slow copies.
         """
         return td_target(actor, critic, segment, noise, discount, noise_clip, stop_threshold)
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from own_parts import Curvature
+from own_parts import AngularAction
 
 from modnav.evaluation import (
     AbstractTrialMetric,
@@ -18,13 +18,13 @@ from modnav.task import TaskParameters
 def test_a_metric_is_averaged_over_the_trials_of_each_test_task():
     conditions = fixed_gain_conditions(TaskParameters(max_steps=6), (1.0, 2.0), 4)
     trials = run(build_agent("modular"), conditions)
-    means = means_of(Curvature(), conditions, trials)
+    means = means_of(AngularAction(), conditions, trials)
     for k, label in enumerate(("gain1x", "gain2x")):
         rows = (conditions.group == k).nonzero()[:, 0]
         each = [trials.action[: trials.steps[n], n, 1].abs().mean() for n in rows]
         assert means[label] == pytest.approx(float(torch.stack(each).mean()))
 
-    class Wrong(Curvature):
+    class Wrong(AngularAction):
         def measure(self, conditions, trials):
             return super().measure(conditions, trials)[:3]
 
@@ -34,7 +34,7 @@ def test_a_metric_is_averaged_over_the_trials_of_each_test_task():
 
 @pytest.mark.parametrize("names", [["reward_rate"], ["a b"], [""], ["x", "x"], ["TD_error"]])
 def test_names_of_other_columns_are_refused(names):
-    made = [type("M", (Curvature,), {"name": name})() for name in names]
+    made = [type("M", (AngularAction,), {"name": name})() for name in names]
     assert isinstance(made[0], AbstractTrialMetric)
     with pytest.raises(ValueError, match=r"model.metrics has one named"):
         check_names(made)

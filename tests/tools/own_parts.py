@@ -42,10 +42,10 @@ class Slow(AbstractExploration):
         return self.memory * former + (1 - self.memory**2) ** 0.5 * std * draws
 
 
-class Curvature(AbstractTrialMetric):
+class AngularAction(AbstractTrialMetric):
     """Mean size of the angular action."""
 
-    name = "turning"
+    name = "angular_action"
 
     def measure(self, conditions, trials):
         turn = torch.where(trials.mask, trials.action[..., 1].abs(), 0.0)

@@ -79,13 +79,13 @@ def fill(folder: StudyFolder, jobs: list[Job], source: Path) -> None:
 
 def engine(folder: StudyFolder, where: Path, out: TextIO) -> None:
     """Let Snakemake run all jobs, as a command that only writes that the job is done."""
-    stub, python = where / "python", sys.executable
-    stub.write_text(
+    instead, python = where / "python", sys.executable
+    instead.write_text(
         "#!/bin/bash\nlog=$(readlink /proc/$$/fd/1); name=${log#*/study/logs/}\n"
         f"echo '{{}}' > {folder.path}/done/${{name%.log}}.json\n"
     )
-    stub.chmod(0o755)
-    sys.executable = str(stub)  # what the Snakefile starts
+    instead.chmod(0o755)
+    sys.executable = str(instead)  # what the Snakefile starts
     try:
         with redirect_stdout(out), redirect_stderr(out):
             done = run_engine(folder.path, 2, 0, [], lambda: None)

@@ -17,7 +17,7 @@ PARTS = {
     "--data.task.reward": "own_parts.Hurried",
     "--data.task.motion": "own_parts.Drifting",
     "--data.exploration": "own_parts.Slow",
-    "--model.metrics": "[{class_path: own_parts.Curvature}]",
+    "--model.metrics": "[{class_path: own_parts.AngularAction}]",
     "--model.losses": "own_parts.Huber",
 }
 ALL = [word for pair in PARTS.items() for word in pair]
@@ -38,8 +38,11 @@ def test_a_run_of_all_own_parts_is_resumed_and_read(small, capsys):
     assert run.task.motion == own_parts.Drifting(30.0)
     assert run.task.reward == own_parts.Hurried()
     log = pd.read_csv("whole/validation.csv")
-    assert log["turning"].between(0, 1).all()
-    assert modnav.open_runs("whole").curves()["turning"].tolist() == log["turning"].tolist()
+    assert log["angular_action"].between(0, 1).all()
+    assert (
+        modnav.open_runs("whole").curves()["angular_action"].tolist()
+        == log["angular_action"].tolist()
+    )
     main(["evaluate", "whole", "--trials", "5", "--out", "data", *TRUSTED])
     steps = modnav.open_runs("whole")[0].record(trials=3, layers=()).steps
     assert steps["step"].max() < 8

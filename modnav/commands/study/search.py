@@ -27,7 +27,7 @@ from modnav.commands.population.plan import planned
 from modnav.commands.population.together import train_together
 from modnav.errors import MembersFailedError
 from modnav.files import one_line, read_yaml, replacing, write_text_atomically
-from modnav.runs import RunFolder
+from modnav.runs import RunFolder, selection_scores, validations
 from modnav.studies import StudyFolder
 
 from .job import FOR_GOOD, wait_for
@@ -236,7 +236,7 @@ class _Watched:
     """Tells Optuna of each validation of a run as it comes, and whether the run is to end."""
 
     def __init__(self, trial: Trial, run: RunFolder, lock: FileLock) -> None:
-        self._trial, self._table, self._lock = trial, run.path / "validation.csv", lock
+        self._trial, self._run, self._lock = trial, run, lock
         self._told = len(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
         attributes = trial.study.get_trials(deepcopy=False)[trial.number].user_attrs
         self._size, self.pruned = -1, bool(attributes.get("pruned"))
@@ -246,13 +246,15 @@ class _Watched:
         if self.pruned:
             return True
         try:
-            size = self._table.stat().st_size
+            size = (self._run.path / "validation.csv").stat().st_size
         except OSError:
             return False
         if size == self._size:
             return False
         self._size = size
-        best = list(rates(self._table, phase=1).cummax())
+        table = validations(self._run.path)
+        scores = pd.concat([selection_scores(table, pre=True), selection_scores(table)])
+        best = list(scores.cummax())
         with self._lock:
             while self._told < len(best) and not self.pruned:
                 self._told += 1
@@ -263,16 +265,9 @@ class _Watched:
         return self.pruned
 
 
-def rates(table: Path, phase: int) -> pd.Series:
-    """Return rewards/s, summed over gains, of each selection validation from a phase on, in order."""
-    found = pd.read_csv(table)
-    found = found[(found["validation"] == "selection") & (found["phase"] >= phase)]
-    return found.groupby("total_trials")["reward_rate"].sum()
-
-
 def _score(folder: Path) -> float:
     """Return that of the checkpoint that is selected; 0 without any."""
-    found = rates(folder / "validation.csv", phase=2)
+    found = selection_scores(validations(folder))
     return float(found.max()) if len(found) else 0.0
 
 
