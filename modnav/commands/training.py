@@ -31,7 +31,7 @@ from modnav.callbacks import (
     TrialProgress,
 )
 from modnav.errors import ProcessLostError, RunEndedError
-from modnav.files import one_line, plain_numbers, replacing
+from modnav.files import one_line, plain_values, replacing
 from modnav.learning import (
     SINGLE,
     TD3,
@@ -320,7 +320,7 @@ def run(args: Sequence[str] | None, kind: type[ModnavCLI] = ModnavCLI) -> Modnav
 
 def _cli(command: str, args: Sequence[str] | None, kind: type[ModnavCLI]) -> ModnavCLI:
     loader = get_yaml_default_loader()  # type: ignore[no-untyped-call]  # of jsonargparse
-    plain_numbers(loader)
+    plain_values(loader)
     return kind(
         command,
         save_config_callback=KeptConfig if command == "fit" else None,

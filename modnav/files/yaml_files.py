@@ -8,7 +8,7 @@ import yaml
 
 from .pickles import refuse_endless
 
-__all__ = ["parse_yaml", "plain_numbers", "read_yaml"]
+__all__ = ["parse_yaml", "plain_values", "read_yaml"]
 
 LARGEST_BYTES = 1_000_000
 """Size above which a file is not taken for a configuration."""
@@ -21,10 +21,11 @@ _NUMBERS = {
 """What is a number; YAML 1.1 also has 1:30 for 90, 010 for 8, and not 1e-3."""
 
 
-def plain_numbers(loader: Any) -> None:
-    """Let a class that loads YAML take for a number only what everybody would read as that one.
+def plain_values(loader: Any) -> None:
+    """Let a class that loads YAML take values only as everybody would read them.
 
-    Anything else is a text, which is no value where a number is due.
+    What looks like a number to few is a text, which is no value where a number is due. A key that
+    is there twice in a mapping is refused, where YAML takes the last.
     """
     resolvers = {
         first: [(tag, rule) for tag, rule in rules if tag.rpartition(":")[2] not in _NUMBERS]
@@ -34,13 +35,26 @@ def plain_numbers(loader: Any) -> None:
     for name, rule in _NUMBERS.items():
         whole = re.compile(f"(?:{rule})$")
         loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", whole, list("-+0123456789."))
+    loader.construct_mapping = _construct_mapping
+
+
+def _construct_mapping(loader: Any, node: Any, deep: bool = False) -> dict[Any, Any]:
+    seen = set()
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if isinstance(key, yaml.ScalarNode) and key.value in seen:
+            line = key.start_mark.line + 1
+            raise yaml.constructor.ConstructorError(
+                problem=f"{key.value} is there twice, line {line}"
+            )
+        seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep)
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values and plain numbers."""
+    """Plain values."""
 
 
-plain_numbers(_Loader)
+plain_values(_Loader)
 
 
 def parse_yaml(text: str) -> dict[str, Any]:
@@ -53,12 +67,18 @@ def parse_yaml(text: str) -> dict[str, Any]:
         content = yaml.load(text, _Loader)
         refuse_endless(content)
         return dict(content)
+    except yaml.constructor.ConstructorError as error:
+        raise ValueError(error.problem or "it is no YAML mapping") from error
     except (yaml.YAMLError, TypeError, RecursionError) as error:
         raise ValueError("it is no YAML mapping") from error
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, what: str = "the configuration of a run") -> dict[str, Any]:
     """Read a configuration; no tag in it is obeyed.
+
+    Args:
+        path: The file.
+        what: What it is, for messages.
 
     Raises:
         ValueError: If it is no regular file, too large, damaged, endless, or no mapping; the
@@ -72,4 +92,4 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = f": {error}" if type(error) is ValueError else ""
-        raise ValueError(f"{path} is not the configuration of a run{reason}") from error
+        raise ValueError(f"{path} is not {what}{reason}") from error

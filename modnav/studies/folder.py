@@ -15,6 +15,8 @@ from modnav.files import drop_leftovers, one_line, regular, write_text_atomicall
 
 __all__ = ["Job", "JobEnd", "StudyFolder"]
 
+_NUMBERS = ("begun", "seconds", "cpu_seconds", "memory_mb", "status")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -109,16 +111,23 @@ class StudyFolder:
         """
         try:
             return [_job(job) for job in _mapping(self.plan_file)["jobs"] if wanted(job)]
-        except (LookupError, TypeError) as error:
+        except (LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"{self.path} is not the folder of a study") from error
 
     def end(self, job: Job) -> JobEnd | None:
-        """Return how a job ended; None if it has not."""
+        """Return how a job ended; None if it has not.
+
+        Raises:
+            ValueError: If its file is damaged.
+        """
         told = _mapping(self.path / job.done)
         if not told:
             return None
-        runs = {run: (status, reason) for run, (status, reason) in told["runs"].items()}
-        return JobEnd(told["status"], told["reason"], runs)
+        try:
+            runs = {run: (int(status), str(why)) for run, (status, why) in told["runs"].items()}
+            return JobEnd(int(told["status"]), str(told["reason"]), runs)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{self.path / job.done} is damaged; remove it") from error
 
     def finish(self, job: Job, end: JobEnd) -> None:
         """Write that a job has ended."""
@@ -139,12 +148,21 @@ class StudyFolder:
 
         A try has ``begun`` (s since 1970) and, once it has ended, ``seconds``, and unless it was
         killed, ``cpu_seconds``, ``memory_mb`` (most of a process), ``status`` and ``reason``.
+
+        Raises:
+            ValueError: If its file is damaged.
         """
         file = self._record_file(job)
         record: dict[str, Any] = {"setting": None, "tries": []} | _mapping(file)
-        for killed in record["tries"][-1:]:
-            if "seconds" not in killed:  # or it runs
-                killed["seconds"] = round(max(0.0, file.stat().st_mtime - killed["begun"]), 2)
+        try:
+            for killed in record["tries"][-1:]:
+                if "seconds" not in killed:  # or it runs
+                    killed["seconds"] = round(max(0.0, file.stat().st_mtime - killed["begun"]), 2)
+            numbers = [t.get(k, 0) for t in record["tries"] for k in _NUMBERS]
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"{file} is damaged; remove it") from error
+        if not all(isinstance(x, (int, float)) for x in numbers):
+            raise ValueError(f"{file} is damaged; remove it")
         return record
 
     def write_record(self, job: Job, record: Mapping[str, Any]) -> None:

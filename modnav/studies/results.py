@@ -7,12 +7,15 @@ from typing import Any
 
 import pandas as pd
 
+from modnav.files import one_line, regular
 from modnav.networks import Agent
 from modnav.runs import load_agent
 
 from .folder import StudyFolder
 
 __all__ = ["StudyResults", "open_study"]
+
+_TABLES = {"runs", "validations", "evaluations"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def open_study(path: str | os.PathLike[str]) -> StudyResults:
         path: Folder of the study, such as ``studies/tiny``.
 
     Raises:
-        ValueError: If it is none, or the study has not finished.
+        ValueError: If it is none, its results are damaged, or the study has not finished.
 
     Example:
         >>> study = open_study("studies/tiny")  # doctest: +SKIP
@@ -81,7 +84,12 @@ def open_study(path: str | os.PathLike[str]) -> StudyResults:
         raise ValueError(f"{path} is not the folder of a study")
     if not folder.results.is_file():
         raise ValueError(f"{path} has no results yet: `modnav study` goes on with it")
-    table = pd.read_parquet(folder.results)
+    try:
+        table = pd.read_parquet(regular(folder.results))
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{folder.results} is damaged: {one_line(error)}") from error
+    if "table" not in table or not set(table["table"]) <= _TABLES:
+        raise ValueError(f"{folder.results} is not what `modnav study` wrote; remove it")
     runs, validations, evaluations = (
         _part(table, name) for name in ("runs", "validations", "evaluations")
     )

@@ -9,6 +9,7 @@ import time
 from importlib import resources
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -19,7 +20,7 @@ from modnav.commands.study.job import do
 from modnav.commands.study.page import standing
 from modnav.commands.study.plan import cells, planned
 from modnav.commands.study.spec import read_spec, study_file
-from modnav.studies import JobEnd, StudyFolder
+from modnav.studies import JobEnd, StudyFolder, open_study
 
 pytest.importorskip("snakemake")
 
@@ -71,6 +72,14 @@ def searched(parameters, **more):
         ({"noises": [[0.1, 0], [0.1, 0]]}, r"noises has \[0.1, 0\] twice"),
         ({"gains": [0]}, "gains is 0; it must be above 0"),
         ({"gains": ["a"]}, "gains is 'a'; it must be a number"),
+        (
+            {
+                "architectures": ["modular"],
+                "options": {"phases.two.learning_rate": 1e-4},
+                **searched({"phases.two.learning_rate": [1e-3, 1e-4]}),
+            },
+            "phases.two.learning_rate is in options and in search.parameters",
+        ),
         ({"trials": 0.5}, "trials is 0.5; it must be a whole number"),
         ({"accelerator": "tpu"}, "accelerator is 'tpu'; it must be cpu or gpu"),
         ({"population": "all"}, "population is 'all'; it must be processes or stacked"),
@@ -118,6 +127,13 @@ def test_shipped_studies_can_be_planned(name, monkeypatch):
     known = [job.name for job in jobs]
     for k, job in enumerate(jobs):
         assert set(job.needs) <= set(known[:k])
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text("name: twice\ntrials: 3\ntrials: 5\n")
+    with pytest.raises(ValueError, match=r"not a study file: trials is there twice, line 3"):
+        read_spec(path)
 
 
 def test_an_unknown_study_is_refused_with_those_there_are():
@@ -266,6 +282,39 @@ def test_ends_are_those_of_the_job_with_its_key(jobs_of, tmp_path):
     assert folder.jobs() == [job]
 
 
+@pytest.mark.parametrize("text", ["[", '{"status": 0}', '{"runs": [], "status": 0, "reason": ""}'])
+def test_a_damaged_end_is_told_with_its_file(jobs_of, tmp_path, text):
+    folder, job = StudyFolder(tmp_path / "s"), jobs_of()["train/modular/seed0"]
+    (folder.path / job.done).parent.mkdir(parents=True)
+    (folder.path / job.done).write_text(text)
+    with pytest.raises(ValueError, match=rf"{job.key}.json is damaged; remove it"):
+        folder.end(job)
+
+
+@pytest.mark.parametrize(
+    "tries", ["[3]", '"ab"', '[{"begun": "x"}]', '[{"begun": 1, "seconds": null}]', "7"]
+)
+def test_a_damaged_record_is_told_with_its_file(jobs_of, tmp_path, tries):
+    folder, job = StudyFolder(tmp_path / "s"), jobs_of()["train/modular/seed0"]
+    (folder.path / "jobs/train/modular").mkdir(parents=True)
+    (folder.path / "jobs/train/modular/seed0.json").write_text(f'{{"tries": {tries}}}')
+    with pytest.raises(ValueError, match=r"seed0.json is damaged; remove it"):
+        folder.record(job)
+
+
+def test_results_of_somebody_else_are_refused(tmp_path):
+    (tmp_path / "about.json").write_text('{"name": "small"}')
+    with pytest.raises(ValueError, match="has no results yet"):
+        open_study(tmp_path)
+    for table in (pd.DataFrame({"x": [1]}), pd.DataFrame({"table": ["other"]})):
+        table.to_parquet(tmp_path / "results.parquet")
+        with pytest.raises(ValueError, match=r"results.parquet is not what `modnav study` wrote"):
+            open_study(tmp_path)
+    (tmp_path / "results.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"results.parquet is damaged"):
+        open_study(tmp_path)
+
+
 def test_ends_of_jobs_whose_names_hold_numbers_are_kept_apart(jobs_of, tmp_path):
     folder, job = StudyFolder(tmp_path / "s"), jobs_of()["train/modular/seed0"]
     names = (
@@ -326,7 +375,7 @@ def test_a_training_that_would_not_start_is_told_before_any_job(spec_of, capsys,
     with pytest.raises(SystemExit):
         main(["study", "study.yaml", "--cores", "1"])
     assert "phases.trails is not known; did you mean phases.trials?" in capsys.readouterr().err
-    assert not list((tmp_path / "studies/small/runs").iterdir())
+    assert not (tmp_path / "studies").exists()
 
 
 def test_a_dry_run_shows_what_is_to_do_and_costs_nothing(spec_of, capsys, tmp_path):

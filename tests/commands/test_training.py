@@ -160,6 +160,12 @@ def test_numbers_in_base_60_are_none(number, small, capsys):
     assert "phases.trials" in error_of(capsys, "fit", "--config", "small.yaml")
 
 
+def test_a_key_that_is_there_twice_in_a_configuration_is_refused(small, capsys):
+    small.write_text(small.read_text() + "\ntrainer: {max_epochs: 1, max_epochs: 2}\n")
+    told = error_of(capsys, "fit", "--config", "small.yaml")
+    assert "is there twice, line" in told
+
+
 @pytest.mark.parametrize(
     ("option", "expected"),
     [

@@ -69,6 +69,7 @@ def main(args: Sequence[str]) -> None:
     if given.dry_run:
         _show(folder, jobs, Costs(folder, spec, jobs), given.cores)
         return
+    _check_trainings(spec, folder, [job for job in jobs if folder.end(job) is None])
     _make_folder(folder)
     _run(folder, spec, jobs, given, extra, modules)
 
@@ -146,7 +147,6 @@ def _run(
         raise ValueError(f"{folder.path} is the folder of a study that runs") from error
     with lock:
         todo = [job for job in jobs if folder.end(job) is None]
-        _check_trainings(spec, folder, todo)
         _write_about(folder, spec, modules)
         folder.write_plan(jobs)
         print(f"{folder.path}: {len(todo)} of {len(jobs)} jobs to do", flush=True)

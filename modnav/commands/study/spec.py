@@ -102,7 +102,7 @@ def read_spec(path: Path) -> StudySpec:
     Raises:
         ValueError: If it says what no study can be; the message names key, value and rule.
     """
-    given = read_yaml(path)
+    given = read_yaml(path, "a study file")
     check_keys(given, _KEYS)
     for key in ("name", "architectures", "seeds"):
         if not given.get(key) and given.get(key) != 0:
@@ -132,9 +132,24 @@ def read_spec(path: Path) -> StudySpec:
         _section("report", given.get("report", steps), _REPORT),
         search,
     )
-    if search and len(spec.agents) * len(spec.noises) * len(spec.gains) > 1:
-        raise ValueError("search is for one architecture at one noise and gain; name one of each")
+    if search:
+        _check_search(spec, search)
     return spec
+
+
+def _check_search(spec: StudySpec, search: SearchSpec) -> None:
+    """Refuse what a search does not go with.
+
+    Raises:
+        ValueError: If it varies more than its parameters, or an option is one of them.
+    """
+    if len(spec.agents) * len(spec.noises) * len(spec.gains) > 1:
+        raise ValueError("search is for one architecture at one noise and gain; name one of each")
+    (agent,) = spec.agents
+    if said := sorted(search.parameters.keys() & (spec.options | agent.options).keys()):
+        raise ValueError(
+            f"{said[0]} is in options and in search.parameters; leave one of them out"
+        )
 
 
 def _name(key: str, value: Any) -> str:
