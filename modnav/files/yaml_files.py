@@ -66,11 +66,13 @@ def parse_yaml(text: str) -> dict[str, Any]:
     try:
         content = yaml.load(text, _Loader)
         refuse_endless(content)
-        return dict(content)
+        if isinstance(content, dict):
+            return content
     except yaml.constructor.ConstructorError as error:
         raise ValueError(error.problem or "it is no YAML mapping") from error
     except (yaml.YAMLError, TypeError, RecursionError) as error:
         raise ValueError("it is no YAML mapping") from error
+    raise ValueError("it is no YAML mapping")
 
 
 def read_yaml(path: Path, what: str = "the configuration of a run") -> dict[str, Any]:

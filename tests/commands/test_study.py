@@ -1,6 +1,7 @@
 """Study files, the jobs that they stand for, and what is refused before any of them starts."""
 
 import dataclasses
+import datetime
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from modnav.cli import main
@@ -80,6 +82,16 @@ def searched(parameters, **more):
             },
             "phases.two.learning_rate is in options and in search.parameters",
         ),
+        ({"options": {"phases.give_up": datetime.date(2020, 1, 1)}}, "must be full keys"),
+        (
+            {"evaluate": {"extensive": "no"}},
+            "evaluate.extensive is 'no'; it must be false or true",
+        ),
+        ({"evaluate": {"tasks": ["gain", "gain"]}}, "evaluate.tasks has gain twice"),
+        ({"report": {"figures": ["99"]}}, "report.figures is '99'; it must be among 1, 2"),
+        ({"record": {"units": 0}}, "record.units is 0; it must be false or true"),
+        ({"record": {"trials": None}}, "record.trials is None; it must be a whole number"),
+        ({"import": ["../x"]}, "import has '../x'; it must be a module's name"),
         ({"trials": 0.5}, "trials is 0.5; it must be a whole number"),
         ({"accelerator": "tpu"}, "accelerator is 'tpu'; it must be cpu or gpu"),
         ({"population": "all"}, "population is 'all'; it must be processes or stacked"),
@@ -129,8 +141,11 @@ def test_shipped_studies_can_be_planned(name, monkeypatch):
         assert set(job.needs) <= set(known[:k])
 
 
-def test_a_key_that_is_there_twice_is_refused(tmp_path):
+def test_what_is_no_mapping_of_keys_each_there_once_is_refused(tmp_path):
     path = tmp_path / "twice.yaml"
+    path.write_text("- [name, twice]\n")
+    with pytest.raises(ValueError, match=r"not a study file: it is no YAML mapping"):
+        read_spec(path)
     path.write_text("name: twice\ntrials: 3\ntrials: 5\n")
     with pytest.raises(ValueError, match=r"not a study file: trials is there twice, line 3"):
         read_spec(path)
@@ -147,6 +162,11 @@ def test_cells_are_the_product_of_architectures_noises_and_gains(spec_of):
     assert len(names) == 8
     assert names[3] == "modular-noise0_0.3-gain2"
     assert {"--data.task.process_noise=0", "--data.task.gain=2"} <= set(cells(spec)[3].args)
+
+
+def test_cells_of_numbers_that_differ_little_are_not_one(jobs_of):
+    jobs = jobs_of(seeds=0, gains=[1, 1.0000001], noises=[[0.2, 0.1], [0.2000000001, 0.1]])
+    assert sum(job.rule == "train" for job in jobs.values()) == 2 * 2 * 2
 
 
 def changed(before, after):
@@ -376,6 +396,26 @@ def test_a_training_that_would_not_start_is_told_before_any_job(spec_of, capsys,
         main(["study", "study.yaml", "--cores", "1"])
     assert "phases.trails is not known; did you mean phases.trials?" in capsys.readouterr().err
     assert not (tmp_path / "studies").exists()
+
+
+def test_a_dry_run_checks_what_the_next_step_would(spec_of, capsys):
+    spec_of(protocol=["modulr"])
+    with pytest.raises(SystemExit):
+        main(["study", "study.yaml", "--dry-run"])
+    assert "modulr" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="what is checked is a machine without one")
+def test_a_gpu_is_wanted_where_jobs_run_and_not_where_they_are_sent_from(
+    spec_of, capsys, tmp_path
+):
+    spec_of(
+        accelerator="gpu", architectures=["modular"], options={"trainer.precision": "16-mixed"}
+    )
+    with pytest.raises(SystemExit):
+        main(["study", "study.yaml", "--dry-run"])
+    main(["study", "study.yaml", "--dry-run", "--", "--profile", str(tmp_path)])
+    assert "what would be done" in capsys.readouterr().out
 
 
 def test_a_dry_run_shows_what_is_to_do_and_costs_nothing(spec_of, capsys, tmp_path):

@@ -26,11 +26,13 @@ from modnav.machine import cores
 from modnav.studies import Job, StudyFolder, gather
 
 from .costs import Costs, measure
-from .engine import check_engine, run_engine
+from .engine import check_engine, jobs_are_elsewhere, run_engine
 from .page import INTERRUPTED, standing, told_time, write_page
 from .plan import cells, planned
 from .search_spec import database
 from .spec import StudySpec, read_spec, study_file
+
+_NO_GPU = ("--trainer.accelerator", "cpu", "--trainer.precision", "32-true")
 
 PACKAGES = ("modnav", "torch", "pytorch-lightning", "numpy", "pandas", "snakemake")
 
@@ -64,12 +66,15 @@ def main(args: Sequence[str]) -> None:
     _check_folder(folder, spec)
     if spec.search:
         database(folder)
+    todo = [job for job in jobs if folder.end(job) is None]
+    # a node from which jobs are sent to others need not have their GPU
+    there = _NO_GPU if spec.accelerator == "gpu" and jobs_are_elsewhere(extra) else ()
+    _check_trainings(spec, folder, todo, there)
     if given.measure:
         measure(folder, spec)
     if given.dry_run:
         _show(folder, jobs, Costs(folder, spec, jobs), given.cores)
         return
-    _check_trainings(spec, folder, [job for job in jobs if folder.end(job) is None])
     _make_folder(folder)
     _run(folder, spec, jobs, given, extra, modules)
 
@@ -140,9 +145,8 @@ def _run(
     extra: list[str],
     modules: list[str],
 ) -> None:
-    lock = FileLock(folder.path / ".lock")
     try:
-        lock.acquire(blocking=False)
+        lock = FileLock(folder.path / ".lock").acquire(blocking=False)
     except Timeout as error:
         raise ValueError(f"{folder.path} is the folder of a study that runs") from error
     with lock:
@@ -181,8 +185,16 @@ def _show_standing(
         told[:] = [line]
 
 
-def _check_trainings(spec: StudySpec, folder: StudyFolder, todo: Sequence[Job]) -> None:
+def _check_trainings(
+    spec: StudySpec, folder: StudyFolder, todo: Sequence[Job], other: Sequence[str]
+) -> None:
     """Make the parts of a training of each cell that is not done, as it would.
+
+    Args:
+        spec: The study.
+        folder: Its folder.
+        todo: Jobs that are not done.
+        other: Arguments in which the training is another here.
 
     Raises:
         ValueError: If one would not start; the message is its own.
@@ -196,7 +208,7 @@ def _check_trainings(spec: StudySpec, folder: StudyFolder, todo: Sequence[Job]) 
         tried = [(cell, (*cell.args, *words)) for words in spec.search.tried()]
     for k, (cell, words) in enumerate(tried):
         run = str(folder.path / cell.run(spec.seeds[0]))
-        args = ["fit", *words, "--seed_everything", str(spec.seeds[0]), "--folder", run]
+        args = ["fit", *words, "--seed_everything", str(spec.seeds[0]), "--folder", run, *other]
         with one_thread():
             checked(with_config_paths(args), quiet=k > 0)
 

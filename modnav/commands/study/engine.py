@@ -12,7 +12,7 @@ from pathlib import Path
 
 from modnav.errors import InterruptedRunError
 
-__all__ = ["check_engine", "run_engine"]
+__all__ = ["check_engine", "jobs_are_elsewhere", "run_engine"]
 
 REFRESH_S = 10.0
 """Time between two pages, s."""
@@ -62,6 +62,12 @@ def executor_of(extra: Sequence[str]) -> str | None:
         if word.startswith("--executor="):
             return word.partition("=")[2]
     return None
+
+
+def jobs_are_elsewhere(extra: Sequence[str]) -> bool:
+    """Return whether jobs may run on other machines than this, as arguments for Snakemake say."""
+    by_profile = any(word.partition("=")[0] == "--profile" for word in extra)
+    return by_profile or executor_of(extra) not in (None, "local")
 
 
 def _check_cluster(executor: str, command: str) -> None:

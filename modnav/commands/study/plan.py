@@ -47,8 +47,8 @@ def cells(spec: StudySpec) -> list[Cell]:
         for noise in spec.noises:
             for gain in spec.gains:
                 name = agent.name
-                name += "" if noise is None else f"-noise{noise[0]:g}_{noise[1]:g}"
-                name += "" if gain is None else f"-gain{gain:g}"
+                name += "" if noise is None else f"-noise{_short(noise[0])}_{_short(noise[1])}"
+                name += "" if gain is None else f"-gain{_short(gain)}"
                 found.append(Cell(name, agent, _fit(spec, agent, noise, gain), noise, gain))
     return found
 
@@ -67,6 +67,11 @@ def _fit(
         options["data.task.gain"] = gain
     options |= spec.options | agent.options
     return (*configs, *(f"--{key}={_plain(value)}" for key, value in options.items()))
+
+
+def _short(number: float) -> str:
+    """Return a number as short as can be, so that no two are told alike."""
+    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
 
 
 def _plain(value: object) -> str:
@@ -197,7 +202,7 @@ class _Planner:
     def _record(self, cell: Cell, select: str) -> Job:
         record = self.spec.record
         assert record is not None
-        words = ["record", "{best}", "--task", "gain", "--gain", f"{record['gain']:g}"]
+        words = ["record", "{best}", "--task", "gain", "--gain", _short(record["gain"])]
         words += ["--trials", str(record["trials"]), "--out", f"records/{cell.name}"]
         words += ["--overwrite"] + ["--no-units"] * (not record["units"])
         return self._job(f"record/{cell.name}", words, [select], self.runs[cell.name])

@@ -73,7 +73,8 @@ def checked_options(key: str, value: Any) -> dict[str, Any]:
     """Return options of ``modnav fit``: full keys, such as ``data.task.reward``, with values."""
     if value is None:
         return {}
-    if not isinstance(value, dict) or any(isinstance(x, (dict, list)) for x in value.values()):
+    plain = (str, int, float, type(None))  # no dates, bytes or sets, which YAML has
+    if not isinstance(value, dict) or not all(isinstance(x, plain) for x in value.values()):
         raise ValueError(
             f"{key} is {value!r}; it must be full keys of modnav fit with plain values, such as "
             "phases.give_up: 20000 (what takes more is a file of your own under protocol)"

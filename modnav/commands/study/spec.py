@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from modnav.analysis import FIGURES
 from modnav.commands.population.options import seeds_of
 from modnav.files import read_yaml
 from modnav.networks import ARCHITECTURES, NICKNAMES, description_of
@@ -123,7 +124,7 @@ def read_spec(path: Path) -> StudySpec:
         _configs("protocol", given.get("protocol"), path.parent),
         checked_options("options", given.get("options")),
         trials,
-        _texts("import", given.get("import")),
+        _imports(given.get("import")),
         one_of("accelerator", given.get("accelerator", "cpu"), ("cpu", "gpu")),
         one_of("population", given.get("population"), (None, "processes", "stacked")),
         _section("evaluate", given.get("evaluate", steps), _EVALUATE),
@@ -165,6 +166,13 @@ def _texts(key: str, value: Any) -> tuple[str, ...]:
         if not isinstance(text, str):
             refuse(key, value, "a list of names")
     return tuple(value or ())
+
+
+def _imports(value: Any) -> tuple[str, ...]:
+    for module in (found := _texts("import", value)):
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise ValueError(f"import has {module!r}; it must be a module's name, such as beliefs")
+    return found
 
 
 def _configs(key: str, value: Any, beside: Path) -> tuple[str, ...]:
@@ -244,13 +252,29 @@ def _section(key: str, value: Any, defaults: Mapping[str, Any]) -> dict[str, Any
         refuse(key, value, "true, false or settings")
     check_keys(given, list(defaults), f"{key}.")
     found = dict(defaults) | given
-    if found["trials"] is not None:
+    if found["trials"] is not None or defaults["trials"] is not None:
         check_number(f"{key}.trials", found["trials"], 1, whole=True)
-    for task in listed(f"{key}.tasks", found.get("tasks")):
-        one_of(f"{key}.tasks", task, ("gain", "perturbation"))
-    if key == "evaluate" and not found["tasks"]:
-        raise ValueError("evaluate.tasks is empty; it must be gain, perturbation or both")
-    listed(f"{key}.figures", found.get("figures"))
+    if "tasks" in found:
+        _check_tasks(f"{key}.tasks", found["tasks"])
+    for name in sorted({"extensive", "units"} & found.keys()):
+        one_of(f"{key}.{name}", found[name], (False, True))
+    if "figures" in found:
+        _check_figures(f"{key}.figures", found["figures"])
     if "gain" in found:
         check_number(f"{key}.gain", found["gain"], 0, strict=True)
     return found
+
+
+def _check_tasks(key: str, tasks: Any) -> None:
+    for task in listed(key, tasks):
+        one_of(key, task, ("gain", "perturbation"))
+        if tasks.count(task) > 1:
+            raise ValueError(f"{key} has {task} twice; each is there once")
+    if not tasks:
+        raise ValueError(f"{key} is empty; it must be gain, perturbation or both")
+
+
+def _check_figures(key: str, figures: Any) -> None:
+    for figure in listed(key, figures):
+        if str(figure) not in FIGURES:
+            refuse(key, figure, f"among {', '.join(FIGURES)}")
