@@ -1,7 +1,6 @@
 """Command line of modnav."""
 
 import argparse
-import importlib
 import os
 import re
 import sys
@@ -83,8 +82,11 @@ def execute(args: Sequence[str], *, from_process: bool = False) -> list[Path]:
     if (folder := _current_folder()) not in sys.path:
         sys.path.append(folder)  # where users keep modules of their own
     imported = _imports(given)
-    for module in imported:
-        importlib.import_module(module)
+    if imported:
+        from modnav.commands.own import import_own
+
+        for module in imported:
+            import_own(module)
     if given[0] in COMMANDS:
         with nothing_collected():
             command = load(given[0])

@@ -101,5 +101,6 @@ def with_nearest_key(message: str, known: Sequence[str]) -> str:
     found = re.search(r"(?:unrecognized arguments: --|[Kk]ey ['\"]|option ['\"])([\w.]+)", message)
     if not found or found[1] in known:
         return message
-    near = difflib.get_close_matches(found[1], known, 1, 0.6)
+    begun = [key for key in known if key.startswith(found[1])]
+    near = begun or difflib.get_close_matches(found[1], known, 1, 0.6)
     return f"{found[1]} is not known; did you mean {near[0]}?" if near else message

@@ -332,7 +332,7 @@ def _cli(command: str, args: Sequence[str] | None, kind: type[ModnavCLI]) -> Mod
         },
         seed_everything_default=0,
         auto_configure_optimizers=False,
-        parser_kwargs={"exit_on_error": False},
+        parser_kwargs={"exit_on_error": False, "allow_abbrev": False},
         args=None if args is None else list(args),
     )
 

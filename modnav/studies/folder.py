@@ -2,8 +2,9 @@
 
 import glob
 import json
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from modnav.files import drop_leftovers, one_line, regular, write_text_atomically
+from modnav.files import drop_leftovers, one_line, read_yaml, regular, write_text_atomically
 
 __all__ = ["Job", "JobEnd", "StudyFolder"]
 
 _NUMBERS = ("begun", "seconds", "cpu_seconds", "memory_mb", "status")
+"""What a try tells in numbers."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Job:
         words: Arguments of ``modnav``; ``{runs}``, ``{best}`` and ``{threads}`` are filled in.
         needs: Names of the jobs that it builds on.
         runs: Folders of the runs that it trains or reads, within the study's.
+        makes: What it leaves in the study's folder: without it the job is not done any more.
         imports: Modules of the user's own.
         threads: Cores that it takes at most.
     """
@@ -40,6 +43,7 @@ class Job:
     words: tuple[str, ...]
     needs: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    makes: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     threads: int = 1
 
@@ -95,6 +99,17 @@ class StudyFolder:
         """
         return _mapping(self.about_file)
 
+    def name(self) -> str | None:
+        """Return the study's name; None if there is no study.
+
+        Raises:
+            ValueError: If the files that hold it are damaged.
+        """
+        found = self.about()  # if it was lost, the study file has the name, too
+        if not found and os.path.lexists(self.spec_file):
+            found = read_yaml(self.spec_file, "a study file")
+        return str(found["name"]) if found.get("name") else None
+
     def write_plan(self, jobs: list[Job]) -> None:
         """Write the jobs, and forget ends of those that are not among them any more."""
         plan = {"jobs": [asdict(job) | {"done": job.done, "rule": job.rule} for job in jobs]}
@@ -115,7 +130,7 @@ class StudyFolder:
             raise ValueError(f"{self.path} is not the folder of a study") from error
 
     def end(self, job: Job) -> JobEnd | None:
-        """Return how a job ended; None if it has not.
+        """Return how a job ended; None if it has not, or what it made is gone.
 
         Raises:
             ValueError: If its file is damaged.
@@ -125,13 +140,17 @@ class StudyFolder:
             return None
         try:
             runs = {run: (int(status), str(why)) for run, (status, why) in told["runs"].items()}
+            if not all((self.path / made).exists() for made in told["made"]):
+                return None
             return JobEnd(int(told["status"]), str(told["reason"]), runs)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{self.path / job.done} is damaged; remove it") from error
 
     def finish(self, job: Job, end: JobEnd) -> None:
-        """Write that a job has ended."""
-        write_text_atomically(json.dumps(asdict(end)) + "\n", self.path / job.done)
+        """Write that a job has ended, and what there is of what it makes."""
+        made = [made for made in job.makes if (self.path / made).exists()]
+        told = asdict(end) | {"made": made}
+        write_text_atomically(json.dumps(told) + "\n", self.path / job.done)
 
     def forget_ends(self, job: Job) -> None:
         """Forget how jobs of this name ended, with this key or others."""
@@ -143,37 +162,42 @@ class StudyFolder:
             ):  # a key has none
                 other.unlink(missing_ok=True)
 
-    def record(self, job: Job) -> dict[str, Any]:
-        """Return what was done for a job: ``setting`` that was begun, and ``tries``.
+    def setting(self, job: Job) -> str | None:
+        """Return the ``setting`` that a job of this name was begun with; None if that is not known."""
+        try:
+            return regular(self._setting_file(job)).read_text(encoding="utf-8").strip() or None
+        except (OSError, ValueError):
+            return None
+
+    def write_setting(self, job: Job) -> None:
+        """Write that a job is begun with its setting."""
+        write_text_atomically(f"{job.setting}\n", self._setting_file(job))
+
+    def tries(self, job: Job) -> list[dict[str, Any]]:
+        """Return what was done for a job; nothing if that is not known.
 
         A try has ``begun`` (s since 1970) and, once it has ended, ``seconds``, and unless it was
         killed, ``cpu_seconds``, ``memory_mb`` (most of a process), ``status`` and ``reason``.
-
-        Raises:
-            ValueError: If its file is damaged.
         """
-        file = self._record_file(job)
-        record: dict[str, Any] = {"setting": None, "tries": []} | _mapping(file)
+        file = self._tries_file(job)
         try:
-            for killed in record["tries"][-1:]:
-                if "seconds" not in killed:  # or it runs
-                    killed["seconds"] = round(max(0.0, file.stat().st_mtime - killed["begun"]), 2)
-            numbers = [t.get(k, 0) for t in record["tries"] for k in _NUMBERS]
-        except (LookupError, TypeError, AttributeError) as error:
-            raise ValueError(f"{file} is damaged; remove it") from error
-        if not all(isinstance(x, (int, float)) for x in numbers):
-            raise ValueError(f"{file} is damaged; remove it")
-        return record
+            found = [_try(told) for told in _mapping(file).get("tries", [])]
+            for told in found:
+                if "seconds" not in told:  # it was killed, or it runs
+                    told["seconds"] = round(max(0.0, file.stat().st_mtime - told["begun"]), 2)
+        except (OSError, ValueError, TypeError, LookupError, AttributeError):
+            return []  # they are told, and decide nothing
+        return found
 
-    def write_record(self, job: Job, record: Mapping[str, Any]) -> None:
+    def write_tries(self, job: Job, tries: Sequence[Mapping[str, Any]]) -> None:
         """Write it."""
-        drop_leftovers(self._record_file(job))
-        write_text_atomically(json.dumps(record, indent=1) + "\n", self._record_file(job))
+        drop_leftovers(file := self._tries_file(job))
+        write_text_atomically(json.dumps({"tries": tries}, indent=1) + "\n", file)
 
     def beat(self, job: Job) -> None:
-        """Mark, by the time of its record, that a job still runs."""
+        """Mark, by the time of the file of its tries, that a job still runs."""
         with suppress(OSError):
-            os.utime(self._record_file(job))
+            os.utime(self._tries_file(job))
 
     def log(self, job: Job) -> Path:
         """Return the file that holds what a job printed."""
@@ -203,13 +227,27 @@ class StudyFolder:
         except ValueError as error:
             raise ValueError(f"{self.trials} is damaged: {one_line(error)}") from error
 
-    def _record_file(self, job: Job) -> Path:
+    def _tries_file(self, job: Job) -> Path:
         return self.path / "jobs" / f"{job.name}.json"
+
+    def _setting_file(self, job: Job) -> Path:
+        return self.path / "jobs" / f"{job.name}.setting"
 
 
 def _job(plain: Mapping[str, Any]) -> Job:
-    lists = {k: tuple(plain[k]) for k in ("words", "needs", "runs", "imports")}
+    lists = {k: tuple(plain[k]) for k in ("words", "needs", "runs", "makes", "imports")}
     return Job(plain["name"], plain["key"], plain["setting"], **lists, threads=plain["threads"])
+
+
+def _try(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a try whose numbers are numbers.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    if not all(math.isfinite(told[key]) for key in _NUMBERS if key in told) or "begun" not in told:
+        raise ValueError("a try is damaged")
+    return dict(told) | ({"reason": str(told["reason"])} if "reason" in told else {})
 
 
 def _mapping(file: Path) -> dict[str, Any]:

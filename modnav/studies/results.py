@@ -17,6 +17,9 @@ __all__ = ["StudyResults", "open_study"]
 
 _TABLES = {"runs", "validations", "evaluations"}
 
+_NEEDED = ("cell", "seed", "folder", "status", "reason")
+"""Columns of ``runs``."""
+
 
 @dataclass(frozen=True)
 class StudyResults:
@@ -82,13 +85,14 @@ def open_study(path: str | os.PathLike[str]) -> StudyResults:
     about = folder.about()
     if not about:
         raise ValueError(f"{path} is not the folder of a study")
-    if not folder.results.is_file():
-        raise ValueError(f"{path} has no results yet: `modnav study` goes on with it")
+    ends = [folder.end(job) for job in folder.jobs(lambda job: bool(job["rule"] == "gather"))]
+    if not ends or not all(ends):
+        raise ValueError(f"{path} has not finished: `modnav study` goes on with it")
     try:
         table = pd.read_parquet(regular(folder.results))
     except (ValueError, OSError) as error:
         raise ValueError(f"{folder.results} is damaged: {one_line(error)}") from error
-    if "table" not in table or not set(table["table"]) <= _TABLES:
+    if not {"table", *_NEEDED} <= set(table.columns) or not set(table["table"]) <= _TABLES:
         raise ValueError(f"{folder.results} is not what `modnav study` wrote; remove it")
     runs, validations, evaluations = (
         _part(table, name) for name in ("runs", "validations", "evaluations")

@@ -13,7 +13,7 @@ from modnav.cli import main
 from modnav.commands.population.members import Member, Outcome
 from modnav.commands.study.search_spec import SearchSpec, database
 from modnav.errors import MembersFailedError
-from modnav.studies import StudyFolder, gather, open_study
+from modnav.studies import Job, JobEnd, StudyFolder, gather, open_study
 
 optuna = pytest.importorskip("optuna")
 _Worker = pytest.importorskip("modnav.commands.study.search")._Worker
@@ -49,7 +49,12 @@ def test_trials_finish_are_pruned_or_fail_and_one_that_lost_its_worker_goes_on(s
 
     main(words)  # there is nothing left to do
     assert folder.search().equals(trials)
+    with pytest.raises(ValueError, match="has not finished"):
+        open_study(tmp_path)
+    job = Job("gather", "0", "0", ())
+    folder.write_plan([job])
     gather(folder)
+    folder.finish(job, JobEnd())
     found = open_study(tmp_path)
     assert found.search.equals(trials)
     assert found.runs["cell"].tolist() == ["trial0", "trial1"]

@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -94,7 +95,7 @@ def searched(parameters, **more):
         ({"import": ["../x"]}, "import has '../x'; it must be a module's name"),
         ({"trials": 0.5}, "trials is 0.5; it must be a whole number"),
         ({"accelerator": "tpu"}, "accelerator is 'tpu'; it must be cpu or gpu"),
-        ({"population": "all"}, "population is 'all'; it must be processes or stacked"),
+        ({"population": "all"}, "population is 'all'; it must be null or processes or stacked"),
         ({"options": {"folder": "x"}}, "options.folder is a run's own"),
         ({"options": {"data.task.gain": 2}}, "options.data.task.gain is said by gains"),
         ({"options": {"a": [1]}}, "options is .*full keys of modnav fit"),
@@ -109,6 +110,10 @@ def searched(parameters, **more):
             "search.parameters.data.task.gain is said by gains",
         ),
         (searched({"a": [1, 1]}), r"search.parameters.a is \[1, 1\]; it must be a list of plain"),
+        (searched({"a": [1, True]}), "it must be a list of plain"),
+        (searched({"a": [1, "1"]}), "it must be a list of plain"),
+        (searched({"a": [1, 2]}, trials=2, workers=3), "workers is 3; the search has 2 trials"),
+        (searched({"a": [1, 2]}, pruner=False), "it must be null or median or halving"),
         (searched({"a": {"low": 1}}), "search.parameters.a.high is None; it must be a number"),
         (searched({"a": {"low": 2, "high": 1}}), "a.high is 1; it must be above 2"),
         (searched({"a": {"low": 0, "high": 1, "log": True}}), "a.low is 0; it must be above 0"),
@@ -227,7 +232,8 @@ def test_a_population_goes_on_with_the_seeds_of_the_study_and_no_others(
     folder, (job, *_) = StudyFolder(tmp_path), planned(spec, 2)
     folder.write_plan([job])
     folder.about_file.write_text('{"modules": []}')
-    folder.write_record(job, {"setting": job.setting, "tries": [{"begun": 0.0}]})
+    folder.write_setting(job)
+    folder.write_tries(job, [{"begun": 0.0}])
     other = small_run.with_name("seed9")  # the study had it once; it would be trained now
     shutil.copytree(small_run, other, ignore=shutil.ignore_patterns("*.ckpt", "*.csv"))
     assert do(job.name, "1") == 0
@@ -239,14 +245,14 @@ def test_all_tries_of_a_job_count_also_those_that_were_killed(spec_of, tmp_path)
     folder, jobs = StudyFolder(tmp_path / "s"), planned(spec := spec_of(), 2)
     job, now = jobs[0], time.time()
     ended = {"begun": now - 99, "seconds": 10.0, "status": 130}
-    folder.write_record(job, {"setting": job.setting, "tries": [ended, {"begun": now - 50}]})
+    folder.write_tries(job, [ended, {"begun": now - 50}])
     folder.beat(job)
     (killed,) = standing(folder, [job], float("inf"))
     assert killed.state == "stopped"
     assert 60 <= killed.seconds < 70
     os.utime(folder.path / "jobs" / f"{job.name}.json", (0, now - 30))  # its last sign of life
-    tries = [*folder.record(job)["tries"], {"begun": now, "seconds": 5.0, "status": 0}]
-    folder.write_record(job, {"setting": job.setting, "tries": tries})
+    tries = [*folder.tries(job), {"begun": now, "seconds": 5.0, "status": 0}]
+    folder.write_tries(job, tries)
     folder.finish(job, JobEnd())
     assert Costs(folder, spec, jobs).seconds(jobs[0]) == pytest.approx(10 + 20 + 5, abs=0.1)
 
@@ -312,25 +318,62 @@ def test_a_damaged_end_is_told_with_its_file(jobs_of, tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "tries", ["[3]", '"ab"', '[{"begun": "x"}]', '[{"begun": 1, "seconds": null}]', "7"]
+    "tries", ["[3]", '"ab"', '[{"begun": "x"}]', '[{"begun": 1, "seconds": null}]', "7", "[{}]"]
 )
-def test_a_damaged_record_is_told_with_its_file(jobs_of, tmp_path, tries):
+def test_tries_that_are_damaged_are_told_no_more_and_stop_nothing(jobs_of, tmp_path, tries):
     folder, job = StudyFolder(tmp_path / "s"), jobs_of()["train/modular/seed0"]
-    (folder.path / "jobs/train/modular").mkdir(parents=True)
+    folder.write_setting(job)
     (folder.path / "jobs/train/modular/seed0.json").write_text(f'{{"tries": {tries}}}')
-    with pytest.raises(ValueError, match=r"seed0.json is damaged; remove it"):
-        folder.record(job)
+    assert folder.tries(job) == []
+    assert folder.setting(job) == job.setting
+    folder.finish(job, JobEnd())
+    assert standing(folder, [job], float("inf"))[0].state == "finished"
 
 
-def test_results_of_somebody_else_are_refused(tmp_path):
-    (tmp_path / "about.json").write_text('{"name": "small"}')
-    with pytest.raises(ValueError, match="has no results yet"):
+def test_a_run_begun_with_nobody_knows_what_is_left_as_it_is(
+    spec_of, small_run, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    own = {"name": "small", "protocol": ["small.yaml"]}
+    (job, *_), folder = planned(spec_of(architectures=[own], seeds=0), 2), StudyFolder(tmp_path)
+    folder.write_plan([job])
+    folder.about_file.write_text('{"modules": []}')
+    before = {x: x.stat().st_mtime_ns for x in small_run.iterdir()}
+    with pytest.raises(ValueError, match=rf"to go on with it, write {job.setting} into that file"):
+        do(job.name, "1")
+    assert {x: x.stat().st_mtime_ns for x in small_run.iterdir()} == before
+    assert "is not known" in standing(folder, [job], 0)[0].reason
+    (tmp_path / f"jobs/{job.name}.setting").write_text(job.setting)
+    assert do(job.name, "1") == 0
+
+
+def test_what_a_job_made_belongs_to_its_end(jobs_of, tmp_path):
+    folder, job = StudyFolder(tmp_path / "s"), jobs_of()["select/modular"]
+    made = folder.path / "selected" / "modular.json"
+    folder.finish(job, JobEnd(3, "left out"))  # made nothing
+    assert folder.end(job).status == 3
+    made.parent.mkdir()
+    made.write_text("[]")
+    folder.finish(job, JobEnd())
+    assert folder.end(job) == JobEnd()
+    made.unlink()
+    assert folder.end(job) is None
+
+
+def test_results_of_somebody_else_or_of_before_are_refused(jobs_of, tmp_path):
+    folder, job = StudyFolder(tmp_path), jobs_of()["gather"]
+    folder.about_file.write_text('{"name": "small"}')
+    folder.write_plan([job])
+    pd.DataFrame({"x": [1]}).to_parquet(folder.results)
+    with pytest.raises(ValueError, match="has not finished"):
         open_study(tmp_path)
-    for table in (pd.DataFrame({"x": [1]}), pd.DataFrame({"table": ["other"]})):
-        table.to_parquet(tmp_path / "results.parquet")
+    folder.finish(job, JobEnd())
+    for table in (pd.DataFrame({"x": [1]}), pd.DataFrame({"table": ["runs"]})):
+        table.to_parquet(folder.results)
         with pytest.raises(ValueError, match=r"results.parquet is not what `modnav study` wrote"):
             open_study(tmp_path)
-    (tmp_path / "results.parquet").write_bytes(b"PAR1")
+    folder.results.write_bytes(b"PAR1")
     with pytest.raises(ValueError, match=r"results.parquet is damaged"):
         open_study(tmp_path)
 
@@ -353,9 +396,12 @@ def test_a_folder_of_another_study_or_that_cannot_be_written_is_refused(spec_of,
     spec_of()
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "about.json").write_text('{"name": "other"}')
+    (tmp_path / "t" / "runs" / "x").mkdir(parents=True)
+    (tmp_path / "t" / "study.yaml").write_text("name: third")
     for place, message in {
         "s": "is the folder of study other; name is small: choose another --folder",
-        "study.yaml": "study.yaml cannot be written: Not a directory",
+        "t": "is the folder of study third; name is small",
+        "study.yaml": "study.yaml/runs cannot be written: Not a directory",
     }.items():
         with pytest.raises(SystemExit) as error:
             main(["study", "study.yaml", "--folder", place])
@@ -396,6 +442,28 @@ def test_a_training_that_would_not_start_is_told_before_any_job(spec_of, capsys,
         main(["study", "study.yaml", "--cores", "1"])
     assert "phases.trails is not known; did you mean phases.trials?" in capsys.readouterr().err
     assert not (tmp_path / "studies").exists()
+
+
+def test_a_module_that_fails_when_imported_is_told_with_its_place(spec_of, capsys, tmp_path):
+    spec_of(import_=["broken_on_purpose"])
+    for text, told in {
+        "\nraise RuntimeError('boom')": "RuntimeError: boom",
+        "\ndef f(:": "SyntaxError: invalid syntax",
+        "\nimport sys\nsys.exit(3)": "SystemExit: 3",
+        "\nimport there_is_none": "No module named 'there_is_none'",
+    }.items():
+        (tmp_path / "broken_on_purpose.py").write_text(text)
+        for words in (
+            ["study", "study.yaml", "--dry-run"],
+            ["fit", "--import", "broken_on_purpose"],
+        ):
+            with pytest.raises(SystemExit) as error:
+                main(words)
+            assert error.value.code == 2
+            assert re.search(
+                rf"broken_on_purpose fails when imported: .*{told}.*\.py, line [23]\)",
+                capsys.readouterr().err,
+            )
 
 
 def test_a_dry_run_checks_what_the_next_step_would(spec_of, capsys):

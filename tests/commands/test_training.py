@@ -160,6 +160,15 @@ def test_numbers_in_base_60_are_none(number, small, capsys):
     assert "phases.trials" in error_of(capsys, "fit", "--config", "small.yaml")
 
 
+@pytest.mark.parametrize(
+    ("begun", "whole"), [("phases.tri", "phases.trials"), ("seed", "seed_everything")]
+)
+def test_options_are_written_in_full(begun, whole, small, capsys):
+    told = error_of(capsys, "fit", "--config", "small.yaml", f"--{begun}=3")
+    assert f"{begun} is not known; did you mean {whole}?" in told
+    assert not Path("runs").exists()
+
+
 def test_a_key_that_is_there_twice_in_a_configuration_is_refused(small, capsys):
     small.write_text(small.read_text() + "\ntrainer: {max_epochs: 1, max_epochs: 2}\n")
     told = error_of(capsys, "fit", "--config", "small.yaml")

@@ -56,7 +56,8 @@ def fill(folder: StudyFolder, jobs: list[Job], source: Path) -> None:
         runs = {run: (0, "") for run in job.runs} if job.rule == "train" else {}
         folder.finish(job, JobEnd(0, "", runs))
         end = {"begun": 0.0, "pid": 1, "seconds": 5.0, "status": 0, "reason": ""}
-        folder.write_record(job, {"setting": job.setting, "tries": [end]})
+        folder.write_setting(job)
+        folder.write_tries(job, [end])
         if job.rule == "train":
             shutil.copytree(
                 source / "runs/small/seed0", folder.path / job.runs[0], copy_function=os.link

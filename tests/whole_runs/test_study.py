@@ -40,7 +40,7 @@ def folder(tmp_path_factory) -> Path:
 def begun(folder: Path) -> dict[str, float]:
     """Return when each job of the plan was begun last."""
     there = StudyFolder(folder)
-    return {job.name: there.record(job)["tries"][-1]["begun"] for job in there.jobs()}
+    return {job.name: there.tries(job)[-1]["begun"] for job in there.jobs()}
 
 
 def test_a_study_that_was_killed_ends_as_one_left_alone(folder):

@@ -1,6 +1,5 @@
 """``modnav study``: train, evaluate, select, record and report a whole study."""
 
-import importlib
 import json
 import platform
 import shlex
@@ -17,6 +16,7 @@ from filelock import FileLock, Timeout
 from rich.table import Table
 
 from modnav.commands.arguments import with_config_paths
+from modnav.commands.own import import_own
 from modnav.commands.population.checked import checked, one_thread
 from modnav.commands.session_options import Parser
 from modnav.commands.terminal import wide_console
@@ -113,13 +113,13 @@ def _check_folder(folder: StudyFolder, spec: StudySpec) -> None:
     Raises:
         ValueError: If it is not.
     """
-    about = folder.about()
-    if about and about.get("name") != spec.name:
+    name = folder.name()
+    if name not in (None, spec.name):
         raise ValueError(
-            f"{folder.path} is the folder of study {about.get('name')}; name is {spec.name}: "
+            f"{folder.path} is the folder of study {name}; name is {spec.name}: "
             "choose another --folder"
         )
-    if not about and any(folder.path.glob("runs/*")):
+    if name is None and any(folder.path.glob("runs/*")):
         raise ValueError(f"{folder.path} holds runs of no study; choose another --folder")
 
 
@@ -134,7 +134,8 @@ def _make_folder(folder: StudyFolder) -> None:
             (folder.path / name).mkdir(parents=True, exist_ok=True)
         write_text_atomically("", folder.path / "logs" / ".writable")
     except OSError as error:
-        raise ValueError(f"{folder.path} cannot be written: {error.strerror}") from error
+        where = error.filename or folder.path
+        raise ValueError(f"{where} cannot be written: {error.strerror}") from error
 
 
 def _run(
@@ -153,6 +154,8 @@ def _run(
         todo = [job for job in jobs if folder.end(job) is None]
         _write_about(folder, spec, modules)
         folder.write_plan(jobs)
+        for job in todo:  # what it made may be gone
+            (folder.path / job.done).unlink(missing_ok=True)
         print(f"{folder.path}: {len(todo)} of {len(jobs)} jobs to do", flush=True)
         print(f"page: {folder.page}", flush=True)
         show = partial(_show_standing, folder, spec, jobs, given.cores)
@@ -201,7 +204,7 @@ def _check_trainings(
     """
     names = {job.name.split("/")[1] for job in todo if job.rule == "train"}
     for module in spec.imports:
-        importlib.import_module(module)
+        import_own(module)
     tried = [(cell, cell.args) for cell in cells(spec) if cell.name in names]
     if spec.search and any(job.rule == "search" for job in todo):
         (cell,) = cells(spec)

@@ -47,7 +47,7 @@ class Costs:
         times: dict[str, list[float]] = {}
         for job in jobs:
             if (end := folder.end(job)) and not end.status:
-                spent = [x["seconds"] for x in folder.record(job)["tries"]]
+                spent = [x["seconds"] for x in folder.tries(job)]
                 for like in (_like(job), job.rule):
                     times.setdefault(like, []).append(sum(spent))
         self._times = {like: mean(found) for like, found in times.items()}
@@ -114,7 +114,7 @@ def _update_ms(folder: Path) -> dict[str, float]:
     try:
         told = json.loads(regular(_file(folder)).read_text(encoding="utf-8"))
         return {str(k): float(v) for k, v in told["update_ms"].items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
 
 

@@ -44,16 +44,21 @@ def do(name: str, threads: str) -> int:
         raise ValueError(f"JOB is {name}; the plan has no such job")
     sys.path[:0] = (paths := folder.about()["modules"])
     os.environ["PYTHONPATH"] = os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])
-    goes_on = _begin(folder, job)
     began = psutil.Process().create_time()  # to start Python with PyTorch is part of the cost
-    tries = [*folder.record(job)["tries"], {"begun": began, "pid": os.getpid()}]
-    folder.write_record(job, {"setting": job.setting, "tries": tries})
+    try:
+        goes_on = _begin(folder, job)
+    except ValueError as error:
+        refused = {"begun": began, "seconds": 0.0, "status": 2, "reason": one_line(error)}
+        folder.write_tries(job, [*folder.tries(job), refused])
+        raise
+    tries = [*folder.tries(job), {"begun": began, "pid": os.getpid()}]
+    folder.write_tries(job, tries)
     threading.Thread(target=_beat, args=(folder, job), daemon=True).start()
     end, failed = _done(folder, job, goes_on=goes_on, threads=threads)
     tries[-1] |= {"seconds": round(time.time() - began, 2), **_used()}
     reason = end.reason or f"exit status {end.status}" * bool(end.status)
     tries[-1] |= {"status": end.status, "reason": reason}
-    folder.write_record(job, {"setting": job.setting, "tries": tries})
+    folder.write_tries(job, tries)
     if failed:
         return end.status or 1
     folder.finish(job, end)
@@ -70,17 +75,27 @@ def _begin(folder: StudyFolder, job: Job) -> bool:
     """Return whether the job goes on with what it has begun, and make it ready to begin if not.
 
     A run of other settings must not be resumed as this one: it loses its configuration first.
+
+    Raises:
+        ValueError: If there is a run, and it is not known of which settings.
     """
-    for run in job.runs if job.rule == "train" else ():
-        wait_for(RunFolder(folder.path / run))
+    runs = [RunFolder(folder.path / run) for run in job.runs if job.rule == "train"]
+    for run in runs:
+        wait_for(run)
+    before = folder.setting(job)
+    begun = [run.path for run in runs if run.config.is_file()]
+    if begun and before is None:
+        raise ValueError(
+            f"what {begun[0]} was begun with is not known (jobs/{job.name}.setting is missing): to "
+            f"go on with it, write {job.setting} into that file; to begin anew, remove {begun[0]}"
+        )
     folder.forget_ends(job)
-    goes_on = bool(folder.record(job)["setting"] == job.setting)
-    if not goes_on:
-        if job.rule == "train":
-            for run in job.runs:
-                RunFolder(folder.path / run).config.unlink(missing_ok=True)
-        folder.write_record(job, {"setting": job.setting, "tries": []})
-    return goes_on
+    if before != job.setting:
+        for run in runs:
+            run.config.unlink(missing_ok=True)
+        folder.write_tries(job, [])
+        folder.write_setting(job)
+    return before == job.setting
 
 
 def wait_for(run: RunFolder) -> None:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from modnav.analysis.pages import html_page, html_table
 from modnav.errors import InterruptedRunError
-from modnav.files import write_text_atomically
-from modnav.studies import Job, StudyFolder
+from modnav.files import one_line, write_text_atomically
+from modnav.studies import Job, StudyFolder, open_study
 
 from .costs import Costs
 
@@ -34,7 +34,7 @@ class Standing:
         state: One of :data:`STATES`; a job that was left out has nothing to work on, as all its runs
             gave up phase I or diverged.
         reason: Why it failed or was left out, or its training ended before its time.
-        tries: See :meth:`StudyFolder.record`.
+        tries: See :meth:`StudyFolder.tries`.
     """
 
     job: Job
@@ -63,7 +63,7 @@ def standing(folder: StudyFolder, jobs: Sequence[Job], since: float) -> list[Sta
     """
     found = []
     for job in jobs:
-        tries = folder.record(job)["tries"]
+        tries = folder.tries(job)
         last = tries[-1] if tries else {}
         if end := folder.end(job):
             state = "left out" if end.status and job.rule != "train" else "finished"
@@ -203,15 +203,17 @@ def _last(folder: StudyFolder, run: str) -> dict[str, Any]:
 def _results(folder: StudyFolder) -> str:
     if not folder.results.is_file():
         return ""
-    table = pd.read_parquet(folder.results)
-    runs = table[table["table"] == "runs"]
+    try:
+        runs = open_study(folder.path).runs
+    except ValueError as error:
+        return f"<h2>Results</h2><p>{html.escape(one_line(error))}</p>"
     told = "<p>Tables: results.parquet, <code>modnav.open_study</code>."
     if (folder.path / "figures" / "report.html").is_file():
         told += ' Figures: <a href="figures/report.html">figures/report.html</a>.'
     told += "</p>"
     if "score" in runs:
         columns = ["cell", "architecture", "seed", "best_episode", "score", "checkpoint"]
-        told += html_table(runs.dropna(subset=["score"])[columns])
+        told += html_table(runs.dropna(subset=["score"]).reindex(columns=columns))
     return f"<h2>Results</h2>{told}"
 
 

@@ -5,7 +5,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +120,11 @@ class _Planner:
             yield self._job("compare", ("compare", "{runs}", "--out", "figures"), trained, every)
         if self.spec.report is not None:
             yield self._report(trained, every)
+        yield self._gather(trained + evaluated, every)
+
+    def _gather(self, needs: Sequence[str], runs: Sequence[str] = ()) -> Job:
         words = ("study", ".", "--gather")
-        yield self._job("gather", words, trained + evaluated, every)
+        return self._job("gather", words, needs, runs, makes=["results.parquet"])
 
     def _search(self) -> Iterator[Job]:
         """Yield the workers of a search; its name tells all that makes it but how long it is."""
@@ -138,8 +141,8 @@ class _Planner:
         words = ("study", ".", "--search-worker", text, "--", *cell.args)
         names = [f"search/worker{k}" for k in range(self.spec.search.workers)]
         for name in names:
-            yield self._job(name, words, imports=imports)
-        yield self._job("gather", ("study", ".", "--gather"), names)
+            yield self._job(name, words, imports=imports, makes=["search/trials.csv", "best.yaml"])
+        yield self._gather(names)
 
     def _job(
         self,
@@ -148,6 +151,7 @@ class _Planner:
         needs: Sequence[str] = (),
         runs: Sequence[str] = (),
         *,
+        makes: Sequence[str] = (),
         imports: Sequence[str] = (),
         threads: int = 1,
         setting: Sequence[str] | None = None,
@@ -157,24 +161,27 @@ class _Planner:
         key = _digest(name, _by_content(words), built_on, modules, runs)
         begun = key if setting is None else _digest(name, _by_content(setting), built_on, modules)
         self.keys[name] = key
-        job = Job(name, key, begun, tuple(words), tuple(needs), tuple(runs), threads=threads)
-        return replace(job, imports=self.spec.imports)
+        lists = (tuple(words), tuple(needs), tuple(runs), tuple(makes), self.spec.imports)
+        return Job(name, key, begun, *lists, threads=threads)
 
     def _train(self, cell: Cell) -> Iterator[Job]:
         files = [Path(word) for word in cell.args if Path(word).is_file()]  # they may name classes
         texts = [*cell.args, *(read_text(file, "replace") for file in files)]
         imports = [x for x in self.spec.imports if any(x in text for text in texts)]
         runs = self.runs[cell.name]
+        configs = [f"{run}/config.yaml" for run in runs]
         if self.spec.population or self.spec.accelerator == "gpu":
             words = ("fit", *cell.args, "--runs", "runs", "--name", cell.name)
             words += ("--population", self.spec.population or "stacked")
             name = f"train/{cell.name}"
             threads = min(self.cores, len(runs)) if self.spec.population == "processes" else 1
-            yield self._job(name, words, (), runs, imports=imports, setting=words, threads=threads)
+            more: Any = {"setting": words, "threads": threads}
+            yield self._job(name, words, (), runs, imports=imports, makes=configs, **more)
             return
-        for seed, run in zip(self.spec.seeds, runs, strict=True):
+        for seed, run, config in zip(self.spec.seeds, runs, configs, strict=True):
             words = ("fit", *cell.args, "--seed_everything", str(seed), "--folder", run)
-            yield self._job(f"train/{cell.name}/seed{seed}", words, (), [run], imports=imports)
+            name = f"train/{cell.name}/seed{seed}"
+            yield self._job(name, words, (), [run], imports=imports, makes=[config])
 
     def _evaluate(self, cell: Cell, trained: Sequence[str]) -> Iterator[Job]:
         evaluate = self.spec.evaluate
@@ -188,16 +195,17 @@ class _Planner:
                 words += ["--extensive"] * bool(evaluate["extensive"])
                 if evaluate["trials"] is not None:
                     words += ["--trials", str(evaluate["trials"])]
-                yield self._job(
-                    f"evaluate/{cell.name}/{Path(run).name}/{task}", words, needs, [run]
-                )
+                name = f"evaluate/{cell.name}/{Path(run).name}/{task}"
+                yield self._job(name, words, needs, [run], makes=[f"evaluations/{cell.name}"])
 
     def _select(self, cell: Cell, evaluated: Sequence[str]) -> Job:
         assert self.spec.evaluate is not None
         words = ["best", "{runs}", "--task", self.spec.evaluate["tasks"][0]]
         words += ["--extensive"] * bool(self.spec.evaluate["extensive"])
         words += ["--out", f"evaluations/{cell.name}", "--json", f"selected/{cell.name}.json"]
-        return self._job(f"select/{cell.name}", words, evaluated, self.runs[cell.name])
+        makes = [f"selected/{cell.name}.json"]
+        name = f"select/{cell.name}"
+        return self._job(name, words, evaluated, self.runs[cell.name], makes=makes)
 
     def _record(self, cell: Cell, select: str) -> Job:
         record = self.spec.record
@@ -205,7 +213,8 @@ class _Planner:
         words = ["record", "{best}", "--task", "gain", "--gain", _short(record["gain"])]
         words += ["--trials", str(record["trials"]), "--out", f"records/{cell.name}"]
         words += ["--overwrite"] + ["--no-units"] * (not record["units"])
-        return self._job(f"record/{cell.name}", words, [select], self.runs[cell.name])
+        makes = [f"records/{cell.name}"]
+        return self._job(f"record/{cell.name}", words, [select], self.runs[cell.name], makes=makes)
 
     def _report(self, trained: Sequence[str], every: Sequence[str]) -> Job:
         report = self.spec.report
@@ -214,7 +223,8 @@ class _Planner:
         words += [word for name in report["figures"] for word in ("--figure", str(name))]
         if report["trials"] is not None:
             words += ["--trials", str(report["trials"])]
-        return self._job("report", words, trained, every, threads=self.cores)
+        makes = ["figures/report.html"]
+        return self._job("report", words, trained, every, threads=self.cores, makes=makes)
 
 
 def _digest(*parts: object) -> str:

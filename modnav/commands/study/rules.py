@@ -39,7 +39,7 @@ def listed(key: str, value: Any) -> list[Any]:
 def one_of(key: str, value: Any, known: Sequence[Any]) -> Any:
     """Return a value that must be one of those known, and of its type."""
     if not any(value is x or (value == x and type(value) is str) for x in known):
-        names = " or ".join(str(x).lower() for x in known if x is not None)
+        names = " or ".join("null" if x is None else str(x).lower() for x in known)
         refuse(key, value, names)
     return value
 

@@ -108,6 +108,10 @@ def search_of(value: Any, beside: Mapping[str, Any]) -> SearchSpec | None:
         seed=_count(value, "seed", 0, least=0),
         trials=_count(value, "trials", _default_trials(value)),
     )
+    if found.workers > found.trials:
+        raise ValueError(
+            f"search.workers is {found.workers}; the search has {found.trials} trials"
+        )
     if found.sampler == "grid":
         for key, said in found.parameters.items():
             if not isinstance(said, list):
@@ -143,7 +147,8 @@ def _check(key: str, said: Any) -> None:
     """Check the values of a parameter."""
     if not isinstance(said, dict):
         plain = [x for x in listed(key, said) if isinstance(x, (str, int, float, bool))]
-        if not plain or plain != said or len(set(map(repr, plain))) < len(plain):
+        alike = any(x == y or str(x) == str(y) for k, x in enumerate(plain) for y in plain[:k])
+        if not plain or len(plain) < len(said) or alike:
             refuse(key, said, "a list of plain values, each once, or a range with low and high")
         return
     check_keys(said, _RANGE, f"{key}.")
