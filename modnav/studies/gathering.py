@@ -4,13 +4,14 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from modnav.files import parse_yaml, read_text, read_yaml, regular, replacing
+from modnav.files import one_line, parse_yaml, read_text, read_yaml, regular, replacing
 from modnav.runs import CurveLocation, RunFolder, read_curve, task_of
 
 from .folder import Job, StudyFolder
@@ -60,14 +61,18 @@ def _search_ends(folder: StudyFolder) -> Iterator[tuple[str, int, str]]:
     for number, state in zip(trials.get("trial", ()), trials.get("state", ()), strict=True):
         cell = folder.path / "runs" / f"trial{number}"
         for run in sorted(x.parent for x in cell.glob("seed*/member.json")):
-            told = json.loads(regular(run / "member.json").read_text(encoding="utf-8"))
-            reason = str(state) if state == "pruned" else told.get("reason", "")
-            yield run.relative_to(folder.path).as_posix(), told.get("status") or 0, reason
+            with _damage(run / "member.json"):
+                told = dict(json.loads(regular(run / "member.json").read_text(encoding="utf-8")))
+                status, reason = int(told.get("status") or 0), str(told.get("reason", ""))
+            reason = "pruned" if state == "pruned" else reason
+            yield run.relative_to(folder.path).as_posix(), status, reason
 
 
 def _about(folder: StudyFolder, run: str, status: int, reason: str) -> dict[str, Any]:
     """Return cell, seed and task of a run, and how it ended."""
-    task = _config(RunFolder(folder.path / run).config)["data"]["task"]
+    config = RunFolder(folder.path / run).config
+    with _damage(config):
+        task = dict(_config(config)["data"]["task"])
     return {
         "cell": Path(run).parent.name,
         "seed": int(Path(run).name.removeprefix("seed")),
@@ -76,6 +81,16 @@ def _about(folder: StudyFolder, run: str, status: int, reason: str) -> dict[str,
         "status": status,
         "reason": reason,
     }
+
+
+@contextmanager
+def _damage(file: Path) -> Iterator[None]:
+    """Tell which file it is that does not hold what it should."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        reason = f": {one_line(error)}" if type(error) is ValueError else ""
+        raise ValueError(f"{file} is damaged{reason}") from error
 
 
 def _config(file: Path) -> dict[str, Any]:
@@ -105,24 +120,44 @@ def _selected(folder: StudyFolder, jobs: list[Job]) -> Iterator[dict[str, Any]]:
         end = folder.end(job) if job.rule == "select" else None
         if end is None or end.status:
             continue
-        for best in json.loads(regular(file).read_text(encoding="utf-8"))[0]["seeds"]:
-            copy = f"selected/{file.stem}/seed{best['seed']}.ckpt"
-            with replacing(folder.path / copy) as temporary:
-                shutil.copyfile(folder.path / best["checkpoint"], temporary)
-            yield {
-                "folder": f"runs/{file.stem}/seed{best['seed']}",
-                "architecture": best["architecture"],
-                "best_episode": best["episode"],
-                "score": best["score"],
-                "checkpoint": copy,
-            }
+        with _damage(file):
+            found = [
+                {
+                    "folder": f"runs/{file.stem}/seed{int(best['seed'])}",
+                    "architecture": str(best["architecture"]),
+                    "best_episode": int(best["episode"]),
+                    "score": float(best["score"]),
+                    "checkpoint": str(best["checkpoint"]),
+                }
+                for best in json.loads(regular(file).read_text(encoding="utf-8"))[0]["seeds"]
+            ]
+            for best in found:
+                best["checkpoint"] = _copied(folder, job, best)
+        yield from found
+
+
+def _copied(folder: StudyFolder, job: Job, best: dict[str, Any]) -> str:
+    """Copy a selected checkpoint, and return where it is now, within the study's folder.
+
+    Raises:
+        ValueError: If it is not one of a run of the job.
+    """
+    run, source = best["folder"], folder.path / best["checkpoint"]
+    here = (folder.path / run).resolve()
+    if run not in job.runs or not source.resolve().is_relative_to(here):
+        raise ValueError(f"{best['checkpoint']} is no checkpoint of {run}")
+    copy = f"selected/{Path(run).parent.name}/{Path(run).name}.ckpt"
+    with replacing(folder.path / copy) as temporary:
+        shutil.copyfile(regular(source), temporary)
+    return copy
 
 
 def _validations(folder: StudyFolder, run: dict[str, Any]) -> list[pd.DataFrame]:
     file = regular(folder.path / run["folder"] / "validation.csv")
     if not file.is_file():  # phase I may be given up before the first
         return []
-    table = pd.read_csv(file).drop(columns="seconds")  # which differ each time
+    with _damage(file):
+        table = pd.read_csv(file).drop(columns="seconds")  # which differ each time
     return [_of(run, table, "validations")]
 
 

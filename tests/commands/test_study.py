@@ -23,7 +23,7 @@ from modnav.commands.study.job import do
 from modnav.commands.study.page import standing
 from modnav.commands.study.plan import cells, planned
 from modnav.commands.study.spec import read_spec, study_file
-from modnav.studies import JobEnd, StudyFolder, open_study
+from modnav.studies import JobEnd, StudyFolder, gather, open_study
 
 pytest.importorskip("snakemake")
 
@@ -376,6 +376,31 @@ def test_results_of_somebody_else_or_of_before_are_refused(jobs_of, tmp_path):
     folder.results.write_bytes(b"PAR1")
     with pytest.raises(ValueError, match=r"results.parquet is damaged"):
         open_study(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("best", "message"),
+    [
+        ({"checkpoint": "../outside.ckpt"}, "outside.ckpt is no checkpoint of runs/modular/seed0"),
+        ({"checkpoint": "/etc/passwd"}, "passwd is no checkpoint of runs/modular/seed0"),
+        ({"seed": "0/../../../x"}, "invalid literal"),
+        ({"seed": 7}, "is no checkpoint of runs/modular/seed7"),
+        ({"score": None}, "modular.json is damaged"),
+        (7, "modular.json is damaged"),
+    ],
+)
+def test_only_checkpoints_of_the_study_are_gathered(jobs_of, tmp_path, best, message):
+    folder, job = StudyFolder(tmp_path / "s"), jobs_of()["select/modular"]
+    folder.write_plan([job])
+    folder.finish(job, JobEnd())
+    (tmp_path / "outside.ckpt").write_text("x")
+    own = {"seed": 0, "architecture": "a", "episode": 500, "score": 1.0, "checkpoint": "x.ckpt"}
+    told = [{"seeds": [own | best if isinstance(best, dict) else best]}]
+    (folder.path / "selected").mkdir()
+    (folder.path / "selected/modular.json").write_text(json.dumps(told))
+    with pytest.raises(ValueError, match=message):
+        gather(folder)
+    assert [x.name for x in (folder.path / "selected").rglob("*")] == ["modular.json"]
 
 
 def test_ends_of_jobs_whose_names_hold_numbers_are_kept_apart(jobs_of, tmp_path):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from modnav.analysis.pages import html_page, html_table
 from modnav.errors import InterruptedRunError
-from modnav.files import one_line, write_text_atomically
+from modnav.files import one_line, regular, write_text_atomically
 from modnav.studies import Job, StudyFolder, open_study
 
 from .costs import Costs
@@ -190,7 +190,8 @@ def _trainings(folder: StudyFolder, stands: Sequence[Standing]) -> str:
 def _last(folder: StudyFolder, run: str) -> dict[str, Any]:
     """Return where a run was at its last validation on the fixed trials."""
     try:
-        with (folder.path / run / "validation.csv").open(encoding="utf-8", newline="") as file:
+        table = regular(folder.path / run / "validation.csv", text=True)
+        with table.open(encoding="utf-8", newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["validation"] == "selection"]
         last = rows[-1]
         same = [row for row in rows if row["total_trials"] == last["total_trials"]]
