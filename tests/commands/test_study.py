@@ -441,9 +441,12 @@ def test_a_folder_of_another_study_or_that_cannot_be_written_is_refused(spec_of,
     [
         (["--executor", "nothing"], "nothing, which is not installed: pip install snakemake-ex"),
         (["--executor=nothing"], "nothing, which is not installed"),
+        (["--nonsense"], "after --, --nonsense: unrecognized arguments: --nonsense"),
+        (["--profile", "nowhere"], "after --, --profile nowhere: .*specify a path"),
+        (["--help"], "after --, --help: Snakemake only shows its help"),
     ],
 )
-def test_an_executor_that_is_missing_is_told(extra, message):
+def test_what_no_engine_can_be_asked_is_told(extra, message):
     with pytest.raises(ValueError, match=message):
         check_engine(extra)
 
@@ -507,6 +510,7 @@ def test_a_gpu_is_wanted_where_jobs_run_and_not_where_they_are_sent_from(
     )
     with pytest.raises(SystemExit):
         main(["study", "study.yaml", "--dry-run"])
+    (tmp_path / "config.yaml").write_text("jobs: 3")
     main(["study", "study.yaml", "--dry-run", "--", "--profile", str(tmp_path)])
     assert "what would be done" in capsys.readouterr().out
 

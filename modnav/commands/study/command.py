@@ -165,10 +165,11 @@ def _run(
         try:
             if todo:
                 done = run_engine(folder.path, given.cores, gpus, extra, refresh)
+                done = done and all(folder.end(job) for job in jobs)  # it may only have shown them
         finally:
             show(since=float("inf"), told=[])
     if not done:
-        _complain(folder, jobs)
+        _complain(folder, jobs, extra)
     _tell(folder)
 
 
@@ -273,7 +274,7 @@ def _show(folder: StudyFolder, jobs: Sequence[Job], costs: Costs, at_once: int) 
     console.print(f"{len(todo)} jobs, on {at_once} cores about {left}", highlight=False)
 
 
-def _complain(folder: StudyFolder, jobs: Sequence[Job]) -> None:
+def _complain(folder: StudyFolder, jobs: Sequence[Job], extra: Sequence[str]) -> None:
     """Complain about jobs that failed or were stopped.
 
     Raises:
@@ -286,7 +287,12 @@ def _complain(folder: StudyFolder, jobs: Sequence[Job]) -> None:
     if not failed and any(x.last.get("status") == INTERRUPTED for x in stopped):
         raise InterruptedRunError("interrupted; the same command goes on")
     if not failed + stopped:
-        raise JobsFailedError("the engine ended before all was done; the same command goes on")
+        raise JobsFailedError(
+            "the engine ended before all was done: what stands after -- may be why; the same command "
+            "without it goes on"
+            if extra
+            else "the engine ended before all was done; the same command goes on"
+        )
     first = (failed + stopped)[0]
     raise JobsFailedError(
         f"jobs that failed: {len(failed + stopped)}; the first: {first.job.name}: {first.reason} "

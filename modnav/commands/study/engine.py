@@ -1,16 +1,18 @@
 """Snakemake as the engine of a study, in this process, with a page that is written meanwhile."""
 
 import importlib.util
+import io
 import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib import resources
 from pathlib import Path
 
 from modnav.errors import InterruptedRunError
+from modnav.files import one_line
 
 __all__ = ["check_engine", "jobs_are_elsewhere", "run_engine"]
 
@@ -39,8 +41,13 @@ def check_engine(extra: Sequence[str], *, search: bool = False) -> None:
     if search and importlib.util.find_spec("optuna") is None:
         raise ValueError("search needs Optuna: pip install 'modnav[study]'")
     executor = executor_of(extra)
-    if executor in (None, "local", "dryrun", "touch"):
-        return
+    if executor not in (None, "local", "dryrun", "touch"):
+        _check_executor(executor)
+    if extra:
+        _check_words(extra)
+
+
+def _check_executor(executor: str) -> None:
     plugin = f"snakemake_executor_plugin_{executor.replace('-', '_')}"
     if importlib.util.find_spec(plugin) is None:
         raise ValueError(
@@ -52,6 +59,22 @@ def check_engine(extra: Sequence[str], *, search: bool = False) -> None:
             raise ValueError(f"--executor is {executor}, but there is no {command} here")
     if executor in SUBMITTERS:
         _check_cluster(executor, SUBMITTERS[executor][1])
+
+
+def _check_words(extra: Sequence[str]) -> None:
+    """Let Snakemake read its arguments now: it tells a mistake with 150 lines of usage."""
+    from snakemake.cli import parse_args
+
+    told = io.StringIO()
+    try:
+        with redirect_stderr(told), redirect_stdout(told):
+            parse_args(["--cores", "1", *extra])
+    except SystemExit as end:
+        lines = told.getvalue().strip().splitlines() or ["Snakemake ends at once"]
+        last = lines[-1].rpartition("error: ")[2] if end.code else "Snakemake only shows its help"
+        raise ValueError(f"after --, {' '.join(extra)}: {last}") from end
+    except Exception as error:  # whatever plugins of executors make of their settings
+        raise ValueError(f"after --, {' '.join(extra)}: {one_line(error)}") from error
 
 
 def executor_of(extra: Sequence[str]) -> str | None:
