@@ -1,15 +1,10 @@
 """``modnav study``: train, evaluate, select, record and report a whole study."""
 
-import json
-import platform
-import shlex
-import subprocess
 import sys
 import time
 from argparse import SUPPRESS, Namespace
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,6 +20,7 @@ from modnav.files import write_text_atomically
 from modnav.machine import cores
 from modnav.studies import Job, StudyFolder, gather
 
+from .about import write_about
 from .costs import Costs, measure
 from .engine import check_engine, jobs_are_elsewhere, run_engine
 from .page import INTERRUPTED, standing, told_time, write_page
@@ -33,8 +29,6 @@ from .search_spec import database
 from .spec import StudySpec, read_spec, study_file
 
 _NO_GPU = ("--trainer.accelerator", "cpu", "--trainer.precision", "32-true")
-
-PACKAGES = ("modnav", "torch", "pytorch-lightning", "numpy", "pandas", "snakemake")
 
 
 def main(args: Sequence[str]) -> None:
@@ -152,7 +146,7 @@ def _run(
         raise ValueError(f"{folder.path} is the folder of a study that runs") from error
     with lock:
         todo = [job for job in jobs if folder.end(job) is None]
-        _write_about(folder, spec, modules)
+        write_about(folder, spec, modules)
         folder.write_plan(jobs)
         for job in todo:  # what it made may be gone
             (folder.path / job.done).unlink(missing_ok=True)
@@ -215,43 +209,6 @@ def _check_trainings(
         args = ["fit", *words, "--seed_everything", str(spec.seeds[0]), "--folder", run, *other]
         with one_thread():
             checked(with_config_paths(args), quiet=k > 0)
-
-
-def _write_about(folder: StudyFolder, spec: StudySpec, modules: list[str]) -> None:
-    """Keep what the study is and how it was made; the study file as it is."""
-    about = {
-        "name": spec.name,
-        "command": shlex.join(["modnav", *sys.argv[1:]]),
-        "commit": _commit(),
-        "python": platform.python_version(),
-        **{name: _version(name) for name in PACKAGES},
-        "machine": f"{platform.machine()}, {cores()} cores",
-        "imports": list(spec.imports),
-        "modules": modules,
-    }
-    write_text_atomically(json.dumps(about, indent=1) + "\n", folder.about_file)
-    write_text_atomically(spec.path.read_text(encoding="utf-8"), folder.spec_file)
-
-
-def _commit() -> str | None:
-    """Return the commit of modnav's sources, marked if they were changed; None if there is none."""
-    where = ["git", "-C", str(Path(__file__).parent)]
-    try:
-        asked = [["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]]
-        head, changed = [
-            subprocess.run([*where, *words], capture_output=True, text=True, check=True).stdout
-            for words in asked
-        ]
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return head.strip() + (" with changes" if changed.strip() else "")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _show(folder: StudyFolder, jobs: Sequence[Job], costs: Costs, at_once: int) -> None:
