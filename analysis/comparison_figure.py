@@ -126,12 +126,14 @@ def _of(table: pd.DataFrame, name: str, quantity: str) -> pd.DataFrame:
 def _key(ours: Side, other: Side) -> list[Any]:
     """Return what marks and lines mean."""
     first, second = (side.name.replace("$", r"\$") for side in (ours, other))  # no formula
+    seeds = f"{other.summary['n'].max():.0f}"
     marks = {"left phase I": PHASE_ONE, "gave up phase I": GIVEN_UP, "still in it": UNFINISHED}
     return [
         Line2D([], [], color="black", lw=0.7, label=f"{first}: each seed"),
-        Patch(color=BAND, label=f"{second}: mean \N{PLUS-MINUS SIGN} SD"),
+        Patch(color=BAND, label=f"{second}: mean \N{PLUS-MINUS SIGN} SD (n = {seeds})"),
         *(
             Line2D([], [], color="black", ls="", ms=3, marker=MARKERS[quantity], label=text)
             for text, quantity in marks.items()
+            if quantity in set(ours.seeds["quantity"])
         ),
     ]

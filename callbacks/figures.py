@@ -76,7 +76,7 @@ def learning_curve(table: pd.DataFrame) -> Figure:
         table: A row for each validation and test task, as :class:`Monitor` keeps it.
 
     Returns:
-        A figure with two panels; dotted lines mark where phases begin.
+        A figure with two panels; dotted lines mark where phases II and III begin.
     """
     import seaborn as sns
 
@@ -102,6 +102,9 @@ def learning_curve(table: pd.DataFrame) -> Figure:
             first = table.loc[table["phase"] >= phase, "total_trials"].min()
             if not math.isnan(first):
                 axes.axvline(first, color="0.6", ls=":", lw=0.8)
+                axes.text(
+                    first, 1.01, "I" * phase, transform=axes.get_xaxis_transform(), ha="center"
+                )
     panels[0].get_legend().remove()
     sns.move_legend(panels[1], "center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
     return figure

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator
@@ -14,19 +15,26 @@ from .style import MOTOR, SENSORY, tick_label
 __all__ = ["cell_text", "heat_map", "matrix_of", "noise_axes"]
 
 
+LUMA, DARK = np.array([0.299, 0.587, 0.114]), 0.5
+"""How light red, green and blue are to the eye, and below what a cell is dark (ITU-R BT.601)."""
+
+
 def matrix_of(table: pd.DataFrame, rows: str, columns: str, value: str) -> pd.DataFrame:
     """Return a tidy table as a matrix, rows and columns in ascending order; NaN where none."""
     return table.pivot(index=rows, columns=columns, values=value).sort_index().sort_index(axis=1)
 
 
 def cell_text(value: float, digits: int = 3) -> str:
-    """Return a number as it stands in a heat map: ``.5``, ``-.02``, ``.0``, ``1.0``."""
+    """Return a number as it stands in a heat map: ``.500``, ``-.020``, ``0``.
+
+    All have as many digits, so that one is not read as coarser than its neighbour.
+    """
     if not np.isfinite(value):
         return "n/a"
-    text = f"{abs(round(value, digits)):.{digits}f}".rstrip("0")
-    whole, _, part = text.partition(".")
-    sign = "-" if round(value, digits) < 0 else ""
-    return f"{sign}{whole if whole != '0' else ''}.{part or '0'}"
+    if not round(value, digits):
+        return "0"
+    sign = "-" if value < 0 else ""
+    return sign + f"{abs(value):.{digits}f}".removeprefix("0")
 
 
 def heat_map(
@@ -40,11 +48,11 @@ def heat_map(
     cmap: str = "BuPu_r",
     digits: int = 3,
     bar: bool = True,
+    ends: tuple[float, float] | None = None,
 ) -> None:
     """Draw a matrix with its numbers in the cells and a colour bar below.
 
-    One value makes no scale, and has no colour bar. Text is black on cells above the mean of a reversed colour map (below, for one that is not),
-    and white on the others.
+    One value makes no scale: it is gray and has no colour bar. Text is black on light cells and white on dark ones.
 
     Args:
         axes: Where.
@@ -56,10 +64,14 @@ def heat_map(
         cmap: Colour map.
         digits: Digits behind the point.
         bar: Whether there is a colour bar.
+        ends: Ends of the scale of colours, e.g. one for several maps; the least and the largest value
+            by default. Values beyond have the colour of the end.
     """
     values = matrix.to_numpy(float)
-    image = axes.imshow(np.ma.masked_invalid(values), cmap=cmap, aspect="equal")
-    _write_cells(axes, values, digits, light_is_high=cmap.endswith("_r"))
+    scaled = ends is not None or len(np.unique(values[np.isfinite(values)])) > 1
+    colours = cmap if scaled else ListedColormap(["gainsboro"])
+    image = axes.imshow(np.ma.masked_invalid(values), cmap=colours, clim=ends)
+    _write_cells(axes, image, values, digits)
     axes.set_xticks(range(matrix.shape[1]), [_tick(x) for x in matrix.columns])
     axes.set_yticks(range(matrix.shape[0]), [_tick(x) for x in matrix.index])
     axes.xaxis.tick_top()
@@ -71,7 +83,7 @@ def heat_map(
         axes.set_title(title, color=title_colour)
     if not np.isfinite(values).any():
         axes.text(0.5, -0.1, f"{label}: none", transform=axes.transAxes, ha="center")
-    elif bar and np.nanmin(values) == np.nanmax(values):
+    elif bar and not scaled:
         axes.text(
             0.5, -0.1, f"{label} (no scale)", transform=axes.transAxes, ha="center", va="top"
         )
@@ -87,16 +99,16 @@ def _colour_bar(figure: Figure, axes: Axes, image: AxesImage, label: str) -> Non
         image, ax=axes, orientation="horizontal", fraction=0.06, pad=0.04, label=label
     )
     colours.outline.set_visible(False)
-    colours.ax.xaxis.set_major_locator(FixedLocator(sorted({low, (low + high) / 2, high})))
-    colours.ax.set_xticklabels([tick_label(round(x, decimals)) for x in colours.ax.get_xticks()])
+    middle = round((low + high) / 2, decimals)  # where its number says
+    colours.ax.xaxis.set_major_locator(FixedLocator([low, middle, high]))
+    colours.ax.set_xticklabels([tick_label(round(x, decimals)) for x in (low, middle, high)])
     colours.ax.tick_params(length=2, pad=1)
 
 
-def _write_cells(axes: Axes, values: np.ndarray, digits: int, *, light_is_high: bool) -> None:
-    middle = np.nanmean(values) if np.isfinite(values).any() else 0.0
+def _write_cells(axes: Axes, image: AxesImage, values: np.ndarray, digits: int) -> None:
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            dark = (value > middle) != light_is_high
+            dark = image.to_rgba(value)[:3] @ LUMA < DARK
             axes.text(
                 column,
                 row,

@@ -18,7 +18,6 @@ from .style import SEED_DOT, colour_of, plain_ticks
 __all__ = [
     "TRIAL_SCALE",
     "band",
-    "bars",
     "cross",
     "groups",
     "label_of",
@@ -118,7 +117,7 @@ def cross(axes: Axes, table: pd.DataFrame, x: str, y: str, name: str, **marker: 
         marker: Options of the marker.
     """
     colour = colour_of(name)
-    axes.plot(table[x], table[y], ".", ms=2, mew=0, color=colour, alpha=0.7)
+    axes.plot(table[x], table[y], "o", ms=2, mew=0, color=colour, alpha=0.7)
     errors = {f"{key}err": sem(table[column]) for key, column in (("x", x), ("y", y))}
     shown: Any = {key: error for key, error in errors.items() if np.isfinite(error)}
     axes.errorbar(
@@ -178,18 +177,6 @@ def band(
         axes.fill_between(
             places, middle - half, middle + half, color=fill or colour, alpha=alpha, lw=0
         )
-
-
-def bars(
-    axes: Axes, values: Mapping[str, Numbers], *, width: float = 0.7, dot: str = SEED_DOT
-) -> None:
-    """Draw a bar for the mean over seeds of each architecture, and a dot for every seed."""
-    for k, (name, numbers) in enumerate(values.items()):
-        x = np.asarray(numbers, float).ravel()
-        x = x[np.isfinite(x)]
-        if len(x):
-            axes.bar(k, x.mean(), width, color=colour_of(name), zorder=1)
-            axes.scatter(np.full(len(x), k), x, s=4, color=dot, lw=0, zorder=3, clip_on=False)
 
 
 def points(

@@ -112,13 +112,13 @@ def caption_of(panel: Panel, table: pd.DataFrame) -> str:
 
 
 def picture(panel: Panel, table: pd.DataFrame) -> Figure:
-    """Return the picture of a table, with its caption and a note of what is missing."""
+    """Return the picture of a table; below it its title, its caption and a note of what is missing."""
     lacks = "; ".join(missing_of(table))
     with styled():
         figure = new_figure(panel.size)
         panel.plot(table, figure)
-        notes = {caption_of(panel, table): CAPTION, f"incomplete: {lacks}" if lacks else "": LACKS}
-        mark(figure, notes)
+        said = f"{panel.name}: {panel.title}. {caption_of(panel, table)}".rstrip()
+        mark(figure, {said: CAPTION, f"incomplete: {lacks}" if lacks else "": LACKS})
     return figure
 
 

@@ -10,8 +10,8 @@ _TRANSFER = (
     "Line, band: mean, SEM over seeds; thin lines: seeds; mean of the tasks that were not trained."
 )
 _VIOLIN = "Violins: trials of all seeds but fliers (Tukey's fences); lines: mean and extremes."
-_DROP = "Mean over seeds of the AUC less that without added noise."
-_AREA = "Mean over seeds."
+_DROP = "Mean over seeds of the AUC less that without added noise; each map has its own scale."
+_AREA = "Mean over seeds; a scale each."
 _EKF = (
     "Correlation over the 25 cells of test noise. Line, band: mean, 95 % interval (BCa bootstrap over "
     "cells) of means over seeds; gray: cells shuffled."
@@ -25,7 +25,6 @@ _CLOUD = (
     "the origin."
 )
 _POINTS = "Line, box: mean, SEM over seeds; red dots: seeds."
-_BARS = "Bars: mean over seeds; red dots: seeds."
 _MAPS = "Mean over seeds; frames: the four main architectures; A, C: actor, critic."
 _SPACE = (
     "Activity over position, smoothed over 50 cm; the units that vary most over space at gain 1; dotted: where "
@@ -40,7 +39,7 @@ CAPTIONS = {
     "S1c": "Best agent; a line a trial; star: start.",
     "1i": "Best agents; a dot a trial; dashed: stop at the target.",
     "1j": "Line, band: mean, SEM over seeds; dashed: targets of other trials; dotted: size of the zone.",
-    "1k": "Line, band: mean, SEM over seeds. Bars: mean AUC; red dots: seeds.",
+    "1k": "Line, band, box: mean, SEM over seeds; red dots: seeds.",
     "S1d": "Best agents, all trials.",
     "S1e": "Best agents, all trials; through the origin.",
     "1l": "Pearson's r on 30 % of the trials, fitted on the others; best agents.",
@@ -49,7 +48,7 @@ CAPTIONS = {
     **dict.fromkeys(("2b", "2c", "S2b", "S2c", "S2e"), _DROP),
     **dict.fromkeys(("S2g", "S2h"), _AREA),
     **dict.fromkeys(("2d", "2e", "S2d", "S2f"), _EKF),
-    "S2i": f"{_BARS} p: Mann-Whitney, two-sided.",
+    "S2i": f"{_POINTS} p: Mann-Whitney, two-sided.",
     "3a": f"{_VIOLIN} Absolute difference from monkey B in the same trial.",
     "3b": f"{_VIOLIN} Absolute difference from monkey B in the same trial.",
     **dict.fromkeys(("S3a", "S3b", "S3d", "S3e"), _VIOLIN),
@@ -57,11 +56,11 @@ CAPTIONS = {
     **dict.fromkeys(("3d", "S3g"), f"{_CURVE} From where 0.6 of the trials are rewarded."),
     "4a": "Velocities at full deflection of the joystick.",
     "4b": _PATHS.format("gain 1"),
-    "4c": "Line, bars: mean, SD over trials of all seeds; small dots: seeds; dotted: reward zone.",
-    "4d": "Line, bars: mean, SD over trials; dashed: the actions of gain 1 replayed; dotted: reward zone.",
+    "4c": "Line, bars: mean, SD over trials of all seeds; small dots: seeds; above 0: beyond the target; dotted: reward zone.",
+    "4d": "Line, bars: mean, SD over trials; above 0: beyond the target; dashed: the actions of gain 1 replayed; dotted: reward zone.",
     "4e": "Line, band: mean, SEM over seeds; dashed: the actions of gain 1 replayed; gray: chance.",
     "4f": "Line, band: mean, SEM over seeds; dots: seeds.",
-    "4g": f"{_TRANSFER} Marks below: 0.9 of the trials at gain 1 are rewarded.",
+    "4g": f"{_TRANSFER} Marks on the axis: 0.9 of the trials at gain 1 are rewarded.",
     "4h": _TRANSFER,
     "S4a": f"{_VIOLIN} Hollow: the actions of gain 1 replayed; dotted: reward zone.",
     "S4b": _VIOLIN,
@@ -77,7 +76,7 @@ CAPTIONS = {
     "6b": _PATHS.format("the trial without perturbation"),
     "6c": "Line, band: rolling mean, SD over 100 trials a subject; gray: replay without perturbation.",
     "6d": "Line, band: rolling mean, SD over 100 trials a seed, seeds pooled; dotted: reward zone.",
-    "6e": f"{_BARS} Magnitudes above 115.",
+    "6e": f"{_POINTS} Magnitudes above 115.",
     "S6a": "Line, band: mean, SD over seeds; thin lines: seeds; dotted: the perturbation ends.",
     "S6b": "Line, band: mean, SD over seeds; thin lines: seeds; dotted: the perturbation ends.",
     "S6c": _TRANSFER,
@@ -88,7 +87,10 @@ CAPTIONS = {
     "S6e": _CLOUD,
     "S6f": _CLOUD,
     "S6g": _CLOUD,
-    **dict.fromkeys(("7a", "S7a"), f"{_NOISES} r with the EKF agents of 2b over 25 test noises."),
+    **dict.fromkeys(
+        ("7a", "S7a"),
+        f"{_NOISES} r with the EKF agents of 2b over 25 test noises; the EKF agent favors observation, its alternative prediction.",
+    ),
     **dict.fromkeys(("7b", "S7b", "S7c"), f"{_NOISES} AUC in tasks that were not trained."),
     "7cd": "Line, band: mean, 95 % interval (BCa bootstrap over training noises) of the correlation.",
     **dict.fromkeys(("S8a", "S8b"), _POINTS),
@@ -107,7 +109,7 @@ CAPTIONS = {
         "Dots: seeds, mean over 5 folds of trials; ridge; dotted: 95th percentile with trials shuffled, mean of seeds."
     ),
     "units-transfer": (
-        "R2 of the position (mean of x and y, and over seeds; below -1: -1); within a condition cross-validated."
+        "R2 of the position (mean of x and y, and over seeds); decoders saw the targets that they are tested with in no condition."
     ),
     "units-dimensions": (
         "Line, band: mean, SEM over seeds; dots: seeds. 1: a line, d: a ball in d dimensions; all steps."

@@ -247,7 +247,12 @@ def plot_1h(table: pd.DataFrame, figure: Figure) -> None:
 
 PANELS = (
     Panel(
-        "1f", "Rewarded fraction over training", (3.2, 1.8), compute_1f, plot_1f, published("1f")
+        "1f",
+        "Rewarded fraction at gain 1 over training",
+        (3.2, 1.8),
+        compute_1f,
+        plot_1f,
+        published("1f"),
     ),
     Panel("1g", "An example trial", (1.8, 1.8), compute_1g, plot_1g),
     Panel("1h", "Trajectories of the modular agent", (2.2, 2.2), compute_1h, plot_1h),

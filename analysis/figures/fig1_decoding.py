@@ -91,9 +91,9 @@ def plot_1l(table: pd.DataFrame, figure: Figure) -> None:
     """Draw a mark for each layer and variable, in groups."""
     axes = figure.subplots()
     marks = {
-        "hol": (HOLISTIC, "+", -0.13, "Holistic RNN"),
-        "mod RNN": (MODULAR, "_", 0.13, "Modular RNN"),
-        "mod MLP": (MODULAR, "|", 0.13, "Modular MLP"),
+        "hol": (HOLISTIC, "o", -0.2, "Holistic RNN"),
+        "mod RNN": (MODULAR, "s", 0.0, "Modular RNN"),
+        "mod MLP": (MODULAR, "D", 0.2, "Modular MLP"),
     }
     names = list(dict.fromkeys(table["variable"]))
     for name, (architecture, marker, shift, label) in marks.items():
@@ -104,11 +104,12 @@ def plot_1l(table: pd.DataFrame, figure: Figure) -> None:
                 part,
                 marker,
                 color=colour_of(architecture),
-                ms=6,
+                ms=3,
+                mfc="none" if name == "mod MLP" else None,
                 label=label,
             )
     low = min(0.8, np.floor(10 * float(table["value"].min())) / 10)
-    axes.set(ylim=(low, 1.01), xlim=(-0.5, len(names) - 0.5), ylabel="Decoder performance")
+    axes.set(ylim=(low, 1.01), xlim=(-0.5, len(names) - 0.5), ylabel="Decoding (r)")
     axes.set_xticks(
         range(len(names)),
         [VARIABLES[n] for n in names],

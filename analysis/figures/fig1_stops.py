@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from modnav.task import REWARD_ZONE_CM
 
-from ..drawing import Panel, band, bars, colour_of, label_of, legend, plain_ticks, with_missing
+from ..drawing import Panel, band, colour_of, label_of, legend, plain_ticks, points, with_missing
 from ..measures import auc, eccentricity, pearson, psychometric, regression_through_origin
 from ..published import published
 from ..study import ANIMALS, HOLISTIC, MAIN, MODULAR, Study, short, trials_of
@@ -218,7 +218,8 @@ def plot_1k(table: pd.DataFrame, figure: Figure) -> None:
     plain_ticks(axes)
     areas = table[table["quantity"] == "auc"]
     values = {str(n): x["auc"] for n, x in areas.groupby("architecture", sort=False)}
-    bars(right, values)
+    for k, (name, numbers) in enumerate(values.items()):
+        points(right, k, numbers, colour_of(name))
     low = min(0.8, np.floor(20 * float(areas["auc"].min()) - 0.2) / 20)
     right.set(ylim=(low, 1), yticks=(low, (1 + low) / 2, 1), xticks=[], ylabel="AUC")
     plain_ticks(right, "y")

@@ -16,7 +16,6 @@ from scipy.stats import norm
 from ..drawing import (
     BELIEF,
     Panel,
-    bars,
     colour_of,
     heat_map,
     label_of,
@@ -24,6 +23,7 @@ from ..drawing import (
     matrix_of,
     noise_axes,
     plain_ticks,
+    points,
     with_missing,
 )
 from ..measures import CELL, bootstrapped_likeness, mann_whitney, seed_means
@@ -178,7 +178,7 @@ def plot_2a(table: pd.DataFrame, figure: Figure) -> None:
         side = {"likelihood": (0.7, "left"), "posterior": (-0.2, "right")}.get(name, (0, "center"))
         axes.text(mean + side[0], top + 0.01, name.capitalize(), ha=side[1], color=colour)
     axes.set(xlim=(-7.5, 6.4), ylim=(0, 0.55), xticks=[], yticks=(0, 0.5))
-    axes.set(xlabel="State", ylabel="Probability")
+    axes.set(xlabel="State", ylabel="Probability density")
     plain_ticks(axes, "y")
 
 
@@ -193,17 +193,13 @@ def _map_panel(name: str, title: str, sets: Sequence[str], value: str = "drop") 
         return with_missing(seed_means(table), table.attrs["missing"])
 
     def plot(table: pd.DataFrame, figure: Figure) -> None:
-        panels = np.atleast_1d(figure.subplots(1, len(sets)))
-        for axes, key in zip(panels, sets, strict=True):
-            part = table[table["set"] == key]
+        there = [key for key in sets if (table["set"] == key).any()]
+        figure.set_figwidth(figure.get_figwidth() * len(there) / len(sets))
+        for axes, key in zip(figure.subplots(1, len(there), squeeze=False)[0], there, strict=True):
             each = SETS[key]
-            if part.empty:
-                axes.text(0.5, 0.5, f"no {each.title}", ha="center", va="center")
-                axes.set_axis_off()
-                continue
             heat_map(
                 axes,
-                matrix_of(part, CELL[0], CELL[1], value),
+                matrix_of(table[table["set"] == key], CELL[0], CELL[1], value),
                 figure=figure,
                 label="AUC drop" if value == "drop" else "AUC",
                 title=each.title,
@@ -236,10 +232,12 @@ def compute_S2i(study: Study) -> pd.DataFrame:  # as the panel is called
 
 
 def plot_S2i(table: pd.DataFrame, figure: Figure) -> None:  # likewise
-    """Draw a bar for each architecture and a dot for each seed."""
+    """Draw mean and SEM of each architecture, and a dot for each seed."""
     axes = figure.subplots()
     values = {str(n): part["auc"] for n, part in table.groupby("architecture", sort=False)}
-    bars(axes, values)
+    for k, (name, numbers) in enumerate(values.items()):
+        points(axes, k, numbers, colour_of(name))
+    axes.set_xlim(-0.5, len(values) - 0.5)
     axes.set_xticks(range(len(values)), [short(name) for name in values])
     limits(axes, y=(0.8, 1.0))
     axes.set_ylim(min(0.8, float(table["auc"].min()) - 0.02), 1)
@@ -281,29 +279,31 @@ def _plot_correlations(
     def plot(table: pd.DataFrame, figure: Figure) -> None:
         axes = figure.subplots()
         rows = table.set_index("set")
-        for k, name in enumerate(sets):
-            if name in rows.index:
-                colour = colour_of(SETS[name].architecture)
-                row = rows.loc[[name]].iloc[0]
-                _bar(axes, k - 0.2, k + 0.075, row, "", colour)
-                _bar(axes, k - 0.1, k + 0.2, row, "shuffled_", SHUFFLED)
-        if len(sets) > len(MAIN):
-            axes.axvline(len(MAIN) - 0.5, ls="--", color="black", lw=0.6)
-        axes.set_xticks(range(len(sets)), labels)
+        there = {
+            name: label for name, label in zip(sets, labels, strict=True) if name in rows.index
+        }
+        for k, name in enumerate(there):
+            colour = colour_of(SETS[name].architecture)
+            row = rows.loc[[name]].iloc[0]
+            _bar(axes, k - 0.2, k + 0.075, row, "", colour)
+            _bar(axes, k - 0.1, k + 0.2, row, "shuffled_", SHUFFLED)
+        if "mod alternative" in there:
+            axes.axvline(len(there) - 1.5, ls="--", color="black", lw=0.6)
+        axes.set_xticks(range(len(there)), list(there.values()))
         if len(sets) > 2:
             axes.tick_params(axis="x", rotation=55)
             for text in axes.get_xticklabels():
                 text.set(ha="right", rotation_mode="anchor")
-        axes.set(xlim=(-0.5, len(sets) - 0.5), xlabel=below, ylabel=title)
+        axes.set(xlim=(-0.5, len(there) - 0.5), xlabel=below, ylabel=title)
         lowest = float(np.nanmin(table[["low", "shuffled_low"]].to_numpy(float), initial=0.0))
         if table.attrs.get("published"):
             lowest = 0.0  # controls below 0 are not seen
         if lowest < 0:
             axes.axhline(0, color="gray", lw=0.5, ls=":")
-        axes.set(ylim=(lowest, 1), yticks=(0, 0.5, 1))
+        axes.set(ylim=(lowest and lowest - 0.05, 1), yticks=(0, 0.5, 1))
         plain_ticks(axes, "y")
-        bars = [Patch(color=SHUFFLED, alpha=0.5, label="cells shuffled")]
-        axes.legend(handles=bars, loc="lower left", bbox_to_anchor=(0, 1))
+        shown = [Patch(color=SHUFFLED, alpha=0.5, label="cells shuffled")]
+        axes.legend(handles=shown, loc="lower left", bbox_to_anchor=(0, 1))
 
     plot.__doc__ = "Draw mean and interval of each correlation, and of its shuffled control."
     return plot
@@ -353,30 +353,30 @@ PANELS = (
     _correlation_panel(
         "2e", "Similarity to the EKF alternative", "EKF alternative", _NAMES, _LABELS
     ),
-    _map_panel("S2b", "Modular alternative", ("mod alternative",)),
-    _map_panel("S2c", "Holistic, larger difference", ("hol larger",)),
+    _map_panel("S2b", "Modular alternative under noise", ("mod alternative",)),
+    _map_panel("S2c", "Holistic agents of a larger noise difference under noise", ("hol larger",)),
     _correlation_panel(
         "S2d",
-        "Larger noise difference",
+        "Similarity of holistic agents to the EKF agent, larger noise difference",
         "EKF",
         ("hol", "hol larger"),
         (".1", ".3"),
         r"$\sigma_a-\sigma_o$",
     ),
-    _map_panel("S2e", "Holistic, longer training", ("hol long",)),
+    _map_panel("S2e", "Holistic agents of a longer training under noise", ("hol long",)),
     _correlation_panel(
         "S2f",
-        "Longer training",
+        "Similarity of holistic agents to the EKF agent, longer training",
         "EKF",
         ("hol", "hol long"),
         ("$10^4$", "$10^5$"),
         "Training trial",
     ),
-    _map_panel("S2g", "Holistic agent, AUC", ("hol",), "auc"),
-    _map_panel("S2h", "Modular agent, AUC", ("mod",), "auc"),
+    _map_panel("S2g", "AUC of the holistic agent under noise", ("hol",), "auc"),
+    _map_panel("S2h", "AUC of the modular agent under noise", ("mod",), "auc"),
     Panel(
         "S2i",
-        "AUC with noisy observations",
+        "AUC where observations are noisiest",
         (1.6, 1.5),
         compute_S2i,
         plot_S2i,

@@ -205,15 +205,29 @@ def compute_S3g(study: Study) -> pd.DataFrame:  # likewise
 PANELS = (
     _shape_panel("3a", "Curvature against monkey B's", CURVATURE, MAIN, 0.01, apart=True),
     _shape_panel("3b", "Length against monkey B's", LENGTH, MAIN, 150, apart=True),
-    _curve_panel("3c", "Reward rate over training", compute_3c, "Reward rate (trial/s)", 0.8),
-    _curve_panel("3d", "TD error over training", compute_3d, "TD error", 0.5),
+    _curve_panel(
+        "3c", "Reward rate at gain 1 over training", compute_3c, "Reward rate (trial/s)", 0.8
+    ),
+    _curve_panel("3d", "TD error at gain 1 over training", compute_3d, "TD error", 0.5),
     _shape_panel("S3a", "Curvature of paths", CURVATURE, MAIN, 0.011),
     _shape_panel("S3b", "Length of paths", LENGTH, MAIN, 550),
-    _shape_panel("S3d", "Curvature, holistic-EKF agent", CURVATURE, ALSO, 0.011),
-    _shape_panel("S3e", "Length, holistic-EKF agent", LENGTH, ALSO, 550),
-    _curve_panel(
-        "S3f", "Reward rate, holistic-EKF agent", compute_S3f, "Reward rate (trial/s)", 0.8
+    _shape_panel(
+        "S3d", "Curvature of paths, holistic-EKF and modular agents", CURVATURE, ALSO, 0.011
     ),
-    _curve_panel("S3g", "TD error, holistic-EKF agent", compute_S3g, "TD error", 0.5),
+    _shape_panel("S3e", "Length of paths, holistic-EKF and modular agents", LENGTH, ALSO, 550),
+    _curve_panel(
+        "S3f",
+        "Reward rate over training, holistic-EKF and modular agents",
+        compute_S3f,
+        "Reward rate (trial/s)",
+        0.8,
+    ),
+    _curve_panel(
+        "S3g",
+        "TD error over training, holistic-EKF and modular agents",
+        compute_S3g,
+        "TD error",
+        0.5,
+    ),
 )
 """Panels of figures 3 and S3 about trained agents."""

@@ -184,7 +184,7 @@ def plot_errors(table: pd.DataFrame, figure: Figure) -> None:
                 axes.plot(rows["gain"] + shift, rows["value"], ".", ms=2, color=colour_of(name))
     reward_zone(axes)
     _gain_axis(axes)
-    axes.set_ylabel("Radial error (cm)")
+    axes.set_ylabel("Signed radial error (cm)")
     limits(axes, y=(-100, 250))
     both = table["kind"].nunique() > 1
     legend(axes, names, {DATA: "-", NO_GENERALIZATION: "--"} if both else None)
@@ -219,7 +219,7 @@ def plot_s4a(table: pd.DataFrame, figure: Figure) -> None:
     reward_zone(axes)
     axes.set_xticks(range(len(GAINS)), [times(gain) for gain in GAINS])
     axes.set_xlabel("Gain")
-    axes.set_ylabel("Radial error (cm)")
+    axes.set_ylabel("Signed radial error (cm)")
     limits(axes, y=(-200, 400))
     legend(axes, order)
 

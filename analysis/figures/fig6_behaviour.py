@@ -17,7 +17,6 @@ from modnav.task import REWARD_ZONE_CM
 
 from ..drawing import (
     Panel,
-    bars,
     colour_of,
     draw_kinds,
     draw_target,
@@ -27,6 +26,7 @@ from ..drawing import (
     name_ticks,
     path_table,
     plain_ticks,
+    points,
     reward_zone,
     typical,
     with_missing,
@@ -223,10 +223,11 @@ def compute_6e(study: Study) -> pd.DataFrame:
 
 
 def plot_6e(table: pd.DataFrame, figure: Figure) -> None:
-    """Draw a bar for each architecture, and its seeds."""
+    """Draw mean and SEM of each architecture, and its seeds."""
     axes = figure.subplots()
     order = [name for name in MAIN if name in set(table["architecture"])]
-    bars(axes, {n: table.loc[table["architecture"] == n, "value"] for n in order})
+    for k, name in enumerate(order):
+        points(axes, k, table.loc[table["architecture"] == name, "value"], colour_of(name))
     name_ticks(axes, order)
     axes.set_ylabel("AUC")
     axes.set_ylim(min(0.8, table["value"].min() - 0.02), 1)

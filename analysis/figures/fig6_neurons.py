@@ -128,6 +128,7 @@ def plot_6g(table: pd.DataFrame, figure: Figure) -> None:
             below[k].plot(place, values["slope"], "D", ms=3, color=colour_of(name))
         _frame(above[k], axis)
         name_ticks(below[k], order)
+        below[k].margins(y=0.15)
         below[k].set_ylabel(f"Slope ({UNITS[axis]})")
         below[k].axhline(0, color="gray", lw=0.5, ls="--")
         limits(below[k], y=SLOPES[axis])

@@ -78,7 +78,7 @@ def plot_s8(table: pd.DataFrame, figure: Figure, ranges: dict[str, tuple[float, 
 PANELS = (
     Panel(
         "S8a",
-        "Gains of 3 to 4",
+        "Behaviour at gains of 3 to 4",
         (5.6, 1.6),
         partial(compute_s8, task="gain"),
         partial(
@@ -95,7 +95,7 @@ PANELS = (
     ),
     Panel(
         "S8b",
-        "Large perturbations",
+        "Behaviour with large perturbations",
         (5.6, 1.6),
         partial(compute_s8, task="perturbation"),
         partial(

@@ -292,12 +292,16 @@ def _maps(
     table: pd.DataFrame, figure: Figure, split: str, names: dict[str, str], value: str
 ) -> None:
     """Draw a heat map over training noise for each agent and each value of a column."""
-    panels = figure.subplots(1, 4)
     places = [(agent, key) for key in names for agent in AGENTS]
     if split == "favour":
         places = [(agent, key) for agent in AGENTS for key in names]
+    known = table.dropna(subset=[value])
+    there = set(known[["agent", split]].itertuples(index=False, name=None))
+    places = [place for place in places if place in there]
+    figure.set_figwidth(figure.get_figwidth() * len(places) / 4)
+    panels = figure.subplots(1, len(places), squeeze=False)[0]
     for axes, (agent, key) in zip(panels, places, strict=True):
-        part = table[(table["agent"] == agent) & (table[split] == key)]
+        part = known[(known["agent"] == agent) & (known[split] == key)]
         matrix = matrix_of(part, TRAINED[0], TRAINED[1], value)
         matrix = matrix.reindex(index=list(LEVELS), columns=list(LEVELS)).astype(float)
         heat_map(
@@ -314,7 +318,7 @@ def _maps(
 
 def plot_likeness(table: pd.DataFrame, figure: Figure) -> None:
     """Draw the likeness to either EKF agent over training noise."""
-    names = {"observation": "Favor observation", "prediction": "Favor prediction"}
+    names = {"observation": "r, EKF agent", "prediction": "r, EKF alternative"}
     _maps(table, figure, "favour", names, "r")
 
 

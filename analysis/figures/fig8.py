@@ -7,13 +7,24 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from modnav.networks import build_agent
 
-from ..drawing import Panel, colour_of, cross, groups, heat_map, legend, limits, with_missing
+from ..drawing import (
+    Panel,
+    colour_of,
+    cross,
+    groups,
+    heat_map,
+    legend,
+    limits,
+    plain_ticks,
+    tick_label,
+    with_missing,
+)
 from ..measures import LAYER, decoded_trials, outcomes, pearson, performances, reward_rate
 from ..published import published
 from ..study import LARGE_ANGULAR, LARGE_LINEAR, MAIN, Peaks, Study
@@ -101,21 +112,25 @@ def plot_maps(table: pd.DataFrame, figure: Figure) -> None:
     both = table["task"].nunique() > 1
     for axes, ((task, quantity), rows) in zip(panels, each, strict=True):
         means = rows.groupby(["critic", "actor"])["value"].mean().unstack("actor")
-        means = means.reindex(index=CRITICS, columns=ACTORS)
-        means.index = [f"Critic {k}" for k in CRITICS] if axes is panels[0] else [""] * 5
-        means.columns = [f"A{k}" for k in ACTORS]
+        means = means.sort_index().sort_index(axis=1)
+        places = {name: _place(means, name) for name in MAIN if name in set(rows["architecture"])}
+        means.index = [f"Critic {k}" if axes is panels[0] else "" for k in means.index]
+        means.columns = [f"A{k}" for k in means.columns]
         digits = 1 if quantity == "error_cm" else 3
         colours = "BuPu_r" if quantity in GOOD else "BuPu"
         label = LABELS[quantity] + (f"\n{task}" if both else "")
         heat_map(axes, means, figure=figure, label=label, cmap=colours, digits=digits)
-        _frame(axes)
+        for name, (x, y) in places.items():
+            corner, colour = (x - 0.47, y - 0.47), colour_of(name)
+            frame = Rectangle(corner, 0.94, 0.94, fill=False, ec=colour, lw=1.2)
+            frame.set_path_effects([withStroke(linewidth=4, foreground="white")])
+            axes.add_patch(frame)
 
 
-def _frame(axes: Axes) -> None:
-    for name in MAIN:
-        actor, critic = ARCHITECTURES[name]
-        corner = ACTORS.index(actor) - 0.46, CRITICS.index(critic) - 0.46
-        axes.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, ec=colour_of(name), lw=1.2))
+def _place(means: pd.DataFrame, name: str) -> tuple[int, int]:
+    """Return column and row of an architecture in a map."""
+    actor, critic = ARCHITECTURES[name]
+    return means.columns.tolist().index(actor), means.index.tolist().index(critic)
 
 
 def plot_scatter(
@@ -134,7 +149,7 @@ def plot_scatter(
     axes.set_ylabel("Performance (AUC)")
     limits(axes, x, y)
     r = pearson(*np.transpose(means)) if len(means) > 2 else float("nan")
-    axes.set_title(f"r = {r:.2f} (n = {len(means)})" if np.isfinite(r) else "")
+    axes.set_title(f"r = {tick_label(round(r, 2))} (n = {len(means)})" if np.isfinite(r) else "")
     main = [name for name in MAIN if name in names]
     legend(axes, main if len(main) == len(names) else [*main, "others"])
 
@@ -162,6 +177,7 @@ def plot_s9a(table: pd.DataFrame, figure: Figure) -> None:
     axes.bar(range(len(table)), table["value"] / 1e5, color=colours)
     axes.set_xticks(range(len(table)), labels)
     axes.set_ylabel(r"Parameters ($\times 10^5$)")
+    plain_ticks(axes, "y")
 
 
 PANELS = (

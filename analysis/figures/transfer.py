@@ -86,7 +86,7 @@ def plot_transfer(
     axes.set_xticks(list(ticks))
     axes.set_ylabel(label)
     low, high = limits
-    axes.set_ylim(min(low, table["value"].min()), max(high, table["value"].max()))
+    axes.set_ylim(min(low, table["value"].min()), max(high, 1.02 * table["value"].max()))
     if marks:
         for name, episode in table.groupby("architecture")["skilled_at"].first().dropna().items():
             axes.plot(

@@ -50,7 +50,7 @@ from ..study import (
 from .cohorts import best_agents
 from .gain_task import gain_axis, times
 
-TRIALS = 100
+TRIALS = 200
 """Trials of each condition; with the study's 32 agents their decoders take minutes."""
 
 SHARED, SHUFFLES = 50, 20
@@ -112,7 +112,7 @@ def plot_likeness(table: pd.DataFrame, figure: Figure) -> None:
         rows = table[table["measure"] == name]
         for first, second, value, high in rows[["first", "second", "value", "null_high"]].values:
             matrix.loc[first, second], matrix.loc[second, first] = value, high
-        heat_map(axes, matrix, figure=figure, title=name, digits=2, bar=False)
+        heat_map(axes, matrix, figure=figure, title=name, digits=2, bar=False, ends=(0, 1))
         axes.xaxis.tick_bottom()
         name_ticks(axes, order)
         axes.set_xlim(-0.5, len(order) - 0.5)
@@ -150,7 +150,7 @@ def plot_decoding(table: pd.DataFrame, figure: Figure) -> None:
         plain_ticks(axes, "y")
         name_ticks(axes, order)
     panels[0].set_ylabel("R$^2$, cross-validated")
-    legend(panels[1], [], {"mean": "-", "chance": ":"})
+    legend(panels[1], [], {"mean": "-", "trials shuffled": ":"})
 
 
 def compute_transfer(study: Study) -> pd.DataFrame:
@@ -169,16 +169,17 @@ def compute_transfer(study: Study) -> pd.DataFrame:
 
 
 def plot_transfer(table: pd.DataFrame, figure: Figure) -> None:
-    """Draw a matrix for each architecture; R2 below -1 is shown as -1."""
+    """Draw a matrix for each architecture; colours end at an R2 of -1."""
     order = [name for name in MAIN if name in set(table["architecture"])]
+    figure.set_figwidth(max(3.5, 1.9 * len(order)))
     panels = figure.subplots(1, len(order), squeeze=False)[0]
     labels = [PUSHED if name == PUSHED else times(float(name)) for name in NAMES]
     for axes, name in zip(panels, order, strict=True):
-        rows = table[table["architecture"] == name].assign(value=lambda t: t["value"].clip(-1))
+        rows = table[table["architecture"] == name]
         matrix = rows.pivot(index="fitted", columns="tested", values="value")
         matrix = matrix.reindex(index=NAMES, columns=NAMES)
         matrix.index, matrix.columns = labels, labels
-        heat_map(axes, matrix, figure=figure, digits=2, bar=False)
+        heat_map(axes, matrix, figure=figure, digits=2, bar=False, ends=(-1, 1))
         axes.xaxis.tick_bottom()
         axes.set_title(label_of(name), color=colour_of(name))
     panels[0].set_ylabel("Fitted in")

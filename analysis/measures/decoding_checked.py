@@ -6,27 +6,23 @@ the training trials, and all is repeated with the trials' activity shuffled, whi
 decoder of that size reads from nothing but the course of a trial.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
-from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from modnav.tables import Recording
 
 from .decoding import LAYER, POSITION, activity
 from .similarity import shuffled_trials
 
-__all__ = ["PENALTIES", "cross_validated", "decoding_null", "transfer"]
+__all__ = ["PENALTIES", "cross_validated", "decoding_null", "fitted_ridge", "transfer"]
 
 PENALTIES = tuple(np.logspace(-2, 5, 15))
-"""Ridge penalties of standardised activity, among which the training steps choose."""
+"""Ridge penalties of standardised activity, among which trials that are left out one by one choose."""
 
 
 def cross_validated(
@@ -50,8 +46,8 @@ def cross_validated(
     Raises:
         ValueError: If there are no units, or fewer trials than folds.
     """
-    x, y, trials = _read(recording, variables, layer)
-    return _scores(x, y, trials, variables, folds)
+    table = _scores({"": _read(recording, variables, layer)}, variables, folds)
+    return table[["variable", "fold", "r2", "steps"]]
 
 
 def decoding_null(
@@ -82,7 +78,8 @@ def decoding_null(
     x, y, trials = _read(recording, variables, layer)
     rng, parts = np.random.default_rng(seed), []
     for k in range(shuffles):
-        found = _scores(x[shuffled_trials(trials, rng)], y, trials, variables, folds)
+        shuffled = x[shuffled_trials(trials, rng)], y, trials
+        found = _scores({"": shuffled}, variables, folds)
         parts.append(found.groupby("variable", sort=False)["r2"].mean().reset_index())
         parts[-1].insert(0, "shuffle", k)
     return pd.concat(parts, ignore_index=True)
@@ -97,10 +94,12 @@ def transfer(
     """Return how well decoders of one condition read another, e.g. other gains or perturbations.
 
     Args:
-        recordings: Tables with units of one agent, by the name of their condition.
+        recordings: Tables with units of one agent, by the name of their condition; their trials are
+            of the same targets in the same order.
         variables: Columns of ``steps`` to read.
         layer: The layer.
-        folds: Parts of the trials; within a condition each is tested by a decoder of the others.
+        folds: Parts of the trials; each is tested, in its own and in other conditions, by decoders
+            that saw its targets in none.
 
     Returns:
         ``fitted``, ``tested``, ``variable``, ``r2``; as a matrix by
@@ -110,53 +109,83 @@ def transfer(
         ValueError: As :func:`cross_validated`.
     """
     read = {name: _read(recording, variables, layer) for name, recording in recordings.items()}
-    rows = []
-    for fitted, (x, y, trials) in read.items():
-        decoder = _decoder().fit(x, y)
-        for tested, (other_x, other_y, _) in read.items():
-            if tested == fitted:
-                table = _scores(x, y, trials, variables, folds)
-                known = table.groupby("variable", sort=False)["r2"].mean()
-            else:
-                values = r2_score(
-                    other_y, _two(decoder.predict(other_x)), multioutput="raw_values"
-                )
-                known = pd.Series(values, index=list(variables))
-            rows += [
-                {"fitted": fitted, "tested": tested, "variable": name, "r2": float(value)}
-                for name, value in known.items()
-            ]
-    return pd.DataFrame(rows)
+    table = _scores(read, variables, folds)
+    return table.groupby(["fitted", "tested", "variable"], sort=False)["r2"].mean().reset_index()
 
 
-def _decoder() -> Any:
-    """Return ridge regression of standardised activity to standardised variables."""
-    ridge = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
-    return TransformedTargetRegressor(ridge, transformer=StandardScaler())
+def fitted_ridge(x: Any, y: Any, trials: Any) -> Callable[[Any], Any]:
+    """Return what reads variables from activity: ridge regression of both, standardised.
+
+    The penalty of :data:`PENALTIES` is the one with the least squared error in trials that are left
+    out one by one: steps of a trial are alike, and left out alone they would ask for too
+    small a one. All penalties and trials share one decomposition.
+
+    Args:
+        x: Activity ``(steps, units)``.
+        y: Variables ``(steps, variables)``.
+        trials: The trial of each step ``(steps,)``.
+
+    Returns:
+        A function from activity to variables.
+    """
+    (x_mean, x_sd), (y_mean, y_sd) = _scale(x), _scale(y)
+    activity, wanted = (x - x_mean) / x_sd, (y - y_mean) / y_sd
+    squares, axes = np.linalg.eigh(activity.T @ activity)
+    known = squares > squares.max() * max(x.shape) * np.finfo(float).eps
+    squares, axes = squares[known], axes[:, known] / np.sqrt(squares[known])
+    along = activity @ axes  # orthonormal
+    kept = squares / (squares + np.array(PENALTIES)[:, None])  # (penalties, axes)
+    parts = kept[:, :, None] * (along.T @ wanted)
+    errors = np.zeros(len(PENALTIES))
+    for trial in np.unique(trials):
+        here = along[trials == trial]
+        own = np.eye(len(here)) - (kept[:, None, :] * here) @ here.T - 1 / len(x)
+        left_out = np.linalg.solve(own, wanted[trials == trial] - here @ parts)
+        errors += (left_out**2).sum(axis=(1, 2))
+    weights = axes @ parts[int(np.argmin(errors))]
+    return lambda new: (new - x_mean) / x_sd @ weights * y_sd + y_mean
+
+
+def _scale(values: Any) -> tuple[Any, Any]:
+    """Return mean and SD of each column; 1 for those that do not vary."""
+    spread = values.std(axis=0)
+    return values.mean(axis=0), np.where(spread > 0, spread, 1.0)
 
 
 def _read(recording: Recording, variables: Sequence[str], layer: str) -> tuple[Any, Any, Any]:
     if recording.units is None:
         raise ValueError("a recording without units cannot be decoded")
     y = recording.steps[list(variables)].to_numpy(float)
-    return activity(recording.units, layer), y, recording.steps["trial"].to_numpy()
+    return (
+        np.asarray(activity(recording.units, layer), float),
+        y,
+        recording.steps["trial"].to_numpy(),
+    )
 
 
-def _scores(x: Any, y: Any, trials: Any, variables: Sequence[str], folds: int) -> pd.DataFrame:
-    count = len(np.unique(trials))
-    if not 2 <= folds <= count:
-        raise ValueError(f"folds is {folds}; it must be from 2 to the number of trials, {count}")
+def _scores(read: Mapping[str, Any], variables: Sequence[str], folds: int) -> pd.DataFrame:
+    """Return R2 of each variable in each fold of each condition, by decoders of each of the others' folds."""
+    parts = {name: _parts(trials, folds) for name, (_, _, trials) in read.items()}
     rows = []
-    for k, (fit, test) in enumerate(GroupKFold(folds).split(x, groups=trials)):
-        read = _two(_decoder().fit(x[fit], y[fit]).predict(x[test]))
-        values = r2_score(y[test], read, multioutput="raw_values")
-        rows += [
-            {"variable": name, "fold": k, "r2": float(value), "steps": len(test)}
-            for name, value in zip(variables, values, strict=True)
-        ]
+    for (fitted, (x, y, trials)), k in product(read.items(), range(folds)):
+        seen = parts[fitted] != k
+        decoder = fitted_ridge(x[seen], y[seen], trials[seen])
+        for tested, (other_x, other_y, _) in read.items():
+            new = parts[tested] == k
+            values = r2_score(other_y[new], decoder(other_x[new]), multioutput="raw_values")
+            about = {"fitted": fitted, "tested": tested, "fold": k, "steps": int(new.sum())}
+            rows += [
+                {**about, "variable": name, "r2": float(value)}
+                for name, value in zip(variables, values, strict=True)
+            ]
     return pd.DataFrame(rows)
 
 
-def _two(values: Any) -> Any:
-    """Return ``(N, variables)`` also for one variable."""
-    return np.asarray(values).reshape(len(values), -1)
+def _parts(trials: Any, folds: int) -> Any:
+    """Return which fold each step belongs to; trials take turns."""
+    names, rank = np.unique(trials, return_inverse=True)
+    if not 2 <= folds <= len(names):
+        raise ValueError(
+            f"folds is {folds}; it must be from 2 to the number of trials, {len(names)}"
+        )
+    return rank % folds

@@ -100,13 +100,17 @@ def configs() -> list[str]:
     return ["| config | what it is |", "|---|---|", *rows, ""]
 
 
+OTHERS = {"seeds": "Statistics over seeds", "units": "Units", "effects": "Effects"}
+"""Titles of what is not of the study."""
+
+
 def gallery() -> list[str]:
     """Return the panels of each figure of which there is a picture."""
     lines = []
     for figure in FIGURES:
         shown = [panel for panel in panels_of(figure) if (RESULTS / f"{panel.name}.png").exists()]
         if shown:
-            title = f"Figure {figure}" if figure.isdigit() else "Statistics over seeds"
+            title = f"Figure {figure}" if figure.isdigit() else OTHERS[figure]
             lines += [f"## {title}", "", "::::{container} gallery"]
             lines += [line for panel in shown for line in _picture(panel)]
             lines += ["::::", ""]

@@ -56,7 +56,7 @@ def test_draw_writes_numbers_and_pictures(table, tiny_study, tmp_path):
 
 def test_what_is_missing_is_written_on_the_picture(table):
     texts = [t.get_text() for t in picture(panel_of(table), table).texts]
-    assert texts == ["incomplete: no monkeys"]
+    assert texts == ["9z: A test.", "incomplete: no monkeys"]
 
 
 def test_captions_say_what_is_drawn_and_of_how_many(table, tiny_study, tmp_path):
@@ -77,8 +77,9 @@ def test_every_panel_says_what_its_marks_mean():
     assert {panel.name for panel in panels} == set(CAPTIONS)
 
 
-def test_nothing_is_written_on_a_picture_that_lacks_nothing(table):
-    assert picture(panel_of(table), with_missing(table, [])).texts == []
+def test_a_picture_that_lacks_nothing_says_what_it_is_and_no_more(table):
+    texts = picture(panel_of(table), with_missing(table, [])).texts
+    assert [text.get_text() for text in texts] == ["9z: A test."]
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone(table, tiny_study, tmp_path):

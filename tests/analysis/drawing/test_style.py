@@ -16,7 +16,6 @@ from modnav.analysis.drawing import (
     SENSORY,
     UNREWARDED,
     band,
-    bars,
     cell_text,
     colour_of,
     heat_map,
@@ -51,7 +50,14 @@ def test_tick_labels_drop_the_leading_zero(value, text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.5, ".5"), (0, ".0"), (1.0, "1.0"), (-0.02, "-.02"), (0.9996, "1.0"), (-0.0001, ".0")],
+    [
+        (0.5, ".500"),
+        (0, "0"),
+        (1.0, "1.000"),
+        (-0.02, "-.020"),
+        (0.9996, "1.000"),
+        (-0.0001, "0"),
+    ],
 )
 def test_text_of_cells(value, text):
     assert cell_text(value) == text
@@ -109,12 +115,11 @@ def test_a_curve_of_one_seed_has_no_band():
 
 def test_every_seed_is_a_dot():
     axes = new_figure((2, 2)).subplots()
-    bars(axes, {"Actor1Critic1": [0.5, 0.7, np.nan], "Actor3Critic5": []})
-    assert len(axes.patches) == 1
-    assert axes.patches[0].get_height() == pytest.approx(0.6)
-    assert axes.collections[0].get_offsets().tolist() == [[0, 0.5], [0, 0.7]]
-    points(axes, 1, [0.5, 0.7], "red")
-    assert len(axes.collections[-1].get_offsets()) == 2
+    points(axes, 1, [], "red")
+    assert not axes.lines
+    points(axes, 1, [0.5, 0.7, np.nan], "red")
+    assert axes.lines[0].get_ydata() == pytest.approx([0.6, 0.6])
+    assert axes.collections[-1].get_offsets().tolist() == [[1, 0.5], [1, 0.7]]
 
 
 def test_violins_of_little_or_nothing():
@@ -146,7 +151,7 @@ def test_heat_map_writes_dark_text_on_light_cells():
     matrix = pd.DataFrame([[0.0, 1.0], [np.nan, 0.2]], index=[0, 0.2], columns=[0, 0.2])
     heat_map(axes, matrix, figure=figure, cmap="BuPu_r")
     texts = {t.get_text(): t.get_color() for t in axes.texts}
-    assert texts == {".0": "white", "1.0": "black", ".2": "white"}
+    assert texts == {"0": "white", "1.000": "black", ".200": "white"}
     assert [t.get_text() for t in axes.get_yticklabels()] == ["0", ".2"]
     assert len(figure.axes) == 2
 
@@ -162,6 +167,7 @@ def test_scales_tell_their_ends_apart():
     assert scale([[0.0, 0.003]]) == ["0", ".0015", ".003"]
     assert scale([[0.011, 0.014]]) == [".011", ".0125", ".014"]
     assert scale([[16.62, 98.73]]) == ["17", "58", "99"]
+    assert scale([[-0.171, 0.0]]) == ["\N{MINUS SIGN}.17", "\N{MINUS SIGN}.09", "0"]
     assert scale([[0.5, np.nan]]) == []
 
 

@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 from coded_units import recording_of
+from sklearn.linear_model import RidgeCV
+from sklearn.preprocessing import StandardScaler
 
-from modnav.analysis.measures import cross_validated, decoding_null, transfer
+from modnav.analysis.measures import (
+    PENALTIES,
+    cross_validated,
+    decoding_null,
+    fitted_ridge,
+    transfer,
+)
 
 
 def test_what_units_code_is_read_in_every_trial():
@@ -48,6 +56,59 @@ def test_a_code_that_turns_does_not_transfer():
     assert matrix.loc["a", "a"] > 0.999
     assert matrix.loc["a", "turned"] < -1
     assert matrix.loc["turned", "turned"] > 0.999
+
+
+def test_what_is_known_of_a_target_from_another_condition_does_not_count():
+    """Units that code which trial it is, alike in both conditions, and nothing of any position."""
+    rng = np.random.default_rng(0)
+    recording = recording_of()
+    _, trial = np.unique(recording.steps["trial"], return_inverse=True)
+    recording.units.iloc[:, :12] = rng.normal(size=(40, 12))[trial]
+    recording.steps["x_cm"] = rng.normal(size=40)[trial]
+    table = transfer({"a": recording, "b": recording}, ["x_cm"])
+    assert (table["r2"] < 0.3).all()
+
+
+def test_ridge_is_scikit_learns_where_each_step_is_a_trial():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 9)) * np.logspace(0, 2, 9)
+    y = x[:, :2] + rng.normal(size=(80, 2)) * (1, 50)
+    scale, to = StandardScaler().fit(x), StandardScaler().fit(y)
+    theirs = RidgeCV(PENALTIES).fit(scale.transform(x), to.transform(y))
+    new = rng.normal(size=(5, 9))
+    ours = fitted_ridge(x, y, np.arange(80))(new)
+    np.testing.assert_allclose(ours, to.inverse_transform(theirs.predict(scale.transform(new))))
+
+
+def test_the_penalty_is_chosen_by_trials_that_are_left_out():
+    """As :func:`fitted_ridge` with each single penalty, fitted anew without each trial."""
+    rng = np.random.default_rng(0)
+    trials = np.repeat(np.arange(12), 6)
+    x = rng.normal(size=(12, 8))[trials] + 0.3 * rng.normal(size=(72, 8))
+    y = x[:, :1] + rng.normal(size=(12, 1))[trials]
+    x, y = StandardScaler().fit_transform(x), StandardScaler().fit_transform(y)
+    errors = [
+        sum(
+            (
+                (
+                    y[~seen]
+                    - y[seen].mean(0)
+                    - (x[~seen] - x[seen].mean(0)) @ _weights(x[seen], y[seen], p)
+                )
+                ** 2
+            ).sum()
+            for seen in (trials != k for k in range(12))
+        )
+        for p in PENALTIES
+    ]
+    best = PENALTIES[int(np.argmin(errors))]
+    assert PENALTIES[0] < best < PENALTIES[-1]
+    np.testing.assert_allclose(fitted_ridge(x, y, trials)(x), x @ _weights(x, y, best))
+
+
+def _weights(x, y, penalty):
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    return np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y)
 
 
 @pytest.mark.parametrize("folds", [1, 41])
