@@ -19,6 +19,8 @@ from modnav.task import (
     is_moving,
     sample_trials,
     sample_trials_of_each,
+    start_streams,
+    step_streams,
 )
 
 from .exploration import AbstractExploration
@@ -96,8 +98,8 @@ class Collector:
         self.world, sensation = begin(self.trials)
         self.memory = None
         self.explored = torch.zeros_like(self.explored)
-        for name, stream in self.streams.items():
-            self.now[name], self.states[name] = stream.start(self.trials, sensation)
+        for name, first in start_streams(self.streams, self.trials, sensation).items():
+            self.now[name], self.states[name] = first
 
     def restart_member(self, member: int, task: TaskParameters, actor: Actor) -> None:
         """Drop the trials of a member and begin new ones of ``task``."""
@@ -139,10 +141,9 @@ class Collector:
             self._normal("observation_noise"),
         )
         self.now = {}
-        for name, stream in self.streams.items():
-            self.now[name], self.states[name] = stream.step(
-                self.trials, sensation, self.states[name], self.task
-            )
+        after = step_streams(self.streams, self.trials, sensation, self.states, self.task)
+        for name, (x, state) in after.items():
+            self.now[name], self.states[name] = x, state
             self.input_logs[name][self.slots, step] = inputs[name]
             self.input_logs[name][self.slots, step + 1] = self.now[name]
         self.action_log[self.slots, step] = action
@@ -178,8 +179,7 @@ class Collector:
 
         self.trials = Trials(*map(put, self.trials, trials))
         self.world = World(*map(put, self.world, world))
-        for name, stream in self.streams.items():
-            first, state = stream.start(trials, sensation)
+        for name, (first, state) in start_streams(self.streams, trials, sensation).items():
             self.now = {**self.now, name: put(self.now[name], first)}
             if state is not None:
                 self.states[name] = tuple(map(put, self.states[name], state))

@@ -18,6 +18,8 @@ from modnav.task import (
     World,
     advance,
     begin,
+    start_streams,
+    step_streams,
 )
 
 from .trajectories import Noise, Rollout
@@ -156,10 +158,8 @@ def rollout(
         log.write(t, now.rows, action=action, observed=now.sensation.velocity)
         draws = noise.process[t, now.rows], noise.observation[t, now.rows]
         world, sensation, outcome = advance(task, now.trials, now.world, action, action, *draws)
-        after = {
-            name: stream.step(now.trials, sensation, now.streams[name][1], task)
-            for name, stream in used.items()
-        }
+        states = {name: state for name, (_, state) in now.streams.items()}
+        after = step_streams(used, now.trials, sensation, states, task)
         ending = now.alive & (outcome.terminated | outcome.truncated)
         now = now._replace(
             alive=now.alive & ~ending,
@@ -181,7 +181,7 @@ def rollout(
 def _begin(used: Mapping[str, AbstractStream], trials: Trials) -> _Running:
     world, sensation = begin(trials)
     rows = torch.arange(len(trials.target), device=trials.target.device)
-    started = {name: stream.start(trials, sensation) for name, stream in used.items()}
+    started = start_streams(used, trials, sensation)
     return _Running(rows, rows >= 0, trials, world, sensation, started, None)
 
 

@@ -24,7 +24,7 @@ from modnav.evaluation import (
     without_noise,
 )
 from modnav.networks import Actor
-from modnav.task import STREAMS, TaskParameters
+from modnav.task import TaskParameters, check_stream
 
 from .counters import Block, Counters, Setting
 from .replay import TrialReplay
@@ -136,7 +136,7 @@ class Experience(LightningDataModule):
             )
         self.sources = agent.sources
         for source in self.sources:
-            STREAMS[source].check(self.task)
+            check_stream(source, self.task)
         device = self.generators["trials"].device
         self.replay.allocate(self.sources, self.task.max_steps, device)
         self.collector = Collector(

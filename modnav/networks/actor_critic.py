@@ -167,7 +167,8 @@ def _check_parts(belief: AbstractBelief, other: AbstractSequence) -> None:
     if belief.source not in STREAMS:
         raise ValueError(
             f"{name_of_class(belief)}.source is {belief.source!r}; "
-            f"it must be one of {', '.join(STREAMS)}"
+            f"it must be one of {', '.join(STREAMS)}, or the path of a modnav.task.AbstractStream "
+            "in an imported module"
         )
 
 

@@ -16,10 +16,11 @@ class AbstractBelief(AbstractSequence):
     """A sequence module that fills the belief slot.
 
     Attributes:
-        source: Name of the input stream that the module reads, see :mod:`modnav.task.streams`.
+        source: Name of the input stream that the module reads, see :mod:`modnav.task.streams`:
+            ``observation``, ``kalman``, or the path of a stream of one's own.
     """
 
-    source: ClassVar[Literal["observation", "kalman"]]
+    source: ClassVar[str]
 
 
 class RecurrentBelief(AbstractBelief):

@@ -9,7 +9,7 @@ update of the stack is one of every agent, and agents are saved and validated as
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -235,7 +235,7 @@ class _StackedBelief(AbstractBelief):
 
     recurrent = True
 
-    def __init__(self, units: AbstractSequence, source: Literal["observation", "kalman"]) -> None:
+    def __init__(self, units: AbstractSequence, source: str) -> None:
         super().__init__()
         self.units = units
         self.source = source  # type: ignore[misc]  # of the class, elsewhere

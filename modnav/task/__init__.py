@@ -8,4 +8,5 @@ from .parts import *
 from .sampling import *
 from .state import *
 from .streams import *
+from .trying import *
 from .world import *

@@ -2,11 +2,14 @@
 
 A stream has a state but nothing to learn; its outputs are stored in replay. ``observation`` gives
 the 6 numbers the agent senses, ``kalman`` the 13 numbers of an extended Kalman filter, which is
-told each trial's gain, noise, target and perturbation.
+told each trial's gain, noise, target and perturbation. One of a user's own has the path of its class
+as its name, ``my_lab.Delayed``, and is looked up where it was imported.
 """
 
 import abc
 import math
+import sys
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -24,6 +27,8 @@ __all__ = [
     "ObservationStream",
     "StreamState",
     "mirror_action",
+    "start_streams",
+    "step_streams",
 ]
 
 StreamState = Any
@@ -132,11 +137,89 @@ class KalmanStream(AbstractStream):
         return flipped
 
 
-STREAMS: dict[str, type[ObservationStream] | type[KalmanStream]] = {
-    "observation": ObservationStream,
-    "kalman": KalmanStream,
-}
+class _Streams(dict[str, type[AbstractStream]]):
+    """Classes by name; those of a user's own are in it once their module is imported."""
+
+    @override
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or _own(str(name)) is not None
+
+    def __missing__(self, name: str) -> type[AbstractStream]:
+        if (found := _own(name)) is None:
+            raise KeyError(name)
+        signs = getattr(found, "mirrored", ())
+        if not (0 < len(signs) == getattr(found, "features", 0) and {*signs} <= {1, -1}):
+            raise ValueError(
+                f"{name} must set features, and mirrored: as many signs, each 1 or -1"
+            )
+        return found
+
+
+def _own(name: str) -> type[AbstractStream] | None:
+    """Return the class that a path names if it is a stream of an imported module."""
+    module, _, last = name.rpartition(".")
+    found = getattr(sys.modules.get(module), last, None)
+    return found if isinstance(found, type) and issubclass(found, AbstractStream) else None
+
+
+STREAMS = _Streams(observation=ObservationStream, kalman=KalmanStream)
 """The streams, by the name under which networks read them."""
+
+
+def start_streams(
+    streams: Mapping[str, AbstractStream], trials: Trials, sensation: Sensation
+) -> dict[str, tuple[Tensor, StreamState]]:
+    """Return the first input ``(B, F)`` and the state of each stream.
+
+    Raises:
+        ValueError: If a stream of a user's own gives something else; the message names it.
+    """
+    return {
+        name: _checked(name, stream, stream.start(trials, sensation), len(trials.gain))
+        for name, stream in streams.items()
+    }
+
+
+def step_streams(
+    streams: Mapping[str, AbstractStream],
+    trials: Trials,
+    sensation: Sensation,
+    states: Mapping[str, StreamState],
+    task: TaskParameters,
+) -> dict[str, tuple[Tensor, StreamState]]:
+    """Return the next input ``(B, F)`` and the new state of each stream.
+
+    Raises:
+        ValueError: If a stream of a user's own gives something else; the message names it.
+    """
+    return {
+        name: _checked(
+            name, stream, stream.step(trials, sensation, states[name], task), len(trials.gain)
+        )
+        for name, stream in streams.items()
+    }
+
+
+def _checked(
+    name: str, stream: AbstractStream, given: Any, count: int
+) -> tuple[Tensor, StreamState]:
+    if "." not in name:
+        return given
+    if not (isinstance(given, tuple) and len(given) == 2):
+        raise ValueError(f"{name} gave a {type(given).__name__}; it must be inputs and a state")
+    x, state = given
+    shape = [count, stream.features]
+    if not isinstance(x, Tensor) or list(x.shape) != shape or x.dtype != torch.float32:
+        found = f"{list(x.shape)}, {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"{name} gave inputs {found}; they must be {shape}, torch.float32")
+    if not bool(x.isfinite().all()):
+        raise ValueError(f"{name} gave inputs that are not finite")
+    parts = (() if state is None else state) if isinstance(state, (tuple, type(None))) else (0,)
+    if not all(isinstance(part, Tensor) and part.shape[:1] == (count,) for part in parts):
+        raise ValueError(
+            f"{name} gave a state that is neither None nor a tuple of tensors ({count}, ...)"
+        )
+    return given
 
 
 def mirror_action(action: Tensor) -> Tensor:

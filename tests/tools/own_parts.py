@@ -7,7 +7,8 @@ import torch
 from modnav.acting import AbstractExploration
 from modnav.evaluation import AbstractTrialMetric
 from modnav.learning import TD3Losses
-from modnav.task import AbstractMotion, AbstractReward
+from modnav.networks import RecurrentBelief
+from modnav.task import AbstractMotion, AbstractReward, ObservationStream
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,25 @@ class Huber(TD3Losses):
             values, target.expand_as(values), reduction="none", delta=self.delta
         )
         return segment.mean(error.sum(dim=0))
+
+
+class Delayed(ObservationStream):
+    """Self-motion is sensed two steps late: o_v and o_w of then, all else of now."""
+
+    delay = 2
+
+    def start(self, trials, sensation):
+        inputs, _ = super().start(trials, sensation)
+        return inputs, (torch.zeros(len(inputs), self.delay, 2),)
+
+    def step(self, trials, sensation, state, task):
+        inputs, _ = super().step(trials, sensation, None, task)
+        (late,) = state
+        late = torch.cat((late, inputs[:, None, :2]), dim=1)
+        return torch.cat((late[:, 0], inputs[:, 2:]), dim=1), (late[:, 1:],)
+
+
+class DelayedBelief(RecurrentBelief):
+    """A learned belief from what is sensed late."""
+
+    source = "own_parts.Delayed"

@@ -1,4 +1,4 @@
-"""Whole runs with a reward, a motion of the target, noise, a metric and losses of a user's own."""
+"""Whole runs with reward, motion of the target, noise, metric, losses and inputs of a user's own."""
 
 from pathlib import Path
 
@@ -21,6 +21,12 @@ PARTS = {
     "--model.losses": "own_parts.Huber",
 }
 ALL = [word for pair in PARTS.items() for word in pair]
+INPUTS = [
+    "--model.actor.belief",
+    "own_parts.DelayedBelief",
+    "--model.actor.belief.out_features",
+    "8",
+]
 TRUSTED = ["--import", "own_parts"]
 
 
@@ -30,8 +36,9 @@ def fit(config: Path, folder: str, trials: int, *more: str) -> None:
 
 
 def test_a_run_of_all_own_parts_is_resumed_and_read(small, capsys):
-    fit(small, "whole", 40, *ALL, "--data.task.motion.speed_cm_s", "30")
-    fit(small, "broken", 20, *ALL, "--data.task.motion.speed_cm_s", "30")
+    own = [*ALL, *INPUTS, "--data.task.motion.speed_cm_s", "30"]
+    fit(small, "whole", 40, *own)
+    fit(small, "broken", 20, *own)
     main(["fit", "--resume", "broken", "--phases.trials", "40", *TRUSTED])
     assert same_runs("whole", "broken")
     (run,) = find_runs([Path("whole")])
