@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from modnav.errors import DivergedError, InterruptedRunError, require
 from modnav.files import write_atomically
+from modnav.learning import take_up
 from modnav.runs import RunFolder, read
 
 from .checkpoints import TrialCheckpoint
@@ -275,7 +276,7 @@ class LastCheckpoint(Checkpoint):
             return  # a new process draws numbers of its own
         generator = learner_of(trainer).generator
         if generator is not None:
-            generator.set_state(own["smoothing_generator"])
+            take_up(generator, own["smoothing_generator"])
         set_random_state(own["random"], trainer.strategy.root_device)
 
 

@@ -44,7 +44,7 @@ from modnav.machine import threads
 from modnav.runs import RunFolder, read
 from modnav.task import bounds
 
-from .checks import check_fit, in_one_process, thread_count, with_nearest_key
+from .checks import check_fit, check_one_device, in_one_process, thread_count, with_nearest_key
 from .keeping import AtomicCheckpointIO, KeptConfig
 from .terminal import tell
 
@@ -231,8 +231,7 @@ class ModnavCLI(LightningCLI):
         if kind == "processes" or (kind is None and not on_gpu):
             return False
         try:
-            if self.trainer.world_size > 1:
-                raise ValueError("several processes train it")
+            check_one_device(self.trainer.strategy)
             check_stackable([(self.model, self.datamodule, str(self.trainer.precision))])
         except ValueError as error:
             if kind:

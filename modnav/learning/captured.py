@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ class Captured:
     def __init__(self, function: Callable[..., Sequence[Tensor]], *, graphs: bool) -> None:
         self.function, self.graphs = function, graphs
         self._kept: dict[Hashable, _Kept] = {}
-        self._stream: Any = torch.cuda.Stream() if graphs else None  # type: ignore[no-untyped-call]
+        self._stream: Any = _side_stream(torch.cuda.current_device()) if graphs else None
         self._pool: Any = None
 
     def __call__(self, form: Hashable, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -72,8 +73,26 @@ class Captured:
         return outputs
 
     def _capture(self, form: Hashable, kept: _Kept) -> None:
-        torch.cuda.synchronize()
+        # What products scribble on is to be the graph's own: Lightning frees that of all streams
+        # when a member ends, and graphs are replayed after that.
+        torch._C._cuda_clearCublasWorkspaces()
         kept.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(kept.graph, pool=self._pool, stream=self._stream):
+        # thread_local: what other threads do on the device meanwhile is no concern of the graph's
+        with torch.cuda.graph(
+            kept.graph,
+            pool=self._pool,
+            stream=self._stream,
+            capture_error_mode="thread_local",
+        ):
             kept.outputs = list(self.function(form, *kept.buffers))
         self._pool = kept.graph.pool()
+        torch._C._cuda_clearCublasWorkspaces()
+
+
+@lru_cache(maxsize=8)
+def _side_stream(device: int) -> Any:
+    """Return the stream of a GPU on which graphs are captured.
+
+    It is one for all: each has memory of its own, which the others cannot use.
+    """
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # so is torch's

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
-from torch import Generator
+from torch import Generator, Tensor
 from typing_extensions import override
 
 from modnav.acting import ROLES, AbstractExploration, Collector, Segment, Warmup, scripted_trials
@@ -33,7 +33,10 @@ from .schedule import End, Restart, Step
 from .stream import Stream
 from .validation import LARGEST, Validation
 
-__all__ = ["Experience"]
+__all__ = ["Experience", "take_up"]
+
+STATE_BYTES = (5056, 16)
+"""Lengths of the states of generators for a processor and for a GPU."""
 
 
 class Experience(LightningDataModule):
@@ -357,14 +360,20 @@ class Experience(LightningDataModule):
             generators: Whether to take up its random generators too.
 
         Returns:
-            A line for each constant of the task that is another from now on.
+            A line for each constant of the task that is another from now on, and one if the state
+            is of another kind of device.
 
         Raises:
             ValueError: If the state is of a run of another seed, or damaged.
         """
-        former = state["made_with"]
+        former, now = state["made_with"], self.task.plain()
         if former["seed"] != self.seed:
             raise ValueError(f"it is of a run of seed {former['seed']}, this one's is {self.seed}")
+        changed = [
+            f"data.task.{key} was {former['task'].get(key)} until now and is {now.get(key)} from now on"
+            for key in former["task"] | now
+            if former["task"].get(key) != now.get(key)
+        ]
         self.counters = Counters(**state["counters"])
         self.counters.check()
         self.setting = Setting(*state["setting"])
@@ -378,19 +387,30 @@ class Experience(LightningDataModule):
         self.collector.load_state_dict(state["collector"])
         self.collector.task = self._task()
         if generators:
-            for role, generator in self.generators.items():
-                generator.set_state(state["generators"][role])
             self.rng.bit_generator.state = state["rng"]
-        now = self.task.plain()
-        return [
-            f"data.task.{key} was {former['task'].get(key)} until now and is {now.get(key)} from now on"
-            for key in former["task"] | now
-            if former["task"].get(key) != now.get(key)
-        ]
+            for role, generator in self.generators.items():
+                if not take_up(generator, state["generators"][role]) and role == ROLES[0]:
+                    changed.append("it is of another kind of device: noise is drawn anew")
+        return changed
 
     def _made_with(self) -> dict[str, Any]:
         """Return what a state is only good for."""
         return {"seed": self.seed, "task": self.task.plain()}
+
+
+def take_up(generator: Generator, state: Tensor) -> bool:
+    """Go on with a generator's state; not if it is of one for another kind of device.
+
+    Returns:
+        Whether it did.
+
+    Raises:
+        RuntimeError: If it is no such state.
+    """
+    foreign = len(state) in STATE_BYTES and len(state) != len(generator.get_state())
+    if not foreign:
+        generator.set_state(state)
+    return not foreign
 
 
 def _nothing(block: Block) -> Iterable[Step]:

@@ -4,6 +4,7 @@ Like coroutines, but what a member runs (Lightning's loops) need not know that i
 one thread runs at any time, nothing needs locks and the order is always the same.
 """
 
+import traceback
 from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Any
@@ -41,6 +42,8 @@ class Seat:
             run(self)
         except BaseException as error:  # noqa: BLE001 - told by who asked for the run
             self.error = error
+            traceback.clear_frames(error.__traceback__)  # they hold all that the member had
+        self.asked = ("", None)  # so does this
         self.ended = True
         self._back.release()
 

@@ -45,14 +45,22 @@ def device_bytes(device: torch.device) -> int:
 
 
 def room_for(
-    learner: TD3, experience: Experience, members: int, device: torch.device
+    learner: TD3, experience: Experience, members: int, device: torch.device, held: int = 0
 ) -> tuple[int, int]:
     """Return the bytes that stacked members take, and those that there are.
+
+    Args:
+        learner: A member's module.
+        experience: Its data module.
+        members: How many there are.
+        device: Where they are.
+        held: What their replays take there already, bytes; it becomes part of that of all.
 
     Raises:
         ValueError: If there are too few; the message says how much they take.
     """
     need, have = population_bytes(learner, experience, members), device_bytes(device)
+    have += held if device.type == "cuda" else 0  # elsewhere it is all that the machine has
     if need > have:
         replay = members * experience.replay.bytes_of(
             learner.agent.sources, experience.task.max_steps

@@ -168,9 +168,12 @@ class Population:
     def _compose(self, members: list[Member]) -> None:
         """Stack those that are left, or all at the start."""
         device = members[0].trainer.strategy.root_device
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # Lightning did so in the members' threads alone
         if self._replay is None:
             check_stackable([(m.learner, m.experience, m.trainer.precision) for m in members])
-            room_for(members[0].learner, members[0].experience, len(members), device)
+            held = sum(m.experience.replay.held_bytes() for m in members)
+            room_for(members[0].learner, members[0].experience, len(members), device, held)
             self._replay = join_replays([m.experience.replay for m in members])
         lone = [self._lone_collector(m) for m in members]
         learners, first = [m.learner for m in members], members[0].learner

@@ -107,6 +107,10 @@ class AbstractReplay(abc.ABC):
         shapes = self.shapes(sources, max_steps).values()
         return 4 * self.capacity * sum(int(np.prod(shape)) for shape in shapes)
 
+    def held_bytes(self) -> int:
+        """Return how much memory it takes now."""
+        return sum(x.nbytes for x in self.buffers.values())
+
     def allocate(self, sources: set[str], max_steps: int, device: torch.device) -> None:
         """Get ready for items read from ``sources``.
 

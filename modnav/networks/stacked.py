@@ -211,7 +211,8 @@ def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]
 def _fused_lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Do the same by the kernel of ``nn.LSTMCell`` on GPUs, which takes matrices."""
     flat = (y.flatten(0, 1) for y in (x, h.float(), state[1]))
-    after = torch.ops.aten._thnn_fused_lstm_cell(*flat)[:2]
+    with torch.autocast("cuda", enabled=False):  # it would round the cells' states at each step
+        after = torch.ops.aten._thnn_fused_lstm_cell(*flat)[:2]
     return tuple(y.view(state[1].shape) for y in after)
 
 

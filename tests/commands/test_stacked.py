@@ -184,8 +184,15 @@ def test_a_lone_run_may_be_a_population_of_one(small):
     assert same_learning(RUNS / "seed0", "runs/broken/seed0")
 
 
-def test_a_lone_run_that_cannot_be_one_says_so(small, capsys):
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--model.optimizer", "torch.optim.SGD", "optimizers that are stacked"),
+        ("--trainer.strategy", "ddp", "trainer.strategy is DDPStrategy"),
+    ],
+)
+def test_a_lone_run_that_cannot_be_one_says_so(small, capsys, option, value, told):
     with pytest.raises(SystemExit) as end:
-        main([*FIT, "--population", "stacked", "--model.optimizer", "torch.optim.SGD"])
+        main([*FIT, "--population", "stacked", option, value])
     assert end.value.code == 2
-    assert "--population is stacked, but optimizers that are stacked" in capsys.readouterr().err
+    assert f"--population is stacked, but {told}" in capsys.readouterr().err

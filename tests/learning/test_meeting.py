@@ -1,5 +1,8 @@
 """Members that take turns: one at a time, in order, also where one fails."""
 
+import gc
+import weakref
+
 import pytest
 
 from modnav.learning import Seat
@@ -40,3 +43,28 @@ def test_a_refusal_is_raised_in_the_member_and_an_ended_one_is_left_alone():
     assert seat.ended
     assert isinstance(seat.error, OSError)
     seat.go_on()  # nobody is there to wait for
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_of_a_member_that_ended_nothing_is_kept(fails: bool):
+    """What it had lies on a GPU, and others go on."""
+    kept: list[object] = []
+
+    class Held:
+        pass
+
+    def run(seat: Seat) -> None:
+        held = Held()
+        kept.append(weakref.ref(held))
+        seat.ask("something", held)
+        if fails:
+            raise ValueError("it failed")
+
+    seat = Seat(run)
+    seat.go_on()
+    assert kept[0]() is not None
+    seat.go_on()
+    assert seat.ended
+    assert str(seat.error or "") == ("it failed" if fails else "")
+    gc.collect()
+    assert kept[0]() is None

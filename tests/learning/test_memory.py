@@ -56,6 +56,16 @@ def test_a_population_that_does_not_fit_is_refused_with_the_numbers(monkeypatch)
         room_for(learner, experience, 64, CPU)
 
 
+def test_what_replays_of_resumed_members_take_becomes_that_of_all(monkeypatch):
+    learner, experience = parts("modular")
+    need = population_bytes(learner, experience, 2)
+    monkeypatch.setattr("modnav.learning.memory.device_bytes", lambda device: need - 10)
+    gpu = torch.device("cuda", 0)
+    with pytest.raises(ValueError, match="of the GPU"):
+        room_for(learner, experience, 2, gpu, held=9)
+    assert room_for(learner, experience, 2, gpu, held=10) == (need, need)
+
+
 def held(replay: TrialReplay | StepReplay) -> int:
     return sum(x.nbytes for x in replay.buffers.values())
 

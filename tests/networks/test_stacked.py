@@ -5,6 +5,8 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch._subclasses import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from modnav.networks import (
     Chain,
@@ -17,6 +19,7 @@ from modnav.networks import (
     check_stack,
     stack_agents,
     stack_sequences,
+    stacked,
 )
 from modnav.task import STREAMS
 
@@ -157,6 +160,36 @@ def one_weight(members):
 
 def no_stack(members):
     raise TypeError("takes 2\npositional arguments")
+
+
+class Cells(TorchDispatchMode):
+    """Stands in for the kernel of a GPU, which this machine may lack, and notes what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.given = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function is torch.ops.aten._thnn_fused_lstm_cell.default:
+            self.given += [x.dtype for x in args[:3]]
+            return *(torch.empty_like(args[2]) for _ in range(2)), torch.empty_like(args[0])
+        return function(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+def test_cells_of_a_gpu_stay_in_float32_under_autocast():
+    """Torch's autocast would give that kernel bfloat16, and round the states at each step."""
+    torch.set_autocast_enabled("cuda", True)
+    torch.set_autocast_dtype("cuda", torch.bfloat16)
+    try:
+        with FakeTensorMode(), Cells() as cells:
+            x, h, *state = (torch.empty(P, B, n, device="cuda") for n in (8, 8, 2, 2))
+            torch.ops.aten._thnn_fused_lstm_cell(*(y.flatten(0, 1) for y in (x, h, state[1])))
+            after = stacked._fused_lstm(x, h.bfloat16(), tuple(state))
+    finally:
+        torch.set_autocast_enabled("cuda", False)
+    assert cells.given == [torch.bfloat16] * 3 + [torch.float32] * 3
+    assert [y.dtype for y in after] == [torch.float32] * 2
 
 
 class Own(Feedforward):

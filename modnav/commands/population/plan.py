@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from modnav.callbacks import TrainingPhases
+from modnav.commands.checks import check_one_device
 from modnav.commands.keeping import KeptConfig
 from modnav.commands.strangers import check_run_config
 from modnav.commands.terminal import tell
@@ -57,6 +58,8 @@ class Plan:
         """Return why the members cannot be stacked; empty if they can."""
         parts = [(x.model, x.datamodule, str(x.trainer.precision)) for x in self.parts]
         try:
+            for x in self.parts:
+                check_one_device(x.trainer.strategy)
             check_stackable(parts)
         except ValueError as error:
             return str(error)
