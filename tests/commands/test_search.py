@@ -1,14 +1,15 @@
 """A search in a study's folder: real trials of a small agent, one of which lost its worker."""
 
 import json
-import subprocess
-import sys
+import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
-from populations import wait_until
+from forked import Forked, told_at
 
+from modnav.callbacks import LastCheckpoint
 from modnav.cli import main
 from modnav.commands.population.members import Member, Outcome
 from modnav.commands.study.search_spec import SearchSpec, database
@@ -30,9 +31,9 @@ def test_trials_finish_are_pruned_or_fail_and_one_that_lost_its_worker_goes_on(s
     folder.about_file.write_text('{"name": "small"}')
     folder.write_plan([])
     run = Path("runs/trial0/seed3")
-    with subprocess.Popen([sys.executable, "-m", "modnav", *words]) as worker:
-        wait_until(lambda: (run / "last.ckpt").exists(), worker)
-        worker.kill()
+    killed = partial(told_at, LastCheckpoint, "on_train_epoch_end", 1, signal.SIGKILL)
+    assert Forked(*words, begin=killed).wait() == -signal.SIGKILL
+    assert (run / "last.ckpt").exists()
     saved = {x: x.stat().st_mtime_ns for x in run.glob("checkpoints/[0-9]*.ckpt")}
     assert folder.search()["state"].tolist() == ["running"]
 
