@@ -99,6 +99,7 @@ class Forked:
         self._process.join(timeout)
         if self.returncode is None:
             raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        self.stdin.close()
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:

@@ -21,9 +21,10 @@ SMALL = Path(__file__).parents[1] / "tools" / "small.yaml"
 STUDY = """
 name: smaller
 architectures:
-  - {name: small, protocol: [small.yaml], options: {phases.trials: 200}}
+  - {name: small, protocol: [small.yaml]}
   - {name: dull, protocol: [small.yaml], options: {phases.learned_fraction: 1.0, phases.give_up: 40}}
 seeds: 0
+trials: 200
 evaluate: {trials: 5}
 record: {trials: 3, gain: 1.0}
 report: false

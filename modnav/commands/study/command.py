@@ -141,10 +141,10 @@ def _run(
 ) -> None:
     lock = FileLock(folder.path / ".lock")
     try:
-        lock.acquire(blocking=False)
+        held = lock.acquire(blocking=False)
     except Timeout as error:
         raise ValueError(f"{folder.path} is the folder of a study that runs") from error
-    with lock:
+    with held:
         todo = [job for job in jobs if folder.end(job) is None]
         _check_trainings(spec, folder, todo)
         _write_about(folder, spec, modules)
