@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from analysis_runs import make_animal, make_runs
+from forked import SERVER
 from torch import Tensor, nn
 
 from modnav.acting import Noise, Policy, Segment, greedy
@@ -28,6 +29,14 @@ AMPLITUDES = {"Actor3": 0.05, "ActorEKF": 0.03}
 def seed():
     """Start each test from the same global random state."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_workers():
+    """Let processes of pools begin with everything imported; tests/runs/test_jobs.py has others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("modnav.runs.jobs.get_context", lambda _: SERVER)
+        yield
 
 
 @pytest.fixture(params=["cpu", *(["cuda"] if torch.cuda.is_available() else [])])

@@ -8,7 +8,14 @@ import yaml
 from same_weights import same_runs
 
 from modnav.cli import main
-from modnav.networks import ARCHITECTURES, NICKNAMES, description_of, rebuild_agent
+from modnav.commands.population.checked import checked
+from modnav.networks import (
+    ARCHITECTURES,
+    NICKNAMES,
+    describe_agent,
+    description_of,
+    rebuild_agent,
+)
 from modnav.runs import read
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -65,12 +72,13 @@ def run(arguments: list[str], folder: Path, name: str, *more: str) -> Path:
     return folder / name / "seed0"
 
 
-def test_warmup_acts_in_phase_one_only(tmp_path: Path):
+def test_warmup_acts_in_phase_one_only(tmp_path: Path, capsys):
     folder = run(["--config", "modular", "--config", "warmup"], tmp_path, "warmup")
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    published = yaml.safe_load(
-        (run(["--config", "modular"], tmp_path, "plain") / "config.yaml").read_text()
-    )
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["fit", "--config", "modular", "--config", "debug", "--print_config"])
+    published = yaml.safe_load(capsys.readouterr().out)
     assert config["data"]["warmup"]["trials"] == 2000
     assert config["phases"]["one"].pop("action_penalty") == 1.0
     published["phases"]["one"].pop("action_penalty")
@@ -136,16 +144,21 @@ def test_every_part_trains_saves_loads_and_validates(architecture: str, tmp_path
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_every_whole_config_trains_its_agent(name: str, tmp_path: Path):
-    folder = run(["--config", name], tmp_path, name)
-    about = read(folder / "last.ckpt").content["modnav"]
-    assert about["agent"] == description_of(NICKNAMES.get(name, about["architecture"]))
-    assert about["architecture"] in ARCHITECTURES
+def test_every_whole_config_makes_its_agent(name: str):
+    """All parts of its training are made, too; agents of these parts are trained above."""
+    agent = checked(["fit", "--config", name, "--config", "debug"], quiet=True).model.agent
+    assert describe_agent(agent) == description_of(NICKNAMES.get(name, agent.architecture))
+    assert agent.architecture in ARCHITECTURES
+
+
+def test_the_quickstart_trains(tmp_path: Path):
+    assert (run(["--config", "quickstart"], tmp_path, "quick") / "last.ckpt").is_file()
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_config_trains_and_names_its_run(name: str, tmp_path: Path):
     words = ["--config", "modular", "--config", f"tasks/{name}", "--config", "debug"]
+    words += ["--phases.trials", "20"]
     main(["fit", *words, "--runs", str(tmp_path), "--trainer.logger", "false"])
     assert (tmp_path / TASKS[name] / "seed0" / "last.ckpt").is_file()
 
@@ -177,7 +190,7 @@ def test_other_cells_and_sizes_by_yaml_alone(cell: str, tmp_path: Path):
         "critic.init_args.value.init_args.in_features": "18",
     }
     words = [word for key, x in more.items() for word in (f"--model.{key}", x)]
-    folder = run(["--config", "modular", *words], tmp_path, cell)
+    folder = run(["--config", "modular", *words], tmp_path, cell, "--phases.trials", "20")
     belief = read(folder / "last.ckpt").content["modnav"]["agent"]["actor"]["belief"]
     assert belief["init_args"]["cell"] == cell
     assert belief["init_args"]["num_layers"] == 2

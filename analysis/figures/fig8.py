@@ -130,7 +130,7 @@ def plot_maps(table: pd.DataFrame, figure: Figure) -> None:
 def _place(means: pd.DataFrame, name: str) -> tuple[int, int]:
     """Return column and row of an architecture in a map."""
     actor, critic = ARCHITECTURES[name]
-    return means.columns.tolist().index(actor), means.index.tolist().index(critic)
+    return list(means.columns).index(actor), list(means.index).index(critic)
 
 
 def plot_scatter(

@@ -219,13 +219,12 @@ def compare(table: pd.DataFrame, by: str, column: str, reference: str) -> pd.Dat
     best = table.loc[table[by] == reference, column].to_numpy(float)
     for name, part in table.groupby(by, sort=False)[column]:
         x = part.to_numpy(float)
-        iqm, better = bootstrap_interval(x), improvement_interval(best, x)
-        unknown = {"low": float("nan"), "high": float("nan")}
         few = len(finite(x)) < LEAST
-        if few:
-            iqm = iqm._replace(**unknown)
+        iqm = _unsure(interquartile_mean(finite(x))) if few else bootstrap_interval(x)
         if few or len(finite(best)) < LEAST or name == reference:  # one half, whatever its seeds
-            better = better._replace(**unknown)
+            better = _unsure(probability_of_improvement(finite(best), finite(x)))
+        else:
+            better = improvement_interval(best, x)
         rows.append(
             {
                 by: name,
@@ -241,3 +240,7 @@ def compare(table: pd.DataFrame, by: str, column: str, reference: str) -> pd.Dat
             }
         )
     return pd.DataFrame(rows)
+
+
+def _unsure(value: float) -> Interval:
+    return Interval(value, float("nan"), float("nan"))

@@ -87,7 +87,8 @@ def check_one_device(strategy: Any) -> None:
     Raises:
         ValueError: If it has a strategy of several processes, also of one process alone.
     """
-    if not isinstance(strategy, SingleDeviceStrategy):
+    several = not isinstance(strategy, SingleDeviceStrategy)
+    if several:
         raise ValueError(f"trainer.strategy is {type(strategy).__name__}, of several processes")
 
 

@@ -1,15 +1,16 @@
 """Training from Python: the runs that the command makes, as tables and agents."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from forked import with_forked_members
 from same_weights import same_runs
 
 import modnav
+from modnav.commands.population import together
 from modnav.errors import RunFinishedError
 
 MORE = {"phases.trials": 40, "data.validation.gains": [1.0, 1.5]}
@@ -28,16 +29,14 @@ def test_a_run_is_the_one_that_the_command_makes(small):
     assert [x.folder for x in runs] == [run.folder]
 
 
-def test_several_seeds_are_members_of_a_population(small):
-    Path("script.py").write_text(
-        "import modnav\n"  # no `if __name__`: nothing of it is run again
-        "runs = modnav.train('small.yaml', seeds=range(2), protocol=['debug'], cores=2)\n"
-        "print(len(runs), runs.curves().groupby('seed').size().to_dict())\n"
-    )
-    told = subprocess.run(
-        [sys.executable, "script.py"], capture_output=True, text=True, check=True
-    )
-    assert told.stdout.splitlines()[-1] == "2 {0: 8, 1: 8}"  # 2 times, 2 validations, 2 gains
+def test_several_seeds_are_members_of_a_population(small, monkeypatch):
+    """They are commands, so that a script needs no `if __name__`: nothing of it is run again."""
+    monkeypatch.setattr(together, "subprocess", subprocess)  # and is itself again at the end
+    with_forked_members()
+    runs = modnav.train("small.yaml", seeds=range(2), protocol=["debug"], cores=2)
+    assert len(runs) == 2
+    curves = runs.curves().groupby("seed").size().to_dict()
+    assert curves == {0: 8, 1: 8}  # 2 times, 2 validations, 2 gains
     (own,) = modnav.train("small.yaml", seeds=[1], protocol=["debug"])  # and no other
     assert own.seed == 1
     runs = modnav.open_runs()
@@ -104,7 +103,7 @@ def test_the_best_checkpoint_is_the_one_that_the_training_selected(small_run):
     assert run.agent().architecture == run.architecture
     trials, steps, units = run.record(trials=3, layers=["actor.belief"])
     assert (len(trials), len(units)) == (3, len(steps))
-    assert steps["step"].max() < run.trained.task.max_steps == 8
+    assert steps["step"].max() < run.trained.task.max_steps == 4
     assert len(run.record(trials=2, gain=2.0, layers=()).trials.query("gain == 2")) == 2
     with pytest.raises(ValueError, match=r"trial is 7; .* has checkpoints 19"):
         run.agent(7)

@@ -2,14 +2,15 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from populations import wait_until
+from forked import with_forked_members
+from populations import start, wait_until
 
 from modnav.cli import main
+from modnav.commands.population import together
 from modnav.commands.population.members import Member, Outcome
 from modnav.commands.study.search_spec import SearchSpec, database
 from modnav.errors import MembersFailedError
@@ -23,14 +24,18 @@ SEARCH = {"sampler": "grid", "parameters": {RADIUS: [400.0, 1.0, -1.0]}, "trials
 SEARCH |= {"pruner": "halving"}
 
 
-def test_trials_finish_are_pruned_or_fail_and_one_that_lost_its_worker_goes_on(small, tmp_path):
+def test_trials_finish_are_pruned_or_fail_and_one_that_lost_its_worker_goes_on(
+    small, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(together, "subprocess", subprocess)  # and is itself again at the end
+    with_forked_members()
     told = json.dumps({"name": "a", "seeds": [3], "search": SEARCH})
     words = ["study", ".", "--search-worker", told, "--", "--config", "small.yaml"]
     folder = StudyFolder(Path())
     folder.about_file.write_text('{"name": "small"}')
     folder.write_plan([])
     run = Path("runs/trial0/seed3")
-    with subprocess.Popen([sys.executable, "-m", "modnav", *words]) as worker:
+    with start(*words) as worker:
         wait_until(lambda: (run / "last.ckpt").exists(), worker)
         worker.kill()
     saved = {x: x.stat().st_mtime_ns for x in run.glob("checkpoints/[0-9]*.ckpt")}

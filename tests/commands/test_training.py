@@ -33,12 +33,13 @@ def test_the_number_of_threads_is_kept_with_the_run(small: Path, monkeypatch, us
     """So that a run is resumed with as many, whatever the environment then says."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     torch.set_num_threads(2)  # what torch makes of it at its start
-    main(["fit", "--config", str(small), "--phases.trials", "20"])
+    short = ["--data.epoch_trials", "5", "--data.check_trials", "5"]
+    main(["fit", "--config", str(small), *short, "--phases.trials", "5"])
     assert set(used) == {2}
     assert kept() == 2
     monkeypatch.delenv("OMP_NUM_THREADS")
     torch.set_num_threads(1)
-    main(["fit", "--resume", "runs/small/seed0", "--phases.trials", "40"])
+    main(["fit", "--resume", "runs/small/seed0", "--phases.trials", "10"])
     assert set(used) == {2}
     assert read(Path("runs/small/seed0/last.ckpt")).about["updates"] == len(used)
 
@@ -69,7 +70,7 @@ def test_what_is_no_number_of_threads_is_refused(small: Path, capsys, threads: s
 def test_a_run_that_had_auto_is_told_what_to_write(small_run: Path, capsys):
     config = Path("runs/small/seed0/config.yaml")
     config.write_text(config.read_text().replace("\nthreads: 1\n", "\nthreads: auto\n"))
-    again = ["fit", "--resume", "runs/small/seed0", "--phases.trials", "80"]
+    again = ["fit", "--resume", "runs/small/seed0", "--phases.trials", "61"]
     capsys.readouterr()
     with pytest.raises(SystemExit) as exit_info:
         main(again)
@@ -237,7 +238,7 @@ def test_overlays_come_after_an_agent(small, capsys):
 def test_a_folder_with_the_name_of_a_config_hides_nothing_and_minus_1e_3_is_a_number(small):
     Path("debug").mkdir()
     more = ["--config", "debug", "--phases.learned_fraction", "-1e-3"]
-    main(["fit", "--config", "modular", *more, "--name", "found", "--phases.trials", "20"])
+    main(["fit", "--config", "ekf", *more, "--name", "found", "--phases.trials", "20"])
     assert Path("runs/found/seed0/last.ckpt").exists()
 
 
@@ -245,11 +246,11 @@ def test_tensorboard_has_each_step_once_after_a_kill(small):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = Path("runs/small/seed0")
-    main(["fit", "--config", "small.yaml", "--trainer.logger", "true", "--phases.trials", "40"])
+    main(["fit", "--config", "small.yaml", "--trainer.logger", "true", "--phases.trials", "20"])
     state = (run / "last.ckpt").read_bytes()
-    main(["fit", "--resume", str(run), "--phases.trials", "80"])
+    main(["fit", "--resume", str(run), "--phases.trials", "40"])
     (run / "last.ckpt").write_bytes(state)  # as if what came after it had been killed
-    main(["fit", "--resume", str(run), "--phases.trials", "80"])
+    main(["fit", "--resume", str(run), "--phases.trials", "40"])
     events = EventAccumulator(str(run)).Reload()
     names = [x for x in events.Tags()["scalars"] if x.startswith(("acting", "selection", "loss"))]
     for name in ("acting/reward_rate", "selection/reward_rate", "training/reward_rate"):

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 
 import job_calls
 import pytest
@@ -16,8 +17,11 @@ from modnav.runs import WorkerPool
 
 @pytest.fixture(scope="module")
 def pool():
-    """Two processes, which the tests share."""
+    """Two processes, which the tests share, started as users have them."""
     with WorkerPool(2, ["job_calls", "a_module_that_was_not_imported"]) as pool:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("modnav.runs.jobs.get_context", get_context)
+            list(pool.results(job_calls.wait_for, {0: (None,), 1: (None,)}))
         yield pool
 
 

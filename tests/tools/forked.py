@@ -4,8 +4,11 @@ A server that has imported all begins each of them by a fork, so that it may be 
 limited like any other. What is about the start itself (``python -m modnav``, encodings) starts Python.
 """
 
+import importlib
+import itertools
 import multiprocessing
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,20 +23,42 @@ from typing_extensions import Self
 
 from modnav.commands.population import together
 
-_SERVER: Any = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
-_SERVER.set_forkserver_preload(["modnav.commands.training", "modnav.callbacks.figures", "seaborn"])
+SERVER: Any = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+SERVER.set_forkserver_preload(["modnav.commands.training", "modnav.callbacks.figures"])
+
+
+def _modnav(*args: str) -> None:
+    """Run the command line of modnav."""
+    sys.argv = ["modnav", *args]
+    from modnav.cli import main
+
+    main()
+
+
+def script(name: str, *args: str) -> None:
+    """Run a script of this folder."""
+    sys.argv = [name, *args]
+    importlib.import_module(name).main()
+
+
+def _job(name: str, threads: str) -> None:
+    """Do a job of the study in the current folder."""
+    from modnav.commands.study.step import main
+
+    sys.exit(main(name, threads, str(os.getppid())))
 
 
 class Forked:
     """A command under way; its methods are those of ``subprocess.Popen``.
 
     Args:
-        args: What stands after ``modnav``.
+        args: What stands after ``modnav``, or other arguments of ``call``.
         begin: Called in the process before the command.
         stdout: Open file that it writes to, kept for ``communicate`` by default.
         stderr: Likewise.
         environment: Its environment, that of this process by default.
         context: How the process begins: from the server, or as a fork of this one.
+        call: What it does.
     """
 
     def __init__(
@@ -43,7 +68,8 @@ class Forked:
         stdout: int | None = None,
         stderr: int | None = None,
         environment: Mapping[str, str] = os.environ,
-        context: Any = _SERVER,
+        context: Any = SERVER,
+        call: Callable[..., None] = _modnav,
     ) -> None:
         self.args = args
         reading, writing = os.pipe()
@@ -51,8 +77,8 @@ class Forked:
         self._told = [Path(tempfile.mkstemp()[1]) for _ in ("out", "err")]
         out, err = (os.open(path, os.O_WRONLY) for path in self._told)
         chosen = (reading, out if stdout is None else stdout, err if stderr is None else stderr)
-        files = [_Passed(x) if context is _SERVER else os.dup(x) for x in chosen]
-        given = (args, os.getcwd(), dict(environment), files, begin)
+        files = [_Passed(x) if context is SERVER else os.dup(x) for x in chosen]
+        given = (call, args, os.getcwd(), dict(environment), files, begin)
         self._process = context.Process(target=_run, args=given)
         self._process.start()
         for number in (reading, out, err, *(x for x in files if isinstance(x, int))):
@@ -73,6 +99,7 @@ class Forked:
         self._process.join(timeout)
         if self.returncode is None:
             raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        self.stdin.close()
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
@@ -103,7 +130,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def with_forked_members(context: Any = _SERVER) -> None:
+def with_forked_members(context: Any = SERVER) -> None:
     """Let populations that this process trains fork their members."""
 
     def popen(
@@ -124,6 +151,66 @@ def forking_members() -> None:
     with_forked_members(multiprocessing.get_context("fork"))
 
 
+def forking_ranks(number: int | None = None) -> None:
+    """Let the other processes of a run of several be forks of the one that this is called in.
+
+    Args:
+        number: Signal that the second of them gets after a validation.
+    """
+    from pytorch_lightning.strategies.launchers import subprocess_script
+
+    from modnav.callbacks import Monitor
+
+    fork = multiprocessing.get_context("fork")
+
+    def popen(command: Sequence[str], env: Mapping[str, str], cwd: None) -> Forked:
+        args = sys.argv[1:]
+        assert list(command[-len(args) :]) == args
+        return Forked(*args, stdout=1, stderr=2, environment=env, context=fork)
+
+    subprocess_script.subprocess = SimpleNamespace(Popen=popen)  # type: ignore[assignment]
+    if number is not None:
+        told_at(Monitor, "on_validation_end", 1, number, rank="1")
+
+
+def forked_jobs() -> SimpleNamespace:
+    """Return what ``snakemake.shell`` needs of ``subprocess``, for jobs of studies that are forked."""
+
+    def popen(command: str, env: Mapping[str, str], **_: object) -> Forked:
+        *_, python, m, module, job, threads, engine, _to, log, _err = shlex.split(command)
+        assert (python, m, module) == (sys.executable, "-m", "modnav.commands.study.step")
+        assert engine == "$PPID"
+        with open(log, "ab") as told:
+            both = {"stdout": told.fileno(), "stderr": told.fileno()}
+            return Forked(job, threads, **both, environment=env, call=_job)
+
+    return SimpleNamespace(**{**vars(subprocess), "Popen": popen})
+
+
+def told_at(owner: type, method: str, count: int, *numbers: int, rank: str | None = None) -> None:
+    """Let this process get signals when a method was called so often.
+
+    So they always come in the midst of a training, however short it is.
+
+    Args:
+        owner: Class of the method.
+        method: Its name.
+        count: At which call.
+        numbers: The signals.
+        rank: Which process of a run of several it is for, if not for each.
+    """
+    function, calls = getattr(owner, method), itertools.count(1)
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        found = function(*args, **kwargs)
+        if next(calls) == count and rank in (None, os.environ.get("LOCAL_RANK")):
+            for number in numbers:
+                os.kill(os.getpid(), number)
+        return found
+
+    setattr(owner, method, counted)
+
+
 class _Passed:
     """An open file on its way to another process."""
 
@@ -139,6 +226,7 @@ def _opened(passed: Any) -> int:
 
 
 def _run(
+    call: Callable[..., None],
     args: tuple[str, ...],
     folder: str,
     environment: dict[str, str],
@@ -152,9 +240,6 @@ def _run(
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.argv = ["modnav", *args]
     if begin is not None:
         begin()
-    from modnav.cli import main
-
-    main()
+    call(*args)

@@ -2,22 +2,33 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import gpu_check
 import pytest
+from forked import Forked, script
 
-SCRIPT = Path(gpu_check.__file__)
+SCRIPT = gpu_check.__file__
 
 
-def test_all_parts_pass_on_the_processor(tmp_path: Path):
+def forked(command: Sequence[str], **_: object) -> Forked:
+    """Begin a part with everything imported."""
+    assert list(command[:2]) == [sys.executable, SCRIPT]
+    return Forked("gpu_check", *command[2:], call=script)
+
+
+def test_all_parts_pass_on_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "report.md"
-    command = [sys.executable, str(SCRIPT), "--device", "cpu", "--quick", "--minutes", "30"]
-    done = subprocess.run(
-        [*command, "--out", str(path)], capture_output=True, text=True, check=False
-    )
+    command = [SCRIPT, "--device", "cpu", "--quick", "--minutes", "30", "--out", str(path)]
+    monkeypatch.setattr(sys, "argv", command)
+    known = {**vars(subprocess), "Popen": forked}
+    monkeypatch.setattr(gpu_check, "subprocess", SimpleNamespace(**known))
+    with pytest.raises(SystemExit) as end:
+        gpu_check.main()
     report = path.read_text()
-    assert done.returncode == 0, report + done.stderr
+    assert end.value.code == 0, report
     assert gpu_check.FAILED not in report
     for part in gpu_check.SHARES:
         assert f"{part}: done" in report

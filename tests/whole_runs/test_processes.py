@@ -7,46 +7,46 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+import halves
 import pandas as pd
 import torch
+from forked import Forked, forking_ranks
 from same_weights import same
 
+from modnav.cli import main
 from modnav.runs import read
 
 TOOLS = Path(__file__).parents[1] / "tools"
 RUN = Path("runs/small/seed0")
+SPIED = ["--import", "processes_spy", "--trainer.callbacks+=processes_spy.Spy"]
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TOOLS)}
 
 
-def start(*command: str, **options: Any) -> subprocess.Popen[str]:
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(TOOLS),
-    }
+def start(*command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *command],
-        env=environment,
+        env=os.environ | ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        **options,
     )
 
 
-def modnav(*args: str) -> subprocess.Popen[str]:
-    spied = ["--import", "processes_spy"]
-    return start("-m", "modnav", *args, *spied, "--trainer.callbacks+=processes_spy.Spy")
+def modnav(*args: str, begin: Callable[[], None] = forking_ranks) -> Forked:
+    return Forked(*args, *SPIED, begin=begin, environment=os.environ | ENVIRONMENT)
 
 
-def finished(process: subprocess.Popen[str], status: int = 0) -> str:
+def finished(process: subprocess.Popen[str] | Forked, status: int = 0) -> str:
     try:
-        out, _ = process.communicate(timeout=150)
+        out = "".join(filter(None, process.communicate(timeout=150)))
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        for one in (*children(process.pid), process.pid):
+            os.kill(one, signal.SIGKILL)
         raise
     assert process.returncode == status, out
     return out
@@ -64,23 +64,19 @@ def children(pid: int) -> list[int]:
 
 
 def test_two_processes_learn_together_and_go_on_after_a_signal_to_one(small: Path):
-    """The one test of whole runs: each start of two processes takes seconds."""
-    fit = ["fit", "--config", str(small), "--config", "ddp", "--phases.trials", "200"]
+    fit = ["fit", "--config", str(small), "--config", "ddp"]
     whole = modnav(*fit, "--folder", str(RUN))
-    broken = modnav(*fit, "--folder", "broken")
-    while not Path("broken/validation.csv").exists() and broken.poll() is None:
-        time.sleep(0.02)
-    os.kill(children(broken.pid)[0], signal.SIGTERM)  # the second process alone
-    out = finished(broken, status=130)
+    told = partial(forking_ranks, signal.SIGTERM)
+    out = finished(modnav(*fit, "--folder", "broken", begin=told), status=130)
     assert "stopped by SIGTERM; go on with: modnav fit --resume broken" in out
-    assert pd.read_csv("broken/validation.csv")["trials"].max() < 200
+    assert pd.read_csv("broken/validation.csv")["trials"].max() < 60
     finished(whole)
 
     first, second = (json.loads((RUN / f"spy{rank}.json").read_text()) for rank in (0, 1))
     assert first == second
     assert first["phases"][-1][0] == 3
     assert len(first["phases"]) > 1
-    assert first["trials"] >= 200
+    assert first["trials"] >= 60
     assert first["env_steps"] % 8 == 0  # four trials in each of two processes
     assert same(weights(RUN, 0), weights(RUN, 1))
     replays = [torch.load(RUN / f"spy{rank}.pt")["replay"]["action"] for rank in (0, 1)]
@@ -108,22 +104,32 @@ def test_buffers_that_differ_in_training_are_one_in_validations(small: Path):
     assert weights(RUN, 0)["agent.actor.belief.calls"] > 5
 
 
-def test_another_number_of_processes_goes_on_and_says_how(small: Path):
-    fit = ["fit", "--config", str(small), "--folder", str(RUN)]
-    finished(modnav(*fit))
+def test_another_number_of_processes_goes_on_and_says_how(small_run: Path, capsys):
     more = ["--phases.trials", "100", "--config", "ddp"]
     out = finished(modnav("fit", "--resume", str(RUN), *more))
     assert re.search(r"is of 1 processes and this run has 2: .* not the one it would have", out)
     assert same(weights(RUN, 0), weights(RUN, 1))
     assert read(RUN / "last.ckpt").content["processes"] == 2
     one = ["--phases.trials", "140", "--trainer.devices", "1"]
-    out = finished(modnav("fit", "--resume", str(RUN), *one))
-    assert "is of 2 processes and this run has 1" in out
+    capsys.readouterr()
+    main(["fit", "--resume", str(RUN), *one, *SPIED])
+    assert "is of 2 processes and this run has 1" in "".join(capsys.readouterr())
     assert read(RUN / "last.ckpt").content["processes"] == 1
 
 
 def test_a_killed_process_stops_the_other(small: Path):
-    run = modnav("fit", "--config", str(small), "--config", "ddp", "--phases.trials", "100000")
+    """Here the processes are started as Lightning does."""
+    run = start(
+        "-m",
+        "modnav",
+        "fit",
+        "--config",
+        str(small),
+        "--config",
+        "ddp",
+        "--phases.trials",
+        "100000",
+    )
     while not (RUN / "last.ckpt").exists() and run.poll() is None:
         time.sleep(0.02)
     second = children(run.pid)[0]
@@ -133,10 +139,9 @@ def test_a_killed_process_stops_the_other(small: Path):
 
 
 def test_an_update_on_two_halves_is_the_update_on_the_whole(tmp_path: Path):
-    script = str(TOOLS / "halves.py")
-    runs = [start(script, str(n), str(tmp_path), cwd=tmp_path) for n in (1, 2)]
-    for run in runs:
-        finished(run)
+    run = start(str(TOOLS / "halves.py"), "2", str(tmp_path))
+    halves.main(1, tmp_path)
+    finished(run)
     whole, first, second = (torch.load(tmp_path / f"{x}.pt") for x in ("1.0", "2.0", "2.1"))
     assert same(first, second)
     for name, x in whole.items():

@@ -1,15 +1,10 @@
 """The soak in its short form, and that its judge would notice."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from forked import Forked, script
 from soak import faults, judge
-
-SCRIPT = Path(__file__).parents[1] / "tools" / "soak.py"
 
 
 def noted(leak_mb=0.0, slowing=0.0):
@@ -47,15 +42,16 @@ def test_a_replay_that_is_never_full_tells_nothing():
         judge(noted()[:10])
 
 
-def test_memory_and_throughput_hold_for_20000_steps(tmp_path):
+def test_memory_and_throughput_hold_for_6000_steps(tmp_path):
     """As ``python tests/tools/soak.py`` does, whose default is 1,000,000 steps."""
-    command = [sys.executable, str(SCRIPT), "--steps", "20000", "--out", str(tmp_path)]
+    command = ["--steps", "6000", "--out", str(tmp_path)]
     # a short run is still settling, and shares the machine with other tests
-    command += ["--growth", "100", "--slower", "3", "--data.replay.init_args.capacity", "5000"]
+    command += ["--growth", "100", "--slower", "3", "--data.replay.init_args.capacity", "1500"]
     command += ["--data.learning_starts", "10"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "no growth, no drift in 2" in done.stdout
+    done = Forked("soak", *command, call=script)
+    out, err = done.communicate()
+    assert done.returncode == 0, out + err
+    assert "no growth, no drift in 6" in out
     table = pd.read_csv(tmp_path / "rss.csv")
     assert table["replay_fill"].iloc[-1] == 1
     assert len(table) >= 20

@@ -3,15 +3,19 @@
 import json
 import random
 import shutil
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import study_kills
+from forked import forked_jobs
 
 import modnav
+from modnav.cli import main
 from modnav.studies import StudyFolder
 
-pytest.importorskip("snakemake")
+shell = pytest.importorskip("snakemake.shell")
 
 SMALL = Path(__file__).parents[1] / "tools" / "small.yaml"
 STUDY = """
@@ -20,6 +24,7 @@ architectures:
   - {name: small, protocol: [small.yaml]}
   - {name: dull, protocol: [small.yaml], options: {phases.learned_fraction: 1.0, phases.give_up: 40}}
 seeds: 0
+trials: 200
 evaluate: {trials: 5}
 record: {trials: 3, gain: 1.0}
 report: false
@@ -27,13 +32,25 @@ report: false
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def study() -> Iterator[Callable[[Path, str], None]]:
+    """Function that runs a study in one of its folder's folders; its jobs are forked."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shell, "sp", forked_jobs())
+
+        def run(folder: Path, name: str) -> None:
+            patch.chdir(folder)
+            main(["study", "study.yaml", "--folder", name, "--cores", "1"])
+
+        yield run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, study) -> Path:
     """A folder with a study file, and the study left alone in ``alone``."""
     folder = tmp_path_factory.mktemp("studies")
     (folder / "small.yaml").write_text(SMALL.read_text())
     (folder / "study.yaml").write_text(STUDY)
-    process = study_kills.started(str(folder / "study.yaml"), folder / "alone", folder / "log")
-    assert process.wait() == 0, (folder / "log").read_text()
+    study(folder, "alone")
     return folder
 
 
@@ -43,13 +60,16 @@ def begun(folder: Path) -> dict[str, float]:
     return {job.name: there.tries(job)[-1]["begun"] for job in there.jobs()}
 
 
-def test_a_study_that_was_killed_ends_as_one_left_alone(folder):
-    study, killed = str(folder / "study.yaml"), folder / "killed"
-    process = study_kills.started(study, killed, folder / "log")
+def test_a_study_that_was_killed_ends_as_one_left_alone(folder, study):
+    """Here it is started as users do, with jobs that start Python."""
+    file, killed = str(folder / "study.yaml"), folder / "killed"
+    process = study_kills.started(file, killed, folder / "log")
     while not list(killed.glob("runs/small/*/last.ckpt")):
         assert process.poll() is None, (folder / "log").read_text()
+        time.sleep(0.05)
     study_kills.kill(process, "engine", random.Random(0))
-    assert study_kills.started(study, killed, folder / "log").wait() == 0
+    assert not list(killed.glob("done/train/small/*"))
+    study(folder, "killed")
     assert not study_kills.differences(folder / "alone", killed)
 
 
@@ -58,7 +78,7 @@ def test_results_are_tables_and_agents(folder):
     assert found.runs["status"].tolist() == [0, 3]
     assert "phase I" in found.runs["reason"][1]
     assert set(found.evaluations["cell"]) == {"small"}
-    assert len(found.validations.query("cell == 'small'")) == 3 * 2 * 2
+    assert len(found.validations.query("cell == 'small'")) == 10 * 2 * 2
     assert found.agent("small").architecture == found.runs["architecture"][0]
     with pytest.raises(ValueError, match=r"cell is dull, of which no agent .* small seed 0"):
         found.agent("dull")
@@ -69,17 +89,18 @@ def test_results_are_tables_and_agents(folder):
     assert json.loads((folder / "alone/about.json").read_text())["torch"]
 
 
-def test_what_did_not_change_is_not_done_again_and_what_fails_is_named(folder):
+def test_what_did_not_change_is_not_done_again_and_what_fails_is_named(folder, study, capsys):
     before = begun(folder / "alone")
-    again = [str(folder / "study.yaml"), folder / "alone", folder / "again"]
-    assert study_kills.started(*again).wait() == 0
+    study(folder, "alone")
     assert begun(folder / "alone") == before
 
     (folder / "study.yaml").write_text(STUDY.replace("trials: 3", "trials: 4"))
     shutil.rmtree(folder / "alone/records")
     (folder / "alone/records").write_text("no folder")
-    assert study_kills.started(*again).wait() == 1
-    told = (folder / "again").read_text().splitlines()[-1]
+    with pytest.raises(SystemExit) as end:
+        study(folder, "alone")
+    assert end.value.code == 1
+    told = capsys.readouterr().err.splitlines()[-1]
     assert "jobs that failed: 1; the first: record/small: " in told
     assert told.endswith("the same command tries again")
     assert "Stopped: the same command goes on" in (folder / "alone/index.html").read_text()

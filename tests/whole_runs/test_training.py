@@ -4,13 +4,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from forked import Forked
+from forked import Forked, told_at
 from pytorch_lightning import Trainer
 from same_weights import same
 
@@ -31,17 +31,11 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return read(run / "last.ckpt").content["state_dict"]
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of 200 trials that was left alone."""
-    folder = tmp_path_factory.mktemp("whole")
-    small = Path(__file__).parents[1] / "tools" / "small.yaml"
-    more = ["--phases.trials", "200", "--seed_everything", "0"]
-    main(["fit", "--config", str(small), "--folder", str(folder), *more])
-    return folder
+def test_a_run_leaves_what_it_promises_with_curves_over_trials(
+    small: Path, capsys: pytest.CaptureFixture[str]
+):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-
-def test_a_run_leaves_what_it_promises(small: Path, capsys: pytest.CaptureFixture[str]):
     run = fit(small, "--trainer.logger", "true")
     names = {path.name for path in run.iterdir()}
     assert {"config.yaml", "last.ckpt", "validation.csv", "learning_curve.png"} <= names
@@ -53,6 +47,21 @@ def test_a_run_leaves_what_it_promises(small: Path, capsys: pytest.CaptureFixtur
     best = Path(out.split("best checkpoint: ")[1].split()[0])
     assert best.name in kept
     assert "learning_curve.png" in out
+
+    events = EventAccumulator(str(run))
+    events.Reload()
+    tags = events.Tags()
+    wanted = {"acting/phase", "acting/reward_fraction", "acting/reward_rate"}
+    wanted |= {"acting/steps_per_trial", "acting/exploration_std", "acting/learning_rate"}
+    wanted |= {"throughput/trials_per_s", "throughput/updates_per_s", "loss/critic", "loss/actor"}
+    wanted |= {"training/gain1x/reward_rate", "selection/gain2x/reward_fraction"}
+    assert wanted <= set(tags["scalars"])
+    assert "trajectories" in tags["images"]
+    steps = [event.step for event in events.Scalars("acting/reward_fraction")]
+    assert steps == sorted(steps)
+    assert len(set(steps)) == len(steps) == 7
+    validated = [event.step for event in events.Scalars("selection/reward_rate")]
+    assert validated == pd.read_csv(run / "validation.csv")["total_trials"].unique().tolist()
 
 
 def test_best_checkpoint_has_the_highest_reward_rate_on_fixed_trials(small_run: Path):
@@ -148,11 +157,6 @@ def test_phase_one_is_given_up_with_its_own_status(
         fit(small, "--phases.learned_fraction", "1.0", "--phases.give_up", "30")
     assert exit_info.value.code == 3
     assert "phase I was given up after 30 trials" in capsys.readouterr().err
-
-
-def test_checkpoints_of_phase_one_are_named_so(small: Path):
-    with pytest.raises(SystemExit):
-        fit(small, "--phases.learned_fraction", "1.0", "--phases.give_up", "30")
     assert Path("runs/small/seed0/checkpoints/00019_pre.ckpt").is_file()
 
 
@@ -176,26 +180,6 @@ def test_one_update_for_every_four_steps_as_soon_as_they_were_made(
         for made in range(steps[0], steps[-1] + 1, parallel)
         for _ in range(made // 4 - (made - parallel) // 4)
     ]
-
-
-def test_tensorboard_curves_are_over_trials(small: Path):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    run = fit(small, "--trainer.logger", "true")
-    events = EventAccumulator(str(run))
-    events.Reload()
-    tags = events.Tags()
-    wanted = {"acting/phase", "acting/reward_fraction", "acting/reward_rate"}
-    wanted |= {"acting/steps_per_trial", "acting/exploration_std", "acting/learning_rate"}
-    wanted |= {"throughput/trials_per_s", "throughput/updates_per_s", "loss/critic", "loss/actor"}
-    wanted |= {"training/gain1x/reward_rate", "selection/gain2x/reward_fraction"}
-    assert wanted <= set(tags["scalars"])
-    assert "trajectories" in tags["images"]
-    steps = [event.step for event in events.Scalars("acting/reward_fraction")]
-    assert steps == sorted(steps)
-    assert len(set(steps)) == len(steps) == 7
-    validated = [event.step for event in events.Scalars("selection/reward_rate")]
-    assert validated == pd.read_csv(run / "validation.csv")["total_trials"].unique().tolist()
 
 
 def test_padded_batches_train(small: Path):
@@ -254,25 +238,27 @@ def test_nan_stops_the_run_and_leaves_the_last_checkpoint(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
-    small: Path, whole: Path, number: signal.Signals
+    small: Path, small_run: Path, number: signal.Signals
 ):
-    process = Forked("fit", "--config", str(small), "--phases.trials", "200", "--runs", "other")
-    table = Path("other/small/seed0/validation.csv")
-    while not table.exists() and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
-    assert f"stopped by {number.name}; go on with: modnav fit --resume" in err
-    before = pd.read_csv(table)["trials"].max()
-    assert before < 200
-    main(["fit", "--resume", "other/small/seed0"])
-    assert same(weights(whole), weights(Path("other/small/seed0")))
+    run = Path("other/small/seed0")
+    out = interrupted(number)
+    assert f"stopped by {number.name}; go on with: modnav fit --resume" in out
+    assert pd.read_csv(run / "validation.csv")["trials"].max() < 60
+    main(["fit", "--resume", str(run)])
+    assert same(weights(small_run), weights(run))
     ours, theirs = (
-        pd.read_csv(run / "validation.csv").drop(columns="seconds")
-        for run in (whole, Path("other/small/seed0"))
+        pd.read_csv(x / "validation.csv").drop(columns="seconds") for x in (small_run, run)
     )
     pd.testing.assert_frame_equal(ours, theirs)
+
+
+def interrupted(*numbers: int) -> str:
+    """Train below ``other`` until the process gets signals; return what it complained of."""
+    begin = partial(told_at, TD3, "update", 45, *numbers)  # between the first two validations
+    process = Forked("fit", "--config", "small.yaml", "--runs", "other", begin=begin)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    return err
 
 
 def test_a_second_run_into_one_folder_is_refused(small: Path, small_run: Path, capsys):
@@ -295,18 +281,12 @@ def test_an_incomplete_state_is_refused_in_one_line(small_run: Path, key: str, c
     assert f"lacks part of a run's state ({key})" in capsys.readouterr().err
 
 
-def test_ctrl_c_twice_ends_a_run_at_once_and_harms_nothing(small: Path, whole: Path):
-    process = Forked("fit", "--config", str(small), "--phases.trials", "200", "--runs", "other")
-    run = Path("other/small/seed0")
-    while not (run / "last.ckpt").exists() and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
+def test_ctrl_c_twice_ends_a_run_at_once_and_harms_nothing(small: Path, small_run: Path):
+    err = interrupted(signal.SIGINT, signal.SIGINT)
     assert err.splitlines()[-1].startswith("modnav: error: ")
+    run = Path("other/small/seed0")
     main(["fit", "--resume", str(run)])
-    assert same(weights(whole), weights(run))
+    assert same(weights(small_run), weights(run))
 
 
 @pytest.mark.parametrize("how", [["--overwrite", "true"], ["--resume"]])
@@ -357,10 +337,8 @@ def test_saves_within_an_epoch_do_not_change_the_run(small: Path, small_run: Pat
 
 
 def test_a_run_killed_between_the_last_batch_of_an_epoch_and_its_end_goes_on(
-    small: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, small_run: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    whole = fit(small, "--folder", "whole")
-    assert whole
     save, ended = LastCheckpoint.on_train_epoch_end, iter(range(10))
 
     def die(callback: LastCheckpoint, trainer: Trainer, module: TD3) -> None:
@@ -372,9 +350,9 @@ def test_a_run_killed_between_the_last_batch_of_an_epoch_and_its_end_goes_on(
     with pytest.raises(RuntimeError, match="killed"):
         fit(small, "--folder", "killed", "--last.every_minutes", "1e-9")
     main(["fit", "--resume", "killed"])
-    assert same(weights(Path("whole")), weights(Path("killed")))
+    assert same(weights(small_run), weights(Path("killed")))
     tables = [
-        pd.read_csv(f"{x}/validation.csv").drop(columns="seconds") for x in ("whole", "killed")
+        pd.read_csv(f"{x}/validation.csv").drop(columns="seconds") for x in (small_run, "killed")
     ]
     pd.testing.assert_frame_equal(*tables)
 
@@ -384,16 +362,16 @@ def test_replay_is_saved_where_asked(small: Path, small_run: Path, capsys):
         return read(path).content["experience"]["replay"] is not None
 
     assert holds(small_run / "last.ckpt")
-    best = fit(small, "--overwrite", "true", "--last.replay", "best")
+    best = fit(small, "--overwrite", "true", "--last.replay", "best", "--phases.trials", "20")
     assert holds(best / "best.ckpt")
     assert not holds(best / "last.ckpt")
-    never = fit(small, "--overwrite", "true", "--last.replay", "never")
+    never = fit(small, "--overwrite", "true", "--last.replay", "never", "--phases.trials", "20")
     assert not holds(never / "last.ckpt")
     assert not (never / "best.ckpt").exists()
     capsys.readouterr()
-    main(["fit", "--resume", str(never), "--phases.trials", "100"])
+    main(["fit", "--resume", str(never), "--phases.trials", "40"])
     assert "holds no replay: the memory starts empty" in capsys.readouterr().out
-    assert (never / "checkpoints/00099.ckpt").is_file()
+    assert (never / "checkpoints/00039.ckpt").is_file()
 
 
 def test_a_run_goes_on_from_its_best_checkpoint(small: Path):
@@ -600,7 +578,7 @@ def test_every_epoch_is_kept_even_without_updates(small: Path):
     "kind", ["warmup", pytest.param("bf16", marks=WITH_BF16), "options of phases", "ekf"]
 )
 def test_other_runs_go_on_exactly_too(small: Path, kind: str):
-    """Two runs: one straight to 60 trials, one that ended at 40 and was resumed."""
+    """Two runs: one straight to 40 trials, one that ended at 20 and was resumed."""
     more = {
         "warmup": ["--data.warmup", "{trials: 40, share: 0.5}"],
         "bf16": ["--trainer.precision", "bf16-mixed"],
@@ -608,7 +586,7 @@ def test_other_runs_go_on_exactly_too(small: Path, kind: str):
             "--phases.keep_replay",
             "true",
             "--phases.refine_after",
-            "50",
+            "25",
             "--phases.three",
             "{exploration_std: 0.4, learning_rate: 5.0e-5, steps_per_update: 16}",
         ],
@@ -619,22 +597,20 @@ def test_other_runs_go_on_exactly_too(small: Path, kind: str):
             "{class_path: modnav.learning.StepReplay, init_args: {capacity: 2000, batch_size: 8}}",
         ],
     }[kind]
-    straight = fit(small, *more, "--folder", "straight")
-    assert straight
-    fit(small, *more, "--folder", "broken", "--phases.trials", "40")
-    main(["fit", "--resume", "broken", "--phases.trials", "60"])
+    fit(small, *more, "--folder", "straight", "--phases.trials", "40")
+    fit(small, *more, "--folder", "broken", "--phases.trials", "20")
+    main(["fit", "--resume", "broken", "--phases.trials", "40"])
     assert same(weights(Path("straight")), weights(Path("broken")))
 
 
-def test_a_run_goes_on_from_before_phases_had_steps_for_an_update(small: Path):
-    fit(small, "--folder", "straight")
+def test_a_run_goes_on_from_before_phases_had_steps_for_an_update(small: Path, small_run: Path):
     fit(small, "--folder", "older", "--phases.trials", "40")
     older = Path("older/last.ckpt")
     checkpoint = torch.load(older, weights_only=False)
     checkpoint["experience"]["setting"] = checkpoint["experience"]["setting"][:4]
     torch.save(checkpoint, older)
     main(["fit", "--resume", "older", "--phases.trials", "60"])
-    assert same(weights(Path("straight")), weights(Path("older")))
+    assert same(weights(small_run), weights(Path("older")))
 
 
 def test_products_in_single_precision_are_so_on_a_gpu_too(

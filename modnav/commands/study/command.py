@@ -141,10 +141,10 @@ def _run(
     modules: list[str],
 ) -> None:
     try:
-        lock = FileLock(folder.path / ".lock").acquire(blocking=False)
+        held = FileLock(folder.path / ".lock").acquire(blocking=False)
     except Timeout as error:
         raise ValueError(f"{folder.path} is the folder of a study that runs") from error
-    with lock:
+    with held:
         todo = [job for job in jobs if folder.end(job) is None]
         write_about(folder, spec, modules)
         folder.write_plan(jobs)

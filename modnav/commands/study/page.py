@@ -162,7 +162,7 @@ def _counts(stands: Sequence[Standing]) -> pd.DataFrame:
             row["mean time"] = told_time(sum(x.seconds for x in ended) / len(ended))
             row["most memory, MB"] = max(t.get("memory_mb", 0) for x in ended for t in x.tries)
         rows.append(row)
-    return pd.DataFrame(rows).fillna("")
+    return pd.DataFrame(rows, dtype=object).fillna("")
 
 
 def _search(folder: StudyFolder) -> str:

@@ -7,9 +7,19 @@ from panel_tables import least_text, table_of
 
 from modnav.analysis.drawing import LEAST_TEXT, missing_of, picture
 from modnav.analysis.figures import effects, units
+from modnav.analysis.measures import checked
 from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
 
 PANELS = {panel.name: panel for module in (units, effects) for panel in module.PANELS}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_nulls():
+    """Shuffle a few times only: nulls are most of the work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(units, "SHUFFLES", 4)
+        patch.setattr(checked, "__defaults__", (3,))
+        yield
 
 
 @pytest.mark.parametrize("name", PANELS)
