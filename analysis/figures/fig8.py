@@ -4,6 +4,7 @@ Panels 8c to 8f, S9a to S9d.
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -130,7 +131,9 @@ def plot_maps(table: pd.DataFrame, figure: Figure) -> None:
 def _place(means: pd.DataFrame, name: str) -> tuple[int, int]:
     """Return column and row of an architecture in a map."""
     actor, critic = ARCHITECTURES[name]
-    return list(means.columns).index(actor), list(means.index).index(critic)
+    columns: list[Any] = list(means.columns)
+    rows: list[Any] = list(means.index)
+    return columns.index(actor), rows.index(critic)
 
 
 def plot_scatter(
