@@ -114,6 +114,7 @@ def main(study: str, alone: Path, where: Path, names: list[str]) -> bool:
         names: Mishaps, in order.
     """
     dir_slurm, folder = where / "slurm", where / "study"
+    where.mkdir(parents=True, exist_ok=True)
     where.chmod(0o755)
     subprocess.run([str(ONE_NODE), "start", str(dir_slurm)], check=True)
     os.environ["SLURM_CONF"] = str(dir_slurm / "slurm.conf")
