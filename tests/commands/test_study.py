@@ -257,6 +257,17 @@ def test_all_tries_of_a_job_count_also_those_that_were_killed(spec_of, tmp_path)
     assert Costs(folder, spec, jobs).seconds(jobs[0]) == pytest.approx(10 + 20 + 5, abs=0.1)
 
 
+def test_a_job_that_is_to_be_done_anew_waits_and_has_not_failed(jobs_of, tmp_path):
+    folder, job = StudyFolder(tmp_path / "s"), jobs_of()["gather"]
+    folder.write_setting(job)
+    folder.write_tries(job, [{"begun": 0.0, "seconds": 1.0, "status": 0, "reason": ""}])
+    assert standing(folder, [job], 0)[0].state == "waiting"  # what it made is gone
+    folder.write_tries(job, [{"begun": 0.0, "seconds": 1.0, "status": 1, "reason": "no"}])
+    assert standing(folder, [job], 0)[0].state == "failed"
+    changed = dataclasses.replace(job, key="ff", setting="ff")
+    assert standing(folder, [changed], 0)[0].state == "waiting"
+
+
 def test_costs_of_a_name_that_begins_as_another_are_its_own(spec_of, tmp_path):
     own = [{"name": name, "protocol": ["modular"]} for name in ("ekf", "ekf2")]
     spec, folder = spec_of(architectures=own, seeds=0), StudyFolder(tmp_path)

@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib import resources
 from pathlib import Path
+
+import psutil
 
 from modnav.errors import InterruptedRunError
 from modnav.files import one_line
@@ -129,14 +132,44 @@ def run_engine(
         words += ["--resources", "gpu=1", "--quiet", "progress", "rules", "host"]
     elif not {"-j", "--jobs"} & set(extra):
         words += ["--jobs", "100"]
-    try:
-        with _repeated(refresh):
-            main([*words, *extra])
-    except SystemExit as end:
-        return not end.code
-    except KeyboardInterrupt:
-        raise InterruptedRunError("interrupted; the same command goes on") from None
+    interrupted = InterruptedRunError("interrupted; the same command goes on")
+    with _ended_by_signals() as received:
+        try:
+            with _repeated(refresh):
+                main([*words, *extra])
+        except SystemExit as end:
+            if received:
+                raise interrupted from None
+            return not end.code
+        except KeyboardInterrupt:
+            raise interrupted from None
     return True
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[list[int]]:
+    """Let signals end the jobs too while the context lasts; yields those that came.
+
+    Snakemake would wait for jobs that run, which may take days.
+    """
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    received: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        received.append(number)
+        for job in psutil.Process().children():  # a training saves its state
+            with suppress(psutil.Error):
+                job.terminate()
+        raise KeyboardInterrupt
+
+    JobScheduler.exit_gracefully = staticmethod(end)  # its handler of SIGTERM
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -63,19 +63,20 @@ def standing(folder: StudyFolder, jobs: Sequence[Job], since: float) -> list[Sta
     """
     found = []
     for job in jobs:
-        tries = folder.tries(job)
+        # those of another setting were of what the job was before the study changed
+        tries = folder.tries(job) if folder.setting(job) in (None, job.setting) else []
         last = tries[-1] if tries else {}
         if end := folder.end(job):
             state = "left out" if end.status and job.rule != "train" else "finished"
             found.append(Standing(job, state, end.reason, tries))
-        elif last and "status" not in last and last["begun"] >= since:
+        elif not last or last.get("status") == 0:  # not begun, or what it made is gone
+            found.append(Standing(job, "waiting", "", tries))
+        elif "status" not in last and last["begun"] >= since:
             found.append(Standing(job, "running", "", tries))
-        elif last:
+        else:
             status = last.get("status", KILLED)
             state = "stopped" if status in (KILLED, INTERRUPTED) else "failed"
             found.append(Standing(job, state, last.get("reason", "killed"), tries))
-        else:
-            found.append(Standing(job, "waiting", "", tries))
     return found
 
 
