@@ -1,7 +1,9 @@
 """A search in a study's folder: real trials of a small agent, one of which lost its worker."""
 
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,17 @@ def test_a_damaged_database_is_told_before_anything_starts(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_text("what is this")
     with pytest.raises(ValueError, match=r"trials.sqlite is no database of SQLite; remove it"):
+        database(folder)
+    path.unlink()
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("CREATE TABLE trials (x)")
+        made.executemany("INSERT INTO trials VALUES (?)", [("text " * 50,)] * 500)
+        made.commit()
+    assert database(folder) == path
+    path.write_bytes(path.read_bytes()[:9000] + b"\1" * 4000)
+    with pytest.raises(
+        ValueError, match=r"trials.sqlite is damaged: .*; remove it to search anew"
+    ):
         database(folder)
     with pytest.raises(ValueError, match=r"holds '\?', which a search cannot have in its path"):
         database(StudyFolder(tmp_path / "a?b"))

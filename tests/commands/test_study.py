@@ -212,6 +212,38 @@ def test_contents_of_own_configurations_and_modules_count(jobs_of, tmp_path, mon
     assert changed(before, jobs_of(protocol=["mine.yaml"])) == set(before)
 
 
+def test_contents_of_files_and_modules_that_options_name_count(jobs_of, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "mylab_package"
+    package.mkdir()
+    files = [
+        "mylab_package/__init__.py",
+        "mylab_package/deep.py",
+        "mylab_lone.py",
+        "mylab_patch.py",
+    ]
+    for name in [*files, "sub.yaml"]:
+        (tmp_path / name).write_text("a: 1")
+    options = {"model.actor.init_args.belief": "mylab_lone.Belief", "data": "sub.yaml"}
+    own = {"name": "own", "protocol": ["modular"], "options": options}
+    keys = {
+        "architectures": [own, "modular"],
+        "import_": ["mylab_package", "mylab_patch"],
+        "seeds": 0,
+    }
+    own["options"]["trainer.callbacks"] = "mylab_package.deep.Callback"
+    for name, trained in {
+        "sub.yaml": {"own"},
+        "mylab_lone.py": {"own"},
+        "mylab_package/deep.py": {"own"},
+        "mylab_patch.py": {"own", "modular"},  # whatever it does
+    }.items():
+        before = jobs_of(**keys)
+        (tmp_path / name).write_text("a: 2")
+        anew = changed(before, jobs_of(**keys))
+        assert {x.split("/")[1] for x in anew if x.startswith("train")} == trained, name
+
+
 def test_seeds_of_a_population_are_one_job_that_can_grow(jobs_of):
     before = jobs_of(population="stacked")["train/modular"]
     after = jobs_of(population="stacked", seeds="0-2")["train/modular"]

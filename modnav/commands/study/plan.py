@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,6 +96,8 @@ class _Planner:
         self.spec, self.cores = spec, cores
         self.keys: dict[str, str] = {}
         self.runs = {cell.name: [cell.run(seed) for seed in spec.seeds] for cell in cells(spec)}
+        texts = [text for cell in cells(spec) for text in _texts(cell)]
+        self.unnamed = [x for x in spec.imports if not any(x in text for text in texts)]
 
     def jobs(self) -> Iterator[Job]:
         """Yield the jobs."""
@@ -134,7 +137,7 @@ class _Planner:
         del search["workers"]
         imports = self.spec.imports
         made = search | {"trials": None}
-        contents = [_content(module) for module in imports]
+        contents = [_content(module) for module in self._named(cell)]
         seeds = list(self.spec.seeds)
         digest = _digest(made, seeds, _by_content(cell.args), contents)
         text = json.dumps({"name": digest, "seeds": seeds, "search": search})
@@ -165,9 +168,7 @@ class _Planner:
         return Job(name, key, begun, *lists, threads=threads)
 
     def _train(self, cell: Cell) -> Iterator[Job]:
-        files = [Path(word) for word in cell.args if Path(word).is_file()]  # they may name classes
-        texts = [*cell.args, *(read_text(file, "replace") for file in files)]
-        imports = [x for x in self.spec.imports if any(x in text for text in texts)]
+        imports = self._named(cell)
         runs = self.runs[cell.name]
         configs = [f"{run}/config.yaml" for run in runs]
         if self.spec.population or self.spec.accelerator == "gpu":
@@ -182,6 +183,15 @@ class _Planner:
             words = ("fit", *cell.args, "--seed_everything", str(seed), "--folder", run)
             name = f"train/{cell.name}/seed{seed}"
             yield self._job(name, words, (), [run], imports=imports, makes=[config])
+
+    def _named(self, cell: Cell) -> list[str]:
+        """Return modules of the user's own that a training uses, and those that no text names."""
+        texts = _texts(cell)
+        found = [x for x in self.spec.imports if any(x in text for text in texts)]
+        named = sorted({name for text in texts for name in _DOTTED.findall(text)})
+        here = (self.spec.path.parent, Path.cwd())
+        own = [x for x in named if any(_is_module(folder / x) for folder in here)]
+        return list(dict.fromkeys([*found, *self.unnamed, *own]))
 
     def _evaluate(self, cell: Cell, trained: Sequence[str]) -> Iterator[Job]:
         evaluate = self.spec.evaluate
@@ -232,17 +242,44 @@ def _digest(*parts: object) -> str:
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
+_DOTTED = re.compile(r"[=:\s\"']([A-Za-z_]\w*)\.[A-Za-z_]")
+"""What may be a module, of the path of a class in an argument's value or a configuration."""
+
+
+def _texts(cell: Cell) -> list[str]:
+    """Return the arguments of a training, and what is in files that they name."""
+    return [
+        *cell.args,
+        *(read_text(Path(word), "replace") for word in map(_file, cell.args) if word),
+    ]
+
+
+def _file(word: str) -> str | None:
+    """Return the file of the user's own, a full path, that an argument or its value is."""
+    path = word.partition("=")[2] if word.startswith("--") else word
+    return path if os.path.isabs(path) and Path(path).is_file() else None
+
+
+def _is_module(path: Path) -> bool:
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
 def _by_content(words: Sequence[str]) -> list[str]:
     """Return arguments with the user's own files, which are full paths, as digests of what is in them."""
-    return [_file_digest(Path(word)) if os.path.isabs(word) else word for word in words]
+    return [
+        word.replace(path, _file_digest(Path(path))) if (path := _file(word)) else word
+        for word in words
+    ]
 
 
 def _content(module: str) -> str:
-    """Return the digest of a module's file: what it does is part of what was asked for."""
-    found = importlib.util.find_spec(module)
+    """Return the digest of a module's files: what it does is part of what was asked for."""
+    found = importlib.util.find_spec(module.partition(".")[0])
     if found is None or not found.origin:
         raise ValueError(f"import has {module}, which Python does not find")
-    return _file_digest(Path(found.origin))
+    folders = found.submodule_search_locations
+    files = sorted(Path(folders[0]).rglob("*.py")) if folders else [Path(found.origin)]
+    return _digest(*(_file_digest(file) for file in files))
 
 
 def _file_digest(file: Path) -> str:

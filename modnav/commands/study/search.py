@@ -92,12 +92,11 @@ class _Worker:
         self._mine = FileLock(self._places / "none")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with self._lock:
-            storage = optuna.storages.RDBStorage(
-                f"sqlite:///{database(folder).absolute()}",
-                engine_kwargs={"connect_args": {"timeout": WAIT_S}},
-            )
+            storage = _storage(database(folder))
             for other in {*optuna.get_all_study_names(storage)} - {name}:  # its runs go, too
+                print("the search is another than before: it begins anew", flush=True)
                 optuna.delete_study(study_name=other, storage=storage)
+                folder.best.unlink(missing_ok=True)
             self._study = optuna.create_study(
                 storage=storage,
                 pruner=_pruner(spec),
@@ -230,6 +229,22 @@ class _Worker:
             config = read_yaml(run.config) | {"runs": "runs", "name": None, "overwrite": False}
             del config["seed_everything"]
             write_text_atomically(yaml.safe_dump(config, sort_keys=False), self._folder.best)
+
+
+def _storage(path: Path) -> optuna.storages.RDBStorage:
+    """Return Optuna's storage in a file.
+
+    Raises:
+        ValueError: If Optuna cannot read it.
+    """
+    try:
+        return optuna.storages.RDBStorage(
+            f"sqlite:///{path.absolute()}", engine_kwargs={"connect_args": {"timeout": WAIT_S}}
+        )
+    except (RuntimeError, optuna.exceptions.OptunaError) as error:  # of another version
+        raise ValueError(
+            f"Optuna cannot read {path}; remove it to search anew ({one_line(error)})"
+        ) from error
 
 
 class _Watched:

@@ -2,12 +2,14 @@
 
 import json
 import math
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modnav.files import regular
+from modnav.files import one_line, regular
 from modnav.studies import StudyFolder
 
 from .rules import check_keys, check_number, checked_options, listed, one_of, refuse
@@ -34,7 +36,20 @@ def database(folder: StudyFolder) -> Path:
             start = file.read(len(_SQLITE))
         if start not in (b"", _SQLITE):
             raise ValueError(f"{path} is no database of SQLite; remove it to search anew")
+        _check_whole(path)
     return path
+
+
+def _check_whole(path: Path) -> None:
+    try:
+        with closing(sqlite3.connect(f"file:{path.absolute()}?mode=ro", uri=True)) as found:
+            (told,) = found.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError:  # such as a lock: a worker acts on it
+        return
+    except sqlite3.DatabaseError as error:
+        told = str(error)
+    if told != "ok":
+        raise ValueError(f"{path} is damaged: {one_line(told)}; remove it to search anew")
 
 
 @dataclass(frozen=True)

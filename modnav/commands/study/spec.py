@@ -122,7 +122,7 @@ def read_spec(path: Path) -> StudySpec:
         _noises(given.get("noises")),
         _gains(given.get("gains")),
         _configs("protocol", given.get("protocol"), path.parent),
-        checked_options("options", given.get("options")),
+        _options("options", given.get("options"), path.parent),
         trials,
         _imports(given.get("import")),
         one_of("accelerator", given.get("accelerator", "cpu"), ("cpu", "gpu")),
@@ -177,11 +177,18 @@ def _imports(value: Any) -> tuple[str, ...]:
 
 def _configs(key: str, value: Any, beside: Path) -> tuple[str, ...]:
     """Return configurations; those of the user, beside the study file or not, by full paths."""
-    places = [(beside / text, Path(text), text) for text in _texts(key, value)]
-    return tuple(
-        str(next((p.absolute() for p in (near, here) if p.is_file()), text))
-        for near, here, text in places
-    )
+    return tuple(_full(text, beside) for text in _texts(key, value))
+
+
+def _options(key: str, value: Any, beside: Path) -> dict[str, Any]:
+    """Return options; files of the user's, beside the study file or not, by full paths."""
+    found = checked_options(key, value)
+    return {k: _full(x, beside) if isinstance(x, str) else x for k, x in found.items()}
+
+
+def _full(text: str, beside: Path) -> str:
+    near = (beside / text, Path(text))
+    return str(next((path.absolute() for path in near if path.is_file()), text))
 
 
 def _agents(value: Any, beside: Path) -> tuple[AgentSpec, ...]:
@@ -200,7 +207,7 @@ def _agent(entry: Any, beside: Path) -> AgentSpec:
         configs = _configs("architectures.protocol", entry.get("protocol"), beside)
         if not configs:
             raise ValueError(f"architectures.{name} has no protocol, such as [modular]")
-        options = checked_options(f"architectures.{name}.options", entry.get("options"))
+        options = _options(f"architectures.{name}.options", entry.get("options"), beside)
         return AgentSpec(name, configs, options)
     known = [*ARCHITECTURES, *NICKNAMES]
     if entry not in known:
