@@ -46,7 +46,7 @@ def html_page(title: str, body: str, head: str = "") -> str:
 
 
 def html_table(table: pd.DataFrame) -> str:
-    """Return a table, numbers to four digits, those far from published ones marked."""
+    """Return a table, numbers to four digits, large ones whole, those far from published ones marked."""
     words = [not pd.api.types.is_numeric_dtype(table[name]) for name in table]
     heads = [(str(name), "text" if word else "") for name, word in zip(table, words, strict=True)]
     rows = []
@@ -63,5 +63,7 @@ def html_table(table: pd.DataFrame) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, float):
-        return "" if pd.isna(value) else f"{value:.4g}"
+        if pd.isna(value):
+            return ""
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return "" if value is None else str(value)

@@ -23,6 +23,21 @@ from .study import DEFAULT, Member, Training, config_of, entry_of, short
 INDEX = "figures.json"
 """What ``modnav figures`` says of the panels that it drew."""
 
+LEARNED = {
+    "architecture": "agent",
+    "trials": "trials after phase I",
+    "quantity": "quantity",
+    "mean": "mean",
+    "sd": "SD",
+    "n": "n",
+    "mean_other": "study's mean",
+    "sd_other": "study's SD",
+    "n_other": "study's n",
+    "difference": "difference",
+    "in_sem": "in_sem",
+}
+"""Columns of the table of learning, by those of a comparison; all are in its CSV."""
+
 OPTIONS = {
     "precision": ("trainer", "precision"),
     "scripted trials": ("data", "warmup", "trials"),
@@ -185,8 +200,16 @@ def _learning(folder: Path, trainings: Sequence[Training]) -> dict[str, Any] | N
     return {
         "error": "",
         "picture": _picture(files[-1], "Every seed before the study's mean and SD"),
-        "table": _table(table.dropna(axis="columns", how="all")),
+        "table": _table(_learned(table)),
     }
+
+
+def _learned(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what the page shows of a comparison with the study: means, SDs, numbers of seeds."""
+    agents = table["architecture"].map(short)
+    quantities = table["quantity"].str.replace("phase1", "phase I").str.replace("_", " ")
+    shown = table.assign(architecture=agents, quantity=quantities)
+    return shown[list(LEARNED)].rename(columns=LEARNED)
 
 
 def _panel(about: Mapping[str, Any], folder: Path, table: pd.DataFrame | None) -> dict[str, Any]:

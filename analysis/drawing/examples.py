@@ -47,7 +47,7 @@ def draw_target(axes: Axes, target: tuple[float, float], *, zone: bool = True) -
         angle = np.linspace(0, 2 * np.pi, 100)
         rim = REWARD_ZONE_CM * np.stack((np.cos(angle), np.sin(angle)))
         axes.fill(*(np.array(target)[:, None] + rim), color=REWARDED, alpha=0.4, lw=0)
-    axes.plot(0, 0, "*", color="black", ms=5, mew=0)
+    axes.plot(0, 0, "*", color="black", ms=5, mew=0, zorder=4)
     axes.set_aspect("equal")
 
 

@@ -69,7 +69,7 @@ def heat_map(
     """
     values = matrix.to_numpy(float)
     scaled = ends is not None or len(np.unique(values[np.isfinite(values)])) > 1
-    colours = cmap if scaled else ListedColormap(["gainsboro"])
+    colours: Any = cmap if scaled else ListedColormap(["gainsboro"])
     image = axes.imshow(np.ma.masked_invalid(values), cmap=colours, clim=ends)
     _write_cells(axes, image, values, digits)
     axes.set_xticks(range(matrix.shape[1]), [_tick(x) for x in matrix.columns])

@@ -32,6 +32,7 @@ __all__ = [
     "mark",
     "new_figure",
     "plain_ticks",
+    "side_by_side",
     "styled",
     "tick_label",
 ]
@@ -119,6 +120,19 @@ def plain_ticks(axes: Axes, which: str = "both") -> None:
 def new_figure(size: tuple[float, float]) -> Figure:
     """Return an empty figure of a size in inches, which no window keeps."""
     return Figure(figsize=size, layout="constrained")
+
+
+def side_by_side(figure: Figure, count: int, of: int = 4, **options: Any) -> list[Axes]:
+    """Return axes beside one another, in a figure as narrow as there are few of them.
+
+    Args:
+        figure: An empty figure, as wide as all need.
+        count: How many there are.
+        of: How many there may be.
+        options: Options of ``Figure.subplots``.
+    """
+    figure.set_figwidth(figure.get_figwidth() * max(count, 2 if of > 2 else 1) / of)
+    return list(figure.subplots(1, count, squeeze=False, **options)[0])
 
 
 def mark(figure: Figure, notes: Mapping[str, str]) -> None:

@@ -161,7 +161,7 @@ def plot_1g(table: pd.DataFrame, figure: Figure) -> None:
     _sketch(axes, x, y, table)
     axes.set(aspect="equal")
     axes.set_axis_off()
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.05, 1.05))
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.05, 1.0))
 
 
 def _sketch(axes: Axes, x: float, y: float, table: pd.DataFrame) -> None:

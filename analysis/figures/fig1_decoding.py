@@ -105,6 +105,7 @@ def plot_1l(table: pd.DataFrame, figure: Figure) -> None:
                 marker,
                 color=colour_of(architecture),
                 ms=3,
+                clip_on=False,
                 mfc="none" if name == "mod MLP" else None,
                 label=label,
             )

@@ -24,6 +24,7 @@ from ..drawing import (
     noise_axes,
     plain_ticks,
     points,
+    side_by_side,
     with_missing,
 )
 from ..measures import CELL, bootstrapped_likeness, mann_whitney, seed_means
@@ -194,8 +195,8 @@ def _map_panel(name: str, title: str, sets: Sequence[str], value: str = "drop") 
 
     def plot(table: pd.DataFrame, figure: Figure) -> None:
         there = [key for key in sets if (table["set"] == key).any()]
-        figure.set_figwidth(figure.get_figwidth() * len(there) / len(sets))
-        for axes, key in zip(figure.subplots(1, len(there), squeeze=False)[0], there, strict=True):
+        panels = side_by_side(figure, len(there), len(sets))
+        for axes, key in zip(panels, there, strict=True):
             each = SETS[key]
             heat_map(
                 axes,

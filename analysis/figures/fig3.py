@@ -113,14 +113,15 @@ def _shape_panel(
 
     def plot(table: pd.DataFrame, figure: Figure) -> None:
         axes = figure.subplots()
-        order = [*architectures, *(["Schro"] if apart else [])]
+        there = set(table["architecture"])
+        order = [n for n in (*architectures, *(["Schro"] if apart else [])) if n in there]
         for k, architecture in enumerate(order):
             values = table.loc[table["architecture"] == architecture, "value"]
             special = architecture == HOLISTIC_EKF
             colour = colour_of(HOLISTIC if special else architecture)
             violin(axes, k, values, colour, edge="black" if special else None)
         if apart:
-            axes.axvline(len(MAIN) - 0.5, color="black", ls=":", lw=0.6)
+            axes.axvline(len(there & set(MAIN)) - 0.5, color="black", ls=":", lw=0.6)
         name_ticks(axes, order)
         limits(axes, y=(0, top))
         axes.set_ylim(bottom=0)

@@ -24,6 +24,7 @@ from ..drawing import (
     plain_ticks,
     samples,
     seed_curves,
+    side_by_side,
     tick_label,
     typical,
     violin_of_sample,
@@ -375,15 +376,15 @@ def plot_clouds(
     """Draw a cloud of trials for each architecture, with its ellipse, r and slope."""
     table = table.dropna(subset=[columns[0]])  # rows of what is written above the clouds
     order = table["architecture"].unique().tolist()
-    panels = figure.subplots(1, len(order), sharex=True, sharey=True, squeeze=False)[0]
+    panels = side_by_side(figure, len(order), sharex=True, sharey=True)
     for axes, name in zip(panels, order, strict=True):
         x, y = (table.loc[table["architecture"] == name, c].to_numpy(float) for c in columns)
         few = len(x) < 2000
         axes.plot(
             x,
             y,
-            ".",
-            ms=2 if few else 1,
+            "o",
+            ms=1.5 if few else 0.5,
             mew=0,
             alpha=0.6 if few else 0.3,
             color=colour_of(name),

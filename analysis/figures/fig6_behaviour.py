@@ -28,6 +28,7 @@ from ..drawing import (
     plain_ticks,
     points,
     reward_zone,
+    side_by_side,
     typical,
     with_missing,
 )
@@ -207,7 +208,7 @@ def plot_rolled(table: pd.DataFrame, figure: Figure, *, rows: bool) -> None:
         reward_zone(axes, both=False)
         axes.set_title(label_of(name), color=colour_of(name))
         axes.set(xlim=(0, 230), xticks=(0, 115, 230))
-    panels[0].set_ylim(0, max(150, np.nanmax(table["value"]) * 1.05))
+    panels[0].set_ylim(0, max(150, 1.02 * np.nanmax(table["value"] + table["sd"])))
     figure.supylabel("Radial error (cm)", size=8)
     what = "Perturbation magnitude"
     formula = r"$\|[p_v^{peak}, p_\omega^{peak}]\|_2$"
@@ -263,7 +264,7 @@ def plot_compensation(
 ) -> None:
     """Draw mean and SD over seeds of the change of action, a panel for each architecture."""
     order = table["architecture"].unique().tolist()
-    panels = figure.subplots(1, len(order), sharex=True, sharey=True, squeeze=False)[0]
+    panels = side_by_side(figure, len(order), sharex=True, sharey=True)
     for axes, name in zip(panels, order, strict=True):
         for direction, colour in DIRECTIONS[axis].items():
             rows = table[(table["architecture"] == name) & (table["direction"] == direction)]

@@ -22,6 +22,7 @@ from ..drawing import (
     matrix_of,
     noise_axes,
     plain_ticks,
+    side_by_side,
     with_missing,
 )
 from ..measures import CELL, bootstrap_correlation, pearson, performance_of, seed_means, shuffled
@@ -298,8 +299,7 @@ def _maps(
     known = table.dropna(subset=[value])
     there = set(known[["agent", split]].itertuples(index=False, name=None))
     places = [place for place in places if place in there]
-    figure.set_figwidth(figure.get_figwidth() * len(places) / 4)
-    panels = figure.subplots(1, len(places), squeeze=False)[0]
+    panels = side_by_side(figure, len(places))
     for axes, (agent, key) in zip(panels, places, strict=True):
         part = known[(known["agent"] == agent) & (known[split] == key)]
         matrix = matrix_of(part, TRAINED[0], TRAINED[1], value)

@@ -21,6 +21,7 @@ from ..drawing import (
     name_ticks,
     plain_ticks,
     seed_curves,
+    side_by_side,
     with_missing,
 )
 from ..measures import (
@@ -171,8 +172,7 @@ def compute_transfer(study: Study) -> pd.DataFrame:
 def plot_transfer(table: pd.DataFrame, figure: Figure) -> None:
     """Draw a matrix for each architecture; colours end at an R2 of -1."""
     order = [name for name in MAIN if name in set(table["architecture"])]
-    figure.set_figwidth(max(3.5, 1.9 * len(order)))
-    panels = figure.subplots(1, len(order), squeeze=False)[0]
+    panels = side_by_side(figure, len(order))
     labels = [PUSHED if name == PUSHED else times(float(name)) for name in NAMES]
     for axes, name in zip(panels, order, strict=True):
         rows = table[table["architecture"] == name]

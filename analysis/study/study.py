@@ -323,7 +323,7 @@ def shortfall(counts: dict[str, int], group: str = DEFAULT) -> list[str]:
         counts: Number of seeds that there are of each architecture.
         group: The group.
     """
-    what = "" if group == DEFAULT else f" ({group} training)"
+    what = "" if group == DEFAULT else f" ({group.replace('_', '/')} training)"
     absent = [short(name) for name, count in counts.items() if not count]
     few = [f"{short(name)}{what} {count}" for name, count in counts.items() if 0 < count < SEEDS]
     found = [f"no {', '.join(absent)}{what}"] if absent else []

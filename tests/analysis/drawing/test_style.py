@@ -24,6 +24,7 @@ from modnav.analysis.drawing import (
     new_figure,
     plain_ticks,
     points,
+    side_by_side,
     styled,
     tick_label,
     violin,
@@ -169,6 +170,24 @@ def test_scales_tell_their_ends_apart():
     assert scale([[16.62, 98.73]]) == ["17", "58", "99"]
     assert scale([[-0.171, 0.0]]) == ["\N{MINUS SIGN}.17", "\N{MINUS SIGN}.09", "0"]
     assert scale([[0.5, np.nan]]) == []
+
+
+def test_one_value_has_no_colour_of_a_scale_unless_the_scale_is_given():
+    colours = []
+    for ends in (None, (0.0, 1.0)):
+        figure = new_figure((2, 2))
+        axes = figure.subplots()
+        heat_map(axes, pd.DataFrame([[0.5]]), figure=figure, ends=ends)
+        colours.append(list(axes.images[0].to_rgba(0.5)))
+    gray, blue = colours
+    assert gray[0] == gray[1] == gray[2]
+    assert blue == list(mpl.colormaps["BuPu_r"](0.5))
+
+
+def test_few_axes_make_a_narrow_figure():
+    figure = new_figure((8, 2))
+    assert len(side_by_side(figure, 2, sharey=True)) == 2
+    assert figure.get_figwidth() == 4
 
 
 def test_heat_map_of_nothing_says_so():

@@ -37,7 +37,7 @@ def test_all_pairs_are_compared_with_their_null(tiny_study):
     assert (table["p"] >= 1 / (1 + units.SHUFFLES)).all()
     axes = picture(PANELS["units-likeness"], table).axes[0]
     cells = np.array([text.get_text() for text in axes.texts]).reshape(4, 4)
-    assert list(np.diag(cells)) == ["1.0"] * 4
+    assert list(np.diag(cells)) == ["1.00"] * 4
     row = table[(table["measure"] == "CKA") & (table["second"] == MODULAR)].iloc[0]
     assert row["first"] == HOLISTIC
     assert float(cells[0, 3]) == pytest.approx(row["value"], abs=0.01)
