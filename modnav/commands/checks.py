@@ -88,7 +88,8 @@ def check_one_device(strategy: Any) -> None:
         ValueError: If it has a strategy of several processes, also of one process alone.
     """
     if not isinstance(strategy, SingleDeviceStrategy):
-        raise ValueError(f"trainer.strategy is {type(strategy).__name__}, of several processes")
+        name = type(strategy).__name__
+        raise ValueError(f"trainer.strategy is {name}, of several processes")  # noqa: TRY004 - a user's mistake
 
 
 def thread_count(asked: int | str | None) -> int:
