@@ -274,6 +274,7 @@ def graph_and_none(agent: str, members: int, device: str, precision: str) -> str
     import torch
 
     from modnav.bench import JointJob
+    from modnav.learning import forget_workspaces
 
     made = learners(agent, members, device)
     twins = copy.deepcopy(made)
@@ -286,7 +287,7 @@ def graph_and_none(agent: str, members: int, device: str, precision: str) -> str
         for one, other in zip(captured(), plain(), strict=True):
             worst = max(worst, *(relative(x, y) for x, y in zip(one, other, strict=True)))
         if device == "cuda":
-            torch._C._cuda_clearCublasWorkspaces()
+            forget_workspaces()
             torch.cuda.empty_cache()
             torch.full((2**26,), float("nan"), device=device)
     pairs = zip(captured.joint.critic.values, plain.joint.critic.values, strict=True)
