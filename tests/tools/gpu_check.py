@@ -574,6 +574,7 @@ def main() -> None:
         command += ["--device", options.device, "--out", str(report.path)]
         command += ["--seconds", str(max(1.0, limit - 2)), *["--quick"] * options.quick]
         run_part(report, part, command, limit)
+    report.path.with_suffix(".begun").unlink(missing_ok=True)
     report.line(f"\nAll parts: {time.monotonic() - start:.0f} s")
     raise SystemExit(FAILED in report.path.read_text("utf-8"))
 
