@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Captured"]
+from modnav.files import one_line
+
+__all__ = ["Captured", "forget_workspaces"]
 
 
 @dataclass
@@ -47,6 +49,9 @@ class Captured:
 
         Returns:
             Its results; they are overwritten by the next call of the same form.
+
+        Raises:
+            ValueError: If it does what a graph cannot hold; the message says what.
         """
         key = (form, *(x.shape for x in inputs))
         kept = self._kept.get(key)
@@ -75,18 +80,27 @@ class Captured:
     def _capture(self, form: Hashable, kept: _Kept) -> None:
         # What products scribble on is to be the graph's own: Lightning frees that of all streams
         # when a member ends, and graphs are replayed after that.
-        torch._C._cuda_clearCublasWorkspaces()
+        forget_workspaces()
         kept.graph = torch.cuda.CUDAGraph()
         # thread_local: what other threads do on the device meanwhile is no concern of the graph's
-        with torch.cuda.graph(
-            kept.graph,
-            pool=self._pool,
-            stream=self._stream,
-            capture_error_mode="thread_local",
-        ):
-            kept.outputs = list(self.function(form, *kept.buffers))
+        graph = torch.cuda.graph(
+            kept.graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+        )
+        try:
+            with graph:
+                kept.outputs = list(self.function(form, *kept.buffers))
+        except RuntimeError as error:
+            raise ValueError(
+                f"updates cannot be captured in a CUDA graph: {one_line(str(error))}; modules of "
+                "one's own must not wait for the device"
+            ) from error
         self._pool = kept.graph.pool()
-        torch._C._cuda_clearCublasWorkspaces()
+        forget_workspaces()
+
+
+def forget_workspaces() -> None:
+    """Free the memory that products on a GPU scribble on, up to 32 MB for each thread."""
+    torch._C._cuda_clearCublasWorkspaces()
 
 
 @lru_cache(maxsize=8)

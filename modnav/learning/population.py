@@ -22,6 +22,7 @@ from modnav.networks import Actor
 from modnav.task import TaskParameters
 
 from .batches import Batches
+from .captured import forget_workspaces
 from .experience import Experience
 from .learner import TD3
 from .meeting import Seat
@@ -213,6 +214,8 @@ class Population:
             for m in self._members:
                 if m.seat.asked[0] == "updates":
                     m.seat.go_on()
+        if self.device.type == "cuda":
+            forget_workspaces()  # those of members that have validated, each in its thread
 
     def _sweep(self) -> None:
         """Step the trials of all members, store what came of it, and tell them."""

@@ -21,6 +21,10 @@ from .captured import Captured
 __all__ = ["FlatWeights", "JointUpdates", "StackedAdam", "Turn", "check_optimizers"]
 
 
+ALIGNED = 4
+"""Numbers of 16 bytes, to which kernels of products want weights aligned."""
+
+
 class FlatWeights:
     """The parameters of a stacked network as one matrix.
 
@@ -28,15 +32,18 @@ class FlatWeights:
         network: Its parameters become views of the matrix, and so do those of the members.
 
     Attributes:
-        values: The matrix, ``(P, N)``.
-        parts: The parameters of each member, in the order of its columns.
+        values: The matrix, ``(P, N)``; with ``2 P`` rows for the twin critics of ``P`` agents.
+        parts: The parameters of each row, in the order of its columns.
     """
 
     def __init__(self, network: nn.Module) -> None:
         self.stacks = list(network.parameters())
         shared = [getattr(stack, "parts", [stack]) for stack in self.stacks]
         self.members = len(shared[0])
-        self.values = torch.cat([s.detach().reshape(self.members, -1) for s in self.stacks], dim=1)
+        self.sizes = [s.numel() // self.members for s in self.stacks]
+        self.widths = [-(-size // ALIGNED) * ALIGNED for size in self.sizes]
+        self.padding = self.stacks[0].new_zeros(self.members, ALIGNED)
+        self.values = self._flat([s.detach() for s in self.stacks])
         self.parts = [list(parts) for parts in zip(*shared, strict=True)]
         for stack, parts, columns in zip(
             self.stacks, shared, self.columns(self.values), strict=True
@@ -47,12 +54,22 @@ class FlatWeights:
 
     def columns(self, matrix: Tensor) -> Sequence[Tensor]:
         """Return the columns of each parameter, ``(P, n)``, of a matrix of this form."""
-        return torch.split(matrix, [s.numel() // self.members for s in self.stacks], dim=1)
+        wide = torch.split(matrix, self.widths, dim=1)
+        return [x[:, :size] for x, size in zip(wide, self.sizes, strict=True)]
+
+    def _flat(self, stacks: Sequence[Tensor]) -> Tensor:
+        parts = []
+        for x, size, width in zip(stacks, self.sizes, self.widths, strict=True):
+            parts += [x.reshape(self.members, -1), self.padding[:, : width - size]]
+        return torch.cat([x for x in parts if x.shape[1]], dim=1)
+
+    def of_rows(self, x: Tensor) -> Tensor:
+        """Return what each agent has, ``(P, 1)``, for each row."""
+        return x if len(x) == self.members else x.repeat(self.members // len(x), 1)
 
     def gradient(self) -> Tensor:
         """Return the gradient of the matrix, ``(P, N)``."""
-        grads = [torch.zeros_like(s) if s.grad is None else s.grad for s in self.stacks]
-        return torch.cat([grad.reshape(self.members, -1) for grad in grads], dim=1)
+        return self._flat([torch.zeros_like(s) if s.grad is None else s.grad for s in self.stacks])
 
     def forget_gradient(self) -> None:
         """Forget it."""
@@ -100,22 +117,22 @@ class StackedAdam:
         self.betas, self.eps = optimizers[0].defaults["betas"], optimizers[0].defaults["eps"]
         self.first, self.second = (torch.zeros_like(weights.values) for _ in range(2))
         self.steps = weights.values.new_zeros(weights.members, 1)
-        for k, optimizer in enumerate(optimizers):
-            self._take(k, optimizer)
+        for row in range(weights.members):
+            self._take(row, optimizers[row % len(optimizers)])
 
-    def _take(self, member: int, optimizer: Optimizer) -> None:
+    def _take(self, row: int, optimizer: Optimizer) -> None:
         """Go on from the state of a member's optimizer, and let it be a view of this one's."""
         views = [self.weights.columns(x) for x in (self.first, self.second)]
-        for part, first, second in zip(self.weights.parts[member], *views, strict=True):
+        for part, first, second in zip(self.weights.parts[row], *views, strict=True):
             state = optimizer.state[part]
-            mine = {"exp_avg": first[member], "exp_avg_sq": second[member]}
+            mine = {"exp_avg": first[row], "exp_avg_sq": second[row]}
             for key, x in mine.items():
                 if state:
                     x.copy_(state[key].reshape(-1))
                 mine[key] = x.view(part.shape)
             if state:
-                self.steps[member] = state["step"].to(self.steps)
-            optimizer.state[part] = {"step": self.steps[member, 0], **mine}
+                self.steps[row] = state["step"].to(self.steps)
+            optimizer.state[part] = {"step": self.steps[row, 0], **mine}
 
     @torch.no_grad()
     def step(self, which: Tensor, rates: Tensor) -> None:
@@ -125,6 +142,7 @@ class StackedAdam:
             which: 1 for each member that takes it, 0 for others, ``(P, 1)``.
             rates: Learning rate of each, ``(P, 1)``.
         """
+        which, rates = self.weights.of_rows(which), self.weights.of_rows(rates)
         grad, (beta1, beta2) = self.weights.gradient().nan_to_num(), self.betas
         self.steps += which
         self.first.lerp_(grad, (1 - beta1) * which)
@@ -251,7 +269,7 @@ class JointUpdates:
             own = self.losses.actor(agent.actor, agent.critic, segment, penalties).reshape(-1)
         self._descend(self.actor, self.actor_optimizer, own, turn.acts, turn.rates)
         for slow, fast in zip(self.slow, (self.actor, self.critic), strict=True):
-            slow.values.lerp_(fast.values, self.tau * turn.acts)
+            slow.values.lerp_(fast.values, slow.of_rows(self.tau * turn.acts))
         return loss.detach(), own.detach()
 
     def _descend(

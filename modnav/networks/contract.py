@@ -228,7 +228,8 @@ def _done(
     found: list[Tensor] = []
     for mode in (True, False):
         agent.train(mode)
-        found += agent.critic(inputs, action), agent.actor(inputs)[0]
+        found += agent.critic(inputs, action), agent.critic.first(inputs, action)
+        found.append(agent.actor(inputs)[0])
     first, memory = agent.act({name: x[0] for name, x in inputs.items()})
     memory = agent.actor.reset(memory, anew)
     second, _ = agent.act({name: x[1] for name, x in inputs.items()}, memory)

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.func import functional_call
 from typing_extensions import override
 
-from .actor_critic import Actor, Critic, TwinCritic
+from .actor_critic import Actor, Critic, Inputs, TwinCritic
 from .agent import Agent
 from .belief import AbstractBelief, KalmanBelief, RecurrentBelief
 from .sequence import (
@@ -299,10 +300,56 @@ def stack_agents(agents: Sequence[Agent]) -> Agent:
         stack_sequences([a.actor.belief for a in agents]),
         stack_sequences([a.actor.action for a in agents]),
     )
-    pair = [
-        _stack_critics([getattr(a.critic, which) for a in agents]) for which in ("first", "second")
-    ]
-    return Agent(actor, TwinCritic(*pair))
+    return Agent(actor, _StackedTwin([a.critic for a in agents]))
+
+
+class _StackedTwin(TwinCritic):
+    """The twin critics of ``P`` members, as a stack of ``2 P``: all firsts, then all seconds.
+
+    They read the same, so one pass does both.
+
+    Args:
+        twins: Those of the members.
+    """
+
+    def __init__(self, twins: Sequence[TwinCritic]) -> None:
+        firsts, seconds = [t.first for t in twins], [t.second for t in twins]
+        form = _stack_critics(firsts)
+        both = _stack_critics([*firsts, *seconds])
+        count = len(twins)
+        halves = [_Half(both, form, slice(k, k + count)) for k in (0, count)]
+        super().__init__(*halves)  # type: ignore[arg-type]  # called as critics are
+        self.both = both
+
+    @override
+    def forward(self, inputs: Inputs, action: Tensor) -> Tensor:
+        twice = {name: x.repeat(1, 2, 1) for name, x in inputs.items()}
+        values = self.both(twice, action.repeat(1, 2, 1))
+        return values.unflatten(1, (2, -1)).transpose(0, 1)
+
+
+class _Half(nn.Module):
+    """The first or the second critics of a stack of both; freezing one freezes both.
+
+    Args:
+        both: The stack, with ``2 P`` members.
+        form: A stack of ``P`` members, which gets its weights from the other and loses its own.
+        rows: Which of the members it has.
+    """
+
+    def __init__(self, both: Critic, form: Critic, rows: slice) -> None:
+        super().__init__()
+        self.both, self.form, self.rows = both, form, rows
+        self.sources, self.recurrent = form.sources, form.recurrent
+        for weight in form.parameters():
+            weight.data.fill_(float("nan"))  # who keeps it elsewhere will be noticed
+        for module in form.modules():
+            module._parameters.update(dict.fromkeys(module._parameters))
+
+    @override
+    def forward(self, inputs: Inputs, action: Tensor) -> Tensor:
+        weights = {name: x[self.rows] for name, x in self.both.named_parameters()}
+        return functional_call(self.form, weights, (inputs, action))
 
 
 def _stack_critics(critics: Sequence[Critic]) -> Critic:

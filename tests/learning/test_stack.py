@@ -8,8 +8,15 @@ import torch
 from golden_agents import PUBLISHED
 
 from modnav.acting import Segment
-from modnav.learning import FlatWeights, JointUpdates, StackedAdam, Turn, check_optimizers
-from modnav.networks import build_agent
+from modnav.learning import (
+    FlatWeights,
+    JointUpdates,
+    StackedAdam,
+    Turn,
+    check_optimizers,
+    frozen,
+)
+from modnav.networks import build_agent, stack_agents
 
 CONSTANTS = (0.97, 0.005, {"noise_clip": 0.1, "stop_threshold": 0.1})
 PLAIN = partial(torch.autocast, "cpu", enabled=False)
@@ -118,6 +125,42 @@ def test_the_optimizer_is_torchs_with_rates_and_turns_of_each(kind):
             for key in ("step", "exp_avg", "exp_avg_sq"):
                 expected, found = other.state[p][key], own.state[q][key]
                 torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_of_either_twin_alone_are_those_of_both():
+    """Losses of one's own may ask the first or the second critic, which are halves of one stack."""
+    agents = [build_agent("modular") for _ in range(3)]
+    critic = stack_agents(agents).critic
+    weights = FlatWeights(critic)
+    inputs, action = {"observation": torch.randn(5, 6, 6)}, torch.rand(5, 6, 2)
+    scale = torch.tensor([1.0, 3.0]).view(2, 1, 1, 1)
+    (scale * critic(inputs, action)).sum().backward()
+    both = weights.gradient()
+    weights.forget_gradient()
+    (critic.first(inputs, action) + 3 * critic.second(inputs, action)).sum().backward()
+    torch.testing.assert_close(weights.gradient(), both)
+    weights.forget_gradient()
+    with frozen(critic.first):
+        action.requires_grad_()
+        critic.first(inputs, action).sum().backward()
+    assert not weights.gradient().any()
+    assert action.grad.any()
+    for k, agent in enumerate(agents):
+        own = slice(2 * k, 2 * k + 2)
+        mine = {name: x[:, own] for name, x in inputs.items()}
+        for which in ("first", "second"):
+            alone = getattr(agent.critic, which)(mine, action[:, own])
+            together = getattr(critic, which)(inputs, action)[:, own]
+            torch.testing.assert_close(together, alone, rtol=1e-5, atol=2e-6)
+
+
+def test_weights_lie_where_kernels_want_them():
+    agents = [build_agent("modular") for _ in range(2)]
+    for network in stack_agents(agents).children():
+        weights = FlatWeights(network)
+        for stack in weights.stacks:
+            assert not stack.storage_offset() % 4
+            assert not stack.stride(0) % 4
 
 
 def test_a_loss_that_is_not_finite_leaves_its_member_as_it_was_and_the_others_go_on():

@@ -10,10 +10,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from modnav.networks import (
     Chain,
+    Critic,
     Feedforward,
     Recurrent,
+    RecurrentBelief,
     StackedFeedforward,
     StackedLinear,
+    TwinCritic,
     build_agent,
     cat_memories,
     check_stack,
@@ -260,6 +263,25 @@ def test_a_stacked_form_is_compared_in_train_mode_and_with_three_members(monkeyp
     monkeypatch.setattr(Own, "stack", lambda members: StackedFeedforward(members[:2]))
     with pytest.raises(ValueError, match=r"weights of the stacked form|the stacked form of the"):
         check_stack(of_own(Own))
+
+
+def test_a_stacked_form_that_keeps_weights_elsewhere_is_refused(monkeypatch):
+    """The first critics alone are the form of all, with other weights."""
+
+    class Keeping(StackedFeedforward):
+        def __init__(self, members):
+            super().__init__(members)
+            self.kept = [layer.weight for layer in self.layers]
+
+        def forward(self, x, memory=None):
+            y, memory = super().forward(x, memory)
+            return y + 0 * self.kept[0].sum(), memory
+
+    monkeypatch.setattr(Own, "stack", Keeping)
+    agent = build_agent("modular")
+    agent.critic = TwinCritic(*(Critic(RecurrentBelief(), Own(130, 1, (8,))) for _ in range(2)))
+    with pytest.raises(ValueError, match="the stacked form of the agent is another"):
+        check_stack(agent)
 
 
 def test_an_inherited_stacked_form_counts_for_nothing():

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
+from modnav.bench import tf32
 from modnav.cli import main
 from modnav.evaluation import fixed_gain_conditions, run, score
-from modnav.networks import build_agent
+from modnav.networks import build_agent, check_stack
 from modnav.runs import load_agent, read
 from modnav.task import TaskParameters
 
@@ -88,6 +89,26 @@ def test_a_graph_of_updates_does_what_they_do(name: str, precision: str):
 @pytest.mark.parametrize("name", ["modular", "holistic"])
 def test_gradients_of_members_are_those_of_the_processor(name: str, members: int):
     assert gpu_check.gradients(name, members, "cuda", "32-true", False)
+
+
+@pytest.mark.parametrize("name", ["modular", "gru"])
+def test_stacked_forms_are_compared_without_tf32(name: str):
+    (learner,) = gpu_check.learners(name, 1, "cuda")
+    with tf32(True):
+        check_stack(learner.agent)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is one GPU")
+def test_a_run_on_another_gpu_is_the_same(small: Path):
+    one, other = (weights(fit(small, f"on{k}", "--trainer.devices", f"[{k}]")) for k in (0, 1))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_population_goes_on_from_the_states_of_its_members(small: Path):
+    gpu = ["--trainer.accelerator", "gpu", "--seeds", "0-2", "--phases.trials", "40"]
+    main(["fit", "--config", str(small), *gpu])
+    main(["fit", "--resume", "runs/small", "--phases.trials", "60"])
+    assert all(Path(f"runs/small/seed{k}/checkpoints/00059.ckpt").is_file() for k in range(3))
 
 
 def test_members_that_are_stacked_end_as_ordinary_runs(small: Path):

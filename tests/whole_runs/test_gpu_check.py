@@ -1,5 +1,6 @@
 """The script that checks a GPU, on the processor; and that it would notice."""
 
+import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -51,11 +52,54 @@ def test_a_check_that_fails_is_told_and_the_next_is_done(tmp_path: Path):
     assert told[2].startswith("- ok: two: it is 0.01")
 
 
+def test_after_a_failure_a_new_process_goes_on(tmp_path: Path):
+    """Of four pieces the second fails and the third dies."""
+    report = gpu_check.Report(tmp_path / "report.md")
+    code = """
+import os, pathlib, sys
+begun = pathlib.Path(sys.argv[1])
+for piece in range(int(sys.argv[3]), 4):
+    begun.write_text(str(piece))
+    if piece == 2:
+        os.abort()
+    with begun.with_suffix(".md").open("a") as file:
+        file.write(f"piece {piece} of {os.getpid()}\\n")
+    if piece == 1:
+        sys.exit(75)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "report.begun")]
+    gpu_check.run_part(report, "part", command, 60)
+    told = (tmp_path / "report.md").read_text()
+    done = [line.split()[1] for line in told.splitlines() if line.startswith("piece")]
+    assert done == ["0", "1", "3"]
+    assert f"{gpu_check.FAILED}: number 2 ended with -6" in told
+    assert "part: done" in told
+
+
+def test_tests_go_on_after_one_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gpu_check, "ROOT", tmp_path)
+    for folder in ("whole_runs", "networks", "learning"):
+        (tmp_path / "tests" / folder).mkdir(parents=True)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "tests/whole_runs/test_gpu.py").write_text(
+        "import os\n\ndef test_a():\n    assert 1 > 2\n\ndef test_ab():\n    os.abort()\n\n"
+        "def test_abc():\n    pass\n"
+    )
+    report = gpu_check.Report(tmp_path / "report.md")
+    gpu_check.tests(report, argparse.Namespace(quick=False, device="cuda", seconds=60.0))
+    told = (tmp_path / "report.md").read_text()
+    for name, how in (("test_a", "FAILED"), ("test_ab", "ended with -6")):
+        assert f"{gpu_check.FAILED}: `tests/whole_runs/test_gpu.py::{name}`: {how}" in told
+    assert "E   assert 1 > 2" in told
+    assert "1 passed, 0 for which there was no time" in told
+
+
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("import time; time.sleep(600)", "ended with out of time after 1 s"),
+        ("import time; time.sleep(600)", "ended with out of time"),
         ("import os; os.abort()", "ended with -6"),
+        ("import sys; sys.exit(75)", "ended with 75"),
         ("raise SystemExit(0)", "done"),
     ],
 )
