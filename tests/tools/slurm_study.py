@@ -56,7 +56,7 @@ def trainings() -> dict[str, str]:
     found = {}
     for line in told("squeue", "-h", "-t", "R", "-o", "%i %k").splitlines():
         number, _, comment = line.partition(" ")
-        if match := re.search(r"_train_([\w.+-]+)_(seed\d+)_", comment):
+        if match := re.search(r"wildcards_train_([\w.+-]+)_(seed\d+)_", comment):
             found[f"runs/{match[1]}/{match[2]}"] = number
     return found
 
