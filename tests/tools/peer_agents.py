@@ -4,6 +4,7 @@ The other two have the defaults of their libraries, of its examples where there 
 task: sizes of networks, discount, steps for an update. Nothing was tuned for them.
 """
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from modnav.acting import greedy
 from modnav.callbacks.parts import experience_of, learner_of
 from modnav.gym import FireflyVectorEnv
+from modnav.machine import threads
 
 DISCOUNT = 0.97
 HIDDEN = [300, 300]
@@ -40,7 +42,7 @@ class Counted(FireflyVectorEnv):
 
 def train_modnav(seed: int, watch: Watch) -> None:
     """The modular agent with the options of ``fast``, one run."""
-    from modnav.cli import main
+    from modnav.cli import execute
 
     class Watched(Callback):
         def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -61,8 +63,6 @@ def train_modnav(seed: int, watch: Watch) -> None:
             self.counted = acted
             watch.look()
 
-    import sys
-
     sys.modules["watched"] = type(sys)("watched")
     sys.modules["watched"].Watched = Watched  # type: ignore[attr-defined]  # where the CLI looks
     Watched.__module__, Watched.__qualname__ = "watched", "Watched"
@@ -70,7 +70,7 @@ def train_modnav(seed: int, watch: Watch) -> None:
         words = ["fit", "--config", "modular", "--config", "fast", "--folder", f"{folder}/run"]
         words += ["--seed_everything", str(seed), "--phases.trials", "1000000"]
         words += ["--trainer.callbacks+=watched.Watched", "--trainer.enable_progress_bar=false"]
-        main([*words, "--trainer.accelerator=cpu", "--threads=1"])
+        execute([*words, "--trainer.accelerator=cpu", "--threads=1"])
 
 
 def train_recurrent_ppo(seed: int, watch: Watch) -> None:
@@ -249,9 +249,9 @@ TRAIN = {
 
 def train(peer: str, seed: int, watch: Watch) -> None:
     """Train a peer until the watch's time is over."""
-    torch.set_num_threads(1)
     try:
-        TRAIN[peer](seed, watch)
+        with threads(1):
+            TRAIN[peer](seed, watch)
     except Over:
         return
     raise RuntimeError(f"{peer} ended by itself before its time; see {Path(__file__).name}")
