@@ -95,9 +95,10 @@ def figure(rows: pd.DataFrame) -> Figure:
             ax.plot(mean[key], mean["rewarded_1x"], color=COLORS[peer], lw=2, label=name)
         ax.set(xlabel=label, ylim=(-0.02, 1.02))
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0].set(ylabel="rewarded fraction, gain 1x", xscale="symlog")
-    axes[0].set_xlim(0, None)
-    axes[1].legend(frameon=False, fontsize="small")
+    axes[0].set(ylabel="rewarded fraction, gain 1x", xscale="log")
+    axes[0].set_xlim(100, None)
+    handles, labels = axes[0].get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     return drawn
 
 
