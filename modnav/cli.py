@@ -11,6 +11,7 @@ from pathlib import Path
 
 from modnav.commands import COMMANDS, LIGHTNING, load
 from modnav.commands.output import steady_output
+from modnav.commands.own_errors import own_part, show_traceback
 from modnav.commands.pages import overview, page
 
 from .errors import USAGE_STATUS, InterruptedRunError, RunEndedError
@@ -22,6 +23,9 @@ BUILT_IN = (
     "modnav.learning.StepReplay"
 )
 """Classes that a config may name."""
+
+MISTAKES = (argparse.ArgumentError, ImportError, ValueError, OSError)
+"""What is raised for mistakes of users; a part of their own may raise anything."""
 
 ALL_OPTIONS = "--help.all"
 """Shows the options of LightningCLI, of which there are hundreds."""
@@ -54,10 +58,12 @@ def _main(given: list[str], *, from_process: bool) -> None:
         else:
             execute(given, from_process=from_process)
         sys.stdout.flush()  # here a full disk can be told
-    except (argparse.ArgumentError, ImportError, ValueError, OSError) as error:
-        _fail(error, USAGE_STATUS)
     except RunEndedError as error:
         _fail(error, error.exit_status)
+    except Exception as error:
+        if not isinstance(error, MISTAKES) and own_part(error) is None:
+            raise
+        _fail(error, USAGE_STATUS)
     except KeyboardInterrupt:
         interrupted = InterruptedRunError("interrupted; files that were whole are kept")
         _fail(interrupted, interrupted.exit_status)
@@ -141,9 +147,13 @@ def _fail(error: BaseException, status: int) -> None:
     if os.environ.get("MODNAV_TRACEBACK"):
         raise error
     rank = int(os.environ.get("LOCAL_RANK", "0"))
-    where = f" (process {rank})" if rank else ""
-    told = "".join(c if c.isprintable() else "?" for c in _told(str(error)))
+    where, message, own = f" (process {rank})" if rank else "", str(error), own_part(error)
+    if own is not None:
+        message = f"{own} raised {type(error).__name__}: {message}"
+    told = "".join(c if c.isprintable() else "?" for c in _told(message))
     print(f"modnav: error{where}: {told}", file=sys.stderr)
+    if own is not None:
+        show_traceback(error)
     if rank:
         _outlive_the_first()
     raise SystemExit(status) from error

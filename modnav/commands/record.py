@@ -7,7 +7,7 @@ from modnav.recording import layers_of, recordings
 from modnav.runs import load_agent, seed_of
 from modnav.tables import Recording, claim, read_table, reward_rate, write_tables
 
-from .session_options import Parser, add_conditions, intervened, notes_of, session_of
+from .session_options import Parser, add_conditions, intervened, notes_of, session_of, tell_parts
 from .terminal import shown_progress, tell_sizes
 
 
@@ -24,6 +24,7 @@ def main(args: Sequence[str]) -> None:
     claim(given.out, overwrite=given.overwrite)
     session = session_of(given)
     agent = load_agent(given.checkpoint)
+    tell_parts(given.checkpoint)
     layers = [] if given.no_units else given.layers and given.layers.split(",")
     layers_of(agent, layers)  # complains before any work is done
     with intervened(agent, given), shown_progress("trials", len(session)) as progress:

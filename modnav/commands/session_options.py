@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from modnav.networks import Agent
 from modnav.recording import Session, ablate, clamp, make_session, read_targets
+from modnav.runs import own_parts_of
 
 RANGES = {
     "gain": "multiple of the default joystick gain",
@@ -112,6 +113,15 @@ def session_of(given: argparse.Namespace, trials: int | None = None) -> Session:
         filter_observation_noise=given.filter_observation_noise,
         **constants,
     )
+
+
+def tell_parts(checkpoint: Path) -> None:
+    """Say which parts of its run's task an agent is not put through: those of a user's own."""
+    for key, path in own_parts_of(checkpoint).items():
+        print(
+            f"note: data.task.{key} of the run, {path}, is not used here, and need not be imported: "
+            f"the {key} is that of the study's task (in Python, run.record() uses the run's)"
+        )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from modnav.recording import belief_layer, filter_belief, read_out_belief, recor
 from modnav.recording.animation import HELD_FRAMES, animate, movie_writer
 from modnav.runs import load_agent
 
-from .session_options import Parser, add_conditions, intervened, session_of
+from .session_options import Parser, add_conditions, intervened, session_of, tell_parts
 from .terminal import shown_progress, tell_sizes
 
 TRIALS = 4
@@ -29,6 +29,7 @@ def main(args: Sequence[str]) -> None:
         raise ValueError(f"{given.out} exists; choose another file or --overwrite")
     session = session_of(given, TRIALS)
     agent = load_agent(given.checkpoint)
+    tell_parts(given.checkpoint)
     with intervened(agent, given):
         layer = None if given.no_belief else belief_layer(agent)
         recording = record(agent, session, layers=[layer] if layer else [])

@@ -11,7 +11,7 @@ from modnav.task import AbstractMotion, AbstractReward, TaskParameters, rebuild_
 
 from .checkpoints import read
 
-__all__ = ["CONFIG", "TrainedRun", "find_runs", "seed_of", "task_of"]
+__all__ = ["CONFIG", "TrainedRun", "find_runs", "own_parts_of", "seed_of", "task_of"]
 
 CONFIG = "config.yaml"
 """Configuration in the folder of a run."""
@@ -120,6 +120,18 @@ def seed_of(checkpoint: Path) -> int | None:
         read_yaml(folder / CONFIG).get("seed_everything") if (folder / CONFIG).is_file() else None
     )
     return seed if isinstance(seed, int) else None
+
+
+def own_parts_of(checkpoint: Path) -> dict[str, str]:
+    """Return the classes of one's own in the task of the run that a checkpoint lies in, by key.
+
+    They are read as names: nothing is imported.
+    """
+    config = _folder(checkpoint) / CONFIG
+    values = read_yaml(config) if config.is_file() else {}
+    task = _section(_section(values, "data"), "task")
+    found = {key: _section(task, key).get("class_path") for key in _PARTS}
+    return {key: one_line(path) for key, path in found.items() if path}
 
 
 def _run(folder: Path, pre: bool, files: dict[int, Path]) -> TrainedRun:

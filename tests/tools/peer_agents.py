@@ -1,9 +1,10 @@
 """Three ways to learn the steering task, each watched by ``peer_watch.Watch`` until its time is over.
 
-Settings: those of the task's own TD3 where a library has the same knob, else the library's own.
-Nothing was tuned for the other two.
+The other two have the defaults of their libraries, of its examples where there is none, and of the
+task: sizes of networks, discount, steps for an update. Nothing was tuned for them.
 """
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from modnav.acting import greedy
 from modnav.callbacks.parts import experience_of, learner_of
 from modnav.gym import FireflyVectorEnv
+from modnav.machine import threads
 
 DISCOUNT = 0.97
 HIDDEN = [300, 300]
@@ -40,7 +42,7 @@ class Counted(FireflyVectorEnv):
 
 def train_modnav(seed: int, watch: Watch) -> None:
     """The modular agent with the options of ``fast``, one run."""
-    from modnav.cli import main
+    from modnav.cli import execute
 
     class Watched(Callback):
         def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -61,8 +63,6 @@ def train_modnav(seed: int, watch: Watch) -> None:
             self.counted = acted
             watch.look()
 
-    import sys
-
     sys.modules["watched"] = type(sys)("watched")
     sys.modules["watched"].Watched = Watched  # type: ignore[attr-defined]  # where the CLI looks
     Watched.__module__, Watched.__qualname__ = "watched", "Watched"
@@ -70,7 +70,7 @@ def train_modnav(seed: int, watch: Watch) -> None:
         words = ["fit", "--config", "modular", "--config", "fast", "--folder", f"{folder}/run"]
         words += ["--seed_everything", str(seed), "--phases.trials", "1000000"]
         words += ["--trainer.callbacks+=watched.Watched", "--trainer.enable_progress_bar=false"]
-        main([*words, "--trainer.accelerator=cpu", "--threads=1"])
+        execute([*words, "--trainer.accelerator=cpu", "--threads=1"])
 
 
 def train_recurrent_ppo(seed: int, watch: Watch) -> None:
@@ -207,14 +207,11 @@ def train_td3_rnn(seed: int, watch: Watch) -> None:
         gradient_steps=4,
         batch_size=64,
         discount_factor=DISCOUNT,
-        polyak=0.005,
-        learning_rate=3e-4,
         learning_starts=50,
         exploration_noise=GaussianNoise,
-        exploration_noise_kwargs={"mean": 0, "std": 0.8},
+        exploration_noise_kwargs={"mean": 0, "std": 0.1},
         smooth_regularization_noise=GaussianNoise,
-        smooth_regularization_noise_kwargs={"mean": 0, "std": 0.05},
-        smooth_regularization_clip=0.1,
+        smooth_regularization_noise_kwargs={"mean": 0, "std": 0.2},
     )
     cfg.experiment.write_interval = cfg.experiment.checkpoint_interval = 0
     agent = TD3_RNN(
@@ -252,9 +249,9 @@ TRAIN = {
 
 def train(peer: str, seed: int, watch: Watch) -> None:
     """Train a peer until the watch's time is over."""
-    torch.set_num_threads(1)
     try:
-        TRAIN[peer](seed, watch)
+        with threads(1):
+            TRAIN[peer](seed, watch)
     except Over:
         return
     raise RuntimeError(f"{peer} ended by itself before its time; see {Path(__file__).name}")

@@ -3,6 +3,7 @@
 ``python tests/tools/peers.py --seeds 0-2 --seconds 1000 --out runs/peers`` trains every peer in a
 process of its own, one after the other, and writes ``peers.csv`` (a row an evaluation) and
 ``peers.png`` into ``--out``. What is finished there is not trained again; what is not is begun anew.
+``--report --page docs/peers.md`` trains nothing, draws, and puts the table into the page.
 Peers are no dependencies: ``pip install -c constraints.txt sb3-contrib skrl``.
 """
 
@@ -94,14 +95,15 @@ def figure(rows: pd.DataFrame) -> Figure:
             ax.plot(mean[key], mean["rewarded_1x"], color=COLORS[peer], lw=2, label=name)
         ax.set(xlabel=label, ylim=(-0.02, 1.02))
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0].set(ylabel="rewarded fraction, gain 1x", xscale="symlog")
-    axes[0].set_xlim(0, None)
-    axes[1].legend(frameon=False, fontsize="small")
+    axes[0].set(ylabel="rewarded fraction, gain 1x", xscale="log")
+    axes[0].set_xlim(100, None)
+    handles, labels = axes[0].get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     return drawn
 
 
-def report(folder: Path) -> None:
-    """Draw the figure and print a table of what is there."""
+def report(folder: Path, page: Path | None = None) -> None:
+    """Draw the figure, and print a table of what is there or put it into a page."""
     rows = read(folder)
     if rows.empty:
         raise SystemExit(f"{folder} holds no rows yet")
@@ -109,7 +111,13 @@ def report(folder: Path) -> None:
         figure(rows).savefig(file, dpi=130)
     table = milestones(rows)
     lines = [list(table), ["---"] * len(table.columns), *table.astype(str).values.tolist()]
-    print("\n".join(f"| {' | '.join(line)} |" for line in lines), flush=True)
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    if page is None:
+        print(text, flush=True)
+        return
+    before, _, after = page.read_text(encoding="utf-8").partition("| peer |")
+    after = after[after.index("\n\n") :]  # where the former table ends
+    page.write_text(f"{before}{text}{after}", encoding="utf-8")
 
 
 def main() -> int:
@@ -122,9 +130,10 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=500, help="Test trials at each gain.")
     parser.add_argument("--out", type=Path, default=Path("runs/peers"), help="Where files go.")
     parser.add_argument("--report", action="store_true", help="Train nothing.")
+    parser.add_argument("--page", type=Path, help="Put the report's table in place of its table.")
     options = parser.parse_args()
     if options.report:
-        report(options.out)
+        report(options.out, options.page)
         return 0
     if absent := [PEERS[x] for x in options.peers if find_spec(PEERS[x]) is None]:
         print(f"{', '.join(absent)} missing: pip install -c constraints.txt sb3-contrib skrl")

@@ -55,6 +55,10 @@ def test_a_run_of_all_own_parts_is_resumed_and_read(small, capsys):
     assert steps["step"].max() < 8
     main(["validate", "--ckpt_path", "whole/last.ckpt", *TRUSTED])
     capsys.readouterr()
+    main(["record", "whole/last.ckpt", "--trials", "2", "--no-units", "--out", "tables"])
+    note = capsys.readouterr().out
+    assert "note: data.task.reward of the run, own_parts.Hurried, is not used here" in note
+    assert "note: data.task.motion of the run, own_parts.Drifting, is not used here" in note
     with pytest.raises(SystemExit):
         main(["fit", "--resume", "whole"])
     assert "names own_parts." in capsys.readouterr().err

@@ -1,0 +1,60 @@
+"""Tell whose code failed: what was raised in a method of a user's own class names it and its line."""
+
+import sys
+import sysconfig
+import traceback
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+
+__all__ = ["own_part", "show_traceback"]
+
+
+def own_part(error: BaseException) -> str | None:
+    """Return which method of which class of a user's own raised an error, and where.
+
+    Returns:
+        Such as ``my_lab.Watcher.on_block (my_lab.py, line 12)``, the innermost of them; None if
+        none of its frames is one of a class from outside of modnav and installed packages.
+    """
+    frames = _own_frames(error)
+    return _named(frames[-1]) if frames else None
+
+
+def show_traceback(error: BaseException) -> None:
+    """Print the traceback of an error, from a user's own class on, to where messages go."""
+    lines = traceback.format_exception(type(error), error, _own_frames(error)[0])
+    text = "".join(c if c.isprintable() or c == "\n" else "?" for c in "".join(lines))
+    print(text, end="", file=sys.stderr)
+
+
+def _own_frames(error: BaseException) -> list[TracebackType]:
+    found, at = [], error.__traceback__
+    while at is not None:
+        if _named(at):
+            found.append(at)
+        at = at.tb_next
+    return found
+
+
+def _named(at: TracebackType) -> str | None:
+    code, own = at.tb_frame.f_code, at.tb_frame.f_locals.get("self")
+    file = Path(code.co_filename)
+    if own is None or not file.is_file() or any(x in file.parents for x in _libraries()):
+        return None
+    kind = type(own)
+    return (
+        f"{kind.__module__}.{kind.__qualname__}.{code.co_name} ({file.name}, line {at.tb_lineno})"
+    )
+
+
+@cache
+def _libraries() -> tuple[Path, ...]:
+    """Return the folders of modnav, of its mapped packages and of what is installed."""
+    specs = [find_spec(name) for name in ("modnav", "modnav.analysis", "modnav.callbacks")]
+    paths = [Path(spec.origin).parent for spec in specs if spec and spec.origin]
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    paths += [Path(sysconfig.get_paths()[kind]) for kind in kinds]
+    installed = ("site-packages", "dist-packages")
+    return (*paths, *(Path(x) for x in sys.path if Path(x).name in installed))
