@@ -100,7 +100,7 @@ def test_the_page_compares_how_runs_learned_with_the_study(folder: Path, tmp_pat
     assert text.count("data:image/png;base64,") == 1 + 1
     assert '<a href="#learning">' in text
     # fractions .2, .4 after 500 trials; the long run is not of the default training
-    row = re.search(r"<tr><td class=\"text\">Actor3Critic5</td><td>500</td>.*?</tr>", text)
+    row = re.search(r"<tr><td class=\"text\">Modular</td><td>500</td>.*?</tr>", text)
     assert row is not None
     assert "<td>0.3</td>" in row.group()
     assert (folder / "comparison.csv").is_file()
