@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.strategies import SingleDeviceStrategy
 
 from modnav.errors import require
 from modnav.files import one_line
@@ -79,17 +78,6 @@ def in_one_process(trainer: Any) -> None:
     """Evaluate in one process, whatever the training had: a checkpoint needs no more."""
     trainer.num_nodes, trainer.strategy = 1, "auto"
     trainer.devices = trainer.devices[:1] if isinstance(trainer.devices, list) else 1
-
-
-def check_one_device(strategy: Any) -> None:
-    """Check that a run leaves its updates to nobody else, so that a population may make them.
-
-    Raises:
-        ValueError: If it has a strategy of several processes, also of one process alone.
-    """
-    several = not isinstance(strategy, SingleDeviceStrategy)
-    if several:
-        raise ValueError(f"trainer.strategy is {type(strategy).__name__}, of several processes")
 
 
 def thread_count(asked: int | str | None) -> int:

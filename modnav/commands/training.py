@@ -18,6 +18,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from typing_extensions import override
 
 from modnav.callbacks import (
@@ -44,7 +45,7 @@ from modnav.machine import threads
 from modnav.runs import RunFolder, read
 from modnav.task import bounds
 
-from .checks import check_fit, check_one_device, in_one_process, thread_count, with_nearest_key
+from .checks import check_fit, in_one_process, thread_count, with_nearest_key
 from .keeping import AtomicCheckpointIO, KeptConfig
 from .terminal import tell
 
@@ -334,6 +335,17 @@ def _cli(command: str, args: Sequence[str] | None, kind: type[ModnavCLI]) -> Mod
         parser_kwargs={"exit_on_error": False, "allow_abbrev": False},
         args=None if args is None else list(args),
     )
+
+
+def check_one_device(strategy: Any) -> None:
+    """Check that a run leaves its updates to nobody else, so that a population may make them.
+
+    Raises:
+        ValueError: If it has a strategy of several processes, also of one process alone.
+    """
+    several = not isinstance(strategy, SingleDeviceStrategy)
+    if several:
+        raise ValueError(f"trainer.strategy is {type(strategy).__name__}, of several processes")
 
 
 def quieten() -> None:
