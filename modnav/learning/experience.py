@@ -390,7 +390,7 @@ class Experience(LightningDataModule):
             self.rng.bit_generator.state = state["rng"]
             for role, generator in self.generators.items():
                 if not take_up(generator, state["generators"][role]) and role == ROLES[0]:
-                    changed.append("it is of another kind of device: noise is drawn anew")
+                    changed.append("the state is of another kind of device: noise is drawn anew")
         return changed
 
     def _made_with(self) -> dict[str, Any]:
