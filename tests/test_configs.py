@@ -8,6 +8,7 @@ import yaml
 from same_weights import same_runs
 
 from modnav.cli import main
+from modnav.commands.arguments import with_config_paths
 from modnav.commands.population.checked import checked
 from modnav.networks import (
     ARCHITECTURES,
@@ -146,7 +147,8 @@ def test_every_part_trains_saves_loads_and_validates(architecture: str, tmp_path
 @pytest.mark.parametrize("name", WHOLE)
 def test_every_whole_config_makes_its_agent(name: str):
     """All parts of its training are made, too; agents of these parts are trained above."""
-    agent = checked(["fit", "--config", name, "--config", "debug"], quiet=True).model.agent
+    words = with_config_paths(["fit", "--config", name, "--config", "debug"])
+    agent = checked(words, quiet=True).model.agent
     assert describe_agent(agent) == description_of(NICKNAMES.get(name, agent.architecture))
     assert agent.architecture in ARCHITECTURES
 

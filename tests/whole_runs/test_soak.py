@@ -42,16 +42,16 @@ def test_a_replay_that_is_never_full_tells_nothing():
         judge(noted()[:10])
 
 
-def test_memory_and_throughput_hold_for_6000_steps(tmp_path):
+def test_memory_and_throughput_hold_for_8000_steps(tmp_path):
     """As ``python tests/tools/soak.py`` does, whose default is 1,000,000 steps."""
-    command = ["--steps", "6000", "--out", str(tmp_path)]
+    command = ["--steps", "8000", "--out", str(tmp_path)]
     # a short run is still settling, and shares the machine with other tests
     command += ["--growth", "100", "--slower", "3", "--data.replay.init_args.capacity", "1500"]
-    command += ["--data.learning_starts", "10"]
+    command += ["--data.learning_starts", "10", "--data.replay.init_args.batch_size", "64"]
     done = Forked("soak", *command, call=script)
     out, err = done.communicate()
     assert done.returncode == 0, out + err
-    assert "no growth, no drift in 6" in out
+    assert "no growth, no drift in 8" in out
     table = pd.read_csv(tmp_path / "rss.csv")
     assert table["replay_fill"].iloc[-1] == 1
     assert len(table) >= 20
