@@ -254,7 +254,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
 
 def interrupted(*numbers: int) -> str:
     """Train below ``other`` until the process gets signals; return what it complained of."""
-    begin = partial(told_at, TD3, "update", 45, *numbers)  # between two validations
+    begin = partial(told_at, TD3, "update", 25, *numbers)  # between two validations
     process = Forked("fit", "--config", "small.yaml", "--runs", "other", begin=begin)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
