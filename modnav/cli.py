@@ -11,7 +11,7 @@ from pathlib import Path
 
 from modnav.commands import COMMANDS, LIGHTNING, load
 from modnav.commands.output import steady_output
-from modnav.commands.own_errors import own_part, show_traceback
+from modnav.commands.own_errors import own_part, show_traceback, told_error
 from modnav.commands.pages import overview, page
 
 from .errors import USAGE_STATUS, InterruptedRunError, RunEndedError
@@ -147,12 +147,10 @@ def _fail(error: BaseException, status: int) -> None:
     if os.environ.get("MODNAV_TRACEBACK"):
         raise error
     rank = int(os.environ.get("LOCAL_RANK", "0"))
-    where, message, own = f" (process {rank})" if rank else "", str(error), own_part(error)
-    if own is not None:
-        message = f"{own} raised {type(error).__name__}: {message}"
-    told = "".join(c if c.isprintable() else "?" for c in _told(message))
-    print(f"modnav: error{where}: {told}", file=sys.stderr)
-    if own is not None:
+    where = f" (process {rank})" if rank else ""
+    message = "".join(c if c.isprintable() else "?" for c in _told(told_error(error)))
+    print(f"modnav: error{where}: {message}", file=sys.stderr)
+    if own_part(error) is not None:
         show_traceback(error)
     if rank:
         _outlive_the_first()

@@ -147,9 +147,10 @@ def fitted_ridge(x: Any, y: Any, trials: Any) -> Callable[[Any], Any]:
 
 
 def _scale(values: Any) -> tuple[Any, Any]:
-    """Return mean and SD of each column; 1 for those that do not vary."""
+    """Return mean and SD of each column; 1 for those that do not vary but by rounding."""
     spread = values.std(axis=0)
-    return values.mean(axis=0), np.where(spread > 0, spread, 1.0)
+    least = 10 * np.finfo(float).eps * len(values) ** 0.5 * np.abs(values).max(axis=0)
+    return values.mean(axis=0), np.where(spread > least, spread, 1.0)
 
 
 def _read(recording: Recording, variables: Sequence[str], layer: str) -> tuple[Any, Any, Any]:

@@ -3,12 +3,16 @@
 import sys
 import sysconfig
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["own_part", "show_traceback"]
+__all__ = ["own_part", "own_part_noted", "show_traceback", "told_error"]
+
+_NOTED = "_modnav_own_part"
 
 
 def own_part(error: BaseException) -> str | None:
@@ -19,12 +23,30 @@ def own_part(error: BaseException) -> str | None:
         none of its frames is one of a class from outside of modnav and installed packages.
     """
     frames = _own_frames(error)
-    return _named(frames[-1]) if frames else None
+    noted: str | None = getattr(error, _NOTED, None)
+    return _named(frames[-1]) if frames else noted
+
+
+@contextmanager
+def own_part_noted() -> Iterator[None]:
+    """Note it on what is raised inside, for those who see the error when its frames are cleared."""
+    try:
+        yield
+    except Exception as error:
+        setattr(error, _NOTED, own_part(error))
+        raise
+
+
+def told_error(error: BaseException) -> str:
+    """Return the message of an error, with what :func:`own_part` says of it."""
+    own = own_part(error)
+    return f"{own} raised {type(error).__name__}: {error}" if own else str(error)
 
 
 def show_traceback(error: BaseException) -> None:
     """Print the traceback of an error, from a user's own class on, to where messages go."""
-    lines = traceback.format_exception(type(error), error, _own_frames(error)[0])
+    frames = [*_own_frames(error), error.__traceback__]
+    lines = traceback.format_exception(type(error), error, frames[0])
     text = "".join(c if c.isprintable() or c == "\n" else "?" for c in "".join(lines))
     print(text, end="", file=sys.stderr)
 

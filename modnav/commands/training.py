@@ -343,9 +343,9 @@ def check_one_device(strategy: Any) -> None:
     Raises:
         ValueError: If it has a strategy of several processes, also of one process alone.
     """
-    several = not isinstance(strategy, SingleDeviceStrategy)
-    if several:
-        raise ValueError(f"trainer.strategy is {type(strategy).__name__}, of several processes")
+    if not isinstance(strategy, SingleDeviceStrategy):
+        name = type(strategy).__name__
+        raise ValueError(f"trainer.strategy is {name}, of several processes")  # noqa: TRY004 - a user's mistake
 
 
 def quieten() -> None:

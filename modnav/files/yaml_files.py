@@ -35,19 +35,30 @@ def plain_values(loader: Any) -> None:
     for name, rule in _NUMBERS.items():
         whole = re.compile(f"(?:{rule})$")
         loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", whole, list("-+0123456789."))
-    loader.construct_mapping = _construct_mapping
+    loader.construct_document = _construct_document
 
 
-def _construct_mapping(loader: Any, node: Any, deep: bool = False) -> dict[Any, Any]:
-    seen = set()
-    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-        if isinstance(key, yaml.ScalarNode) and key.value in seen:
-            line = key.start_mark.line + 1
-            raise yaml.constructor.ConstructorError(
-                problem=f"{key.value} is there twice, line {line}"
-            )
-        seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep)
+def _construct_document(loader: Any, node: Any) -> Any:
+    _refuse_twice(node, set())
+    return yaml.constructor.BaseConstructor.construct_document(loader, node)
+
+
+def _refuse_twice(node: Any, seen: set[int]) -> None:
+    """Refuse keys that are there twice in a mapping below a node; what it merges (``<<``) is none."""
+    if id(node) in seen or isinstance(node, yaml.ScalarNode):
+        return
+    seen.add(id(node))
+    mapping, there = isinstance(node, yaml.MappingNode), set()
+    for key in (
+        [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)] if mapping else ()
+    ):
+        if (key.tag, key.value) in there:
+            problem = f"{key.value} is there twice, line {key.start_mark.line + 1}"
+            raise yaml.constructor.ConstructorError(problem=problem)
+        there.add((key.tag, key.value))
+    for part in node.value:
+        for child in part if mapping else (part,):
+            _refuse_twice(child, seen)
 
 
 class _Loader(yaml.SafeLoader):

@@ -81,20 +81,22 @@ class Captured:
         # What products scribble on is to be the graph's own: Lightning frees that of all streams
         # when a member ends, and graphs are replayed after that.
         forget_workspaces()
-        kept.graph = torch.cuda.CUDAGraph()
+        made = torch.cuda.CUDAGraph()
         # thread_local: what other threads do on the device meanwhile is no concern of the graph's
         graph = torch.cuda.graph(
-            kept.graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+            made, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
         )
         try:
             with graph:
                 kept.outputs = list(self.function(form, *kept.buffers))
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             raise ValueError(
                 f"updates cannot be captured in a CUDA graph: {one_line(str(error))}; modules of "
                 "one's own must not wait for the device"
             ) from error
-        self._pool = kept.graph.pool()
+        kept.graph, self._pool = made, made.pool()
         forget_workspaces()
 
 

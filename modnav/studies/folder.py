@@ -32,7 +32,8 @@ class Job:
         words: Arguments of ``modnav``; ``{runs}``, ``{best}`` and ``{threads}`` are filled in.
         needs: Names of the jobs that it builds on.
         runs: Folders of the runs that it trains or reads, within the study's.
-        makes: What it leaves in the study's folder: without it the job is not done any more.
+        makes: What it leaves in the study's folder, as patterns: without it the job is not done any
+            more.
         imports: Modules of the user's own.
         threads: Cores that it takes at most.
     """
@@ -111,7 +112,7 @@ class StudyFolder:
         return str(found["name"]) if found.get("name") else None
 
     def write_plan(self, jobs: list[Job]) -> None:
-        """Write the jobs, and forget ends of those that are not among them any more."""
+        """Write the jobs."""
         plan = {"jobs": [asdict(job) | {"done": job.done, "rule": job.rule} for job in jobs]}
         write_text_atomically(json.dumps(plan, indent=1) + "\n", self.plan_file)
 
@@ -140,7 +141,7 @@ class StudyFolder:
             return None
         try:
             runs = {run: (int(status), str(why)) for run, (status, why) in told["runs"].items()}
-            if not all((self.path / made).exists() for made in told["made"]):
+            if not all((self.path / made).exists() for made in told.get("made", [])):
                 return None
             return JobEnd(int(told["status"]), str(told["reason"]), runs)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -148,7 +149,8 @@ class StudyFolder:
 
     def finish(self, job: Job, end: JobEnd) -> None:
         """Write that a job has ended, and what there is of what it makes."""
-        made = [made for made in job.makes if (self.path / made).exists()]
+        found = [file for pattern in job.makes for file in sorted(self.path.glob(pattern))]
+        made = [file.relative_to(self.path).as_posix() for file in found]
         told = asdict(end) | {"made": made}
         write_text_atomically(json.dumps(told) + "\n", self.path / job.done)
 
@@ -162,16 +164,23 @@ class StudyFolder:
             ):  # a key has none
                 other.unlink(missing_ok=True)
 
-    def setting(self, job: Job) -> str | None:
-        """Return the ``setting`` that a job of this name was begun with; None if that is not known."""
+    def settings(self, job: Job) -> list[str | None]:
+        """Return the ``setting`` that each run of a training, or else the job, was begun with.
+
+        None stands for what is not known.
+        """
+        return [self._setting(file) for file in self._setting_files(job)]
+
+    def _setting(self, file: Path) -> str | None:
         try:
-            return regular(self._setting_file(job)).read_text(encoding="utf-8").strip() or None
+            return regular(file).read_text(encoding="utf-8").strip() or None
         except (OSError, ValueError):
             return None
 
     def write_setting(self, job: Job) -> None:
         """Write that a job is begun with its setting."""
-        write_text_atomically(f"{job.setting}\n", self._setting_file(job))
+        for file in self._setting_files(job):
+            write_text_atomically(f"{job.setting}\n", file)
 
     def tries(self, job: Job) -> list[dict[str, Any]]:
         """Return what was done for a job; nothing if that is not known.
@@ -190,7 +199,7 @@ class StudyFolder:
         return found
 
     def write_tries(self, job: Job, tries: Sequence[Mapping[str, Any]]) -> None:
-        """Write it."""
+        """Write what was done for a job."""
         drop_leftovers(file := self._tries_file(job))
         write_text_atomically(json.dumps({"tries": tries}, indent=1) + "\n", file)
 
@@ -230,8 +239,11 @@ class StudyFolder:
     def _tries_file(self, job: Job) -> Path:
         return self.path / "jobs" / f"{job.name}.json"
 
-    def _setting_file(self, job: Job) -> Path:
-        return self.path / "jobs" / f"{job.name}.setting"
+    def _setting_files(self, job: Job) -> list[Path]:
+        """Return a file for each run that is trained, whether alone or in a population."""
+        trained = job.runs if job.rule == "train" else ()
+        names = [run.replace("runs", "train", 1) for run in trained] or [job.name]
+        return [self.path / "jobs" / f"{name}.setting" for name in names]
 
 
 def _job(plain: Mapping[str, Any]) -> Job:

@@ -152,6 +152,10 @@ class _Streams(dict[str, type[AbstractStream]]):
             raise ValueError(
                 f"{name} must set features, and mirrored: as many signs, each 1 or -1"
             )
+        try:
+            found()
+        except TypeError as error:
+            raise ValueError(f"{name} must be made without arguments: {error}") from error
         return found
 
 

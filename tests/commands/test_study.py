@@ -151,6 +151,9 @@ def test_what_is_no_mapping_of_keys_each_there_once_is_refused(tmp_path):
     path.write_text("- [name, twice]\n")
     with pytest.raises(ValueError, match=r"not a study file: it is no YAML mapping"):
         read_spec(path)
+    path.write_text("a: &a {x: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, y: 3}\n1: 0\n'1': 0\n")
+    with pytest.raises(ValueError, match="a is not known in a study file"):  # and not there twice
+        read_spec(path)
     path.write_text("name: twice\ntrials: 3\ntrials: 5\n")
     with pytest.raises(ValueError, match=r"not a study file: trials is there twice, line 3"):
         read_spec(path)
@@ -225,6 +228,7 @@ def test_contents_of_files_and_modules_that_options_name_count(jobs_of, tmp_path
     for name in [*files, "sub.yaml"]:
         (tmp_path / name).write_text("a: 1")
     options = {"model.actor.init_args.belief": "mylab_lone.Belief", "data": "sub.yaml"}
+    options["data.task.name"] = "long " * 60  # of no file
     own = {"name": "own", "protocol": ["modular"], "options": options}
     keys = {
         "architectures": [own, "modular"],
@@ -349,6 +353,14 @@ def test_ends_are_those_of_the_job_with_its_key(jobs_of, tmp_path):
     assert folder.end(job) is None
     folder.write_plan([job])
     assert folder.jobs() == [job]
+    curve = folder.path / "evaluations/modular/training_curve/gain/Actor3Critic5_seed0.csv"
+    evaluate = jobs_of()["evaluate/modular/seed0/gain"]
+    curve.parent.mkdir(parents=True)
+    curve.write_text("")
+    folder.finish(evaluate, JobEnd())
+    assert folder.end(evaluate)
+    curve.rename(curve.with_name("Actor3Critic5_seed1.csv"))
+    assert folder.end(evaluate) is None
 
 
 @pytest.mark.parametrize("text", ["[", '{"status": 0}', '{"runs": [], "status": 0, "reason": ""}'])
@@ -368,7 +380,7 @@ def test_tries_that_are_damaged_are_told_no_more_and_stop_nothing(jobs_of, tmp_p
     folder.write_setting(job)
     (folder.path / "jobs/train/modular/seed0.json").write_text(f'{{"tries": {tries}}}')
     assert folder.tries(job) == []
-    assert folder.setting(job) == job.setting
+    assert folder.settings(job) == [job.setting]
     folder.finish(job, JobEnd())
     assert standing(folder, [job], float("inf"))[0].state == "finished"
 
@@ -389,6 +401,11 @@ def test_a_run_begun_with_nobody_knows_what_is_left_as_it_is(
     assert "is not known" in standing(folder, [job], 0)[0].reason
     (tmp_path / f"jobs/{job.name}.setting").write_text(job.setting)
     assert do(job.name, "1") == 0
+    config = (small_run / "config.yaml").stat().st_mtime_ns
+    together = planned(spec_of(architectures=[own], seeds=0, population="processes"), 2)[0]
+    folder.write_plan([together])
+    assert do(together.name, "1") == 0  # of other settings: begun anew
+    assert (small_run / "config.yaml").stat().st_mtime_ns != config
 
 
 def test_what_a_job_made_belongs_to_its_end(jobs_of, tmp_path):

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from modnav.callbacks import LastCheckpoint, MemberReport, Summary, Together, callback_of
 from modnav.commands.arguments import with_run
+from modnav.commands.own_errors import own_part, own_part_noted, told_error
 from modnav.commands.training import ModnavCLI, run, threads_everywhere
 from modnav.errors import USAGE_STATUS, InterruptedRunError, RunEndedError
 from modnav.files import one_line
@@ -151,7 +152,8 @@ def fit_alone(trainer: Trainer, fit: Callable[[], None]) -> None:
 
     def train(seat: Seat) -> None:
         trainer.callbacks.append(Together(seat))  # type: ignore[attr-defined]  # set by a connector
-        fit()
+        with own_part_noted():
+            fit()
 
     saves = JointSaves()
     with saves.listening():
@@ -176,7 +178,8 @@ def _arguments(member: Member, states: dict[Path, Path], imported: Sequence[str]
 
 
 def _train(args: list[str], seat: Seat) -> None:
-    run(args, type("_MemberCLI", (_MemberCLI,), {"seat": seat}))
+    with own_part_noted():
+        run(args, type("_MemberCLI", (_MemberCLI,), {"seat": seat}))
 
 
 def _outcome(member: Member, error: BaseException | None) -> Outcome:
@@ -184,8 +187,10 @@ def _outcome(member: Member, error: BaseException | None) -> Outcome:
         return Outcome(member, 0)
     if isinstance(error, RunEndedError):
         return Outcome(member, error.exit_status, one_line(str(error)))
-    status = USAGE_STATUS if isinstance(error, (ValueError, OSError)) else 1
-    return Outcome(member, status, one_line(str(error) or type(error).__name__))
+    mistake = isinstance(error, (ValueError, OSError)) or own_part(error) is not None
+    return Outcome(
+        member, USAGE_STATUS if mistake else 1, one_line(told_error(error) or type(error).__name__)
+    )
 
 
 def common_states(folders: Sequence[Path]) -> dict[Path, Path]:

@@ -39,12 +39,15 @@ def _commit() -> str | None:
     """Return the commit of modnav's sources, marked if they were changed; None if there is none."""
     where = ["git", "-C", str(Path(__file__).parent)]
     try:
-        asked = [["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]]
-        head, changed = [
-            subprocess.run([*where, *words], capture_output=True, text=True, check=True).stdout
+        asked = [["ls-files", "--error-unmatch", Path(__file__).name]]  # of its own repository?
+        asked += [["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]]
+        _, head, changed = [
+            subprocess.run(
+                [*where, *words], capture_output=True, text=True, check=True, timeout=60
+            ).stdout
             for words in asked
         ]
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return None
     return head.strip() + (" with changes" if changed.strip() else "")
 

@@ -128,9 +128,9 @@ def run_engine(
     # the study is locked already, and what is done is told by names of files
     words += ["--nolock", "--rerun-incomplete", "--rerun-triggers", "input", "--keep-going"]
     words += ["--scheduler", "greedy"]  # the other solves a programme of all jobs that are ready
-    if executor_of(extra) in (None, "local"):
+    if not jobs_are_elsewhere(extra):
         words += ["--resources", "gpu=1", "--quiet", "progress", "rules", "host"]
-    elif not {"-j", "--jobs"} & set(extra):
+    elif executor_of(extra) and not {"-j", "--jobs"} & set(extra):
         words += ["--jobs", "100"]
     interrupted = InterruptedRunError("interrupted; the same command goes on")
     with _ended_by_signals() as received:
@@ -155,21 +155,36 @@ def _ended_by_signals() -> Iterator[list[int]]:
     from snakemake.scheduling.job_scheduler import JobScheduler
 
     received: list[int] = []
+    ended = threading.Event()
 
     def end(number: int, _: object) -> None:
+        if not received:
+            threading.Thread(target=_end_jobs, args=(ended,), daemon=True).start()
         received.append(number)
-        for job in psutil.Process().children():  # a training saves its state
-            with suppress(psutil.Error):
-                job.terminate()
         raise KeyboardInterrupt
 
-    JobScheduler.exit_gracefully = staticmethod(end)  # its handler of SIGTERM
+    own, JobScheduler.exit_gracefully = (
+        JobScheduler.exit_gracefully,
+        staticmethod(end),
+    )  # of SIGTERM
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:
+        ended.set()
+        JobScheduler.exit_gracefully = own
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end_jobs(ended: threading.Event) -> None:
+    """Tell each job once to end, also those that are just being started: trainings save their states."""
+    told: set[psutil.Process] = set()
+    while not ended.wait(0.2):
+        with suppress(psutil.Error):
+            for job in set(psutil.Process().children()) - told:
+                told.add(job)
+                job.terminate()
 
 
 @contextmanager

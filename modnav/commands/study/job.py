@@ -82,20 +82,22 @@ def _begin(folder: StudyFolder, job: Job) -> bool:
     runs = [RunFolder(folder.path / run) for run in job.runs if job.rule == "train"]
     for run in runs:
         wait_for(run)
-    before = folder.setting(job)
-    begun = [run.path for run in runs if run.config.is_file()]
-    if begun and before is None:
-        raise ValueError(
-            f"what {begun[0]} was begun with is not known (jobs/{job.name}.setting is missing): to "
-            f"go on with it, write {job.setting} into that file; to begin anew, remove {begun[0]}"
-        )
+    before = folder.settings(job)
+    for run, setting in zip(runs, before, strict=False):
+        if run.config.is_file() and setting is None:
+            raise ValueError(
+                f"what {run.path} was begun with is not known (its .setting is missing in jobs/train): "
+                f"to go on with it, write {job.setting} into that file; to begin anew, remove {run.path}"
+            )
     folder.forget_ends(job)
-    if before != job.setting:
-        for run in runs:
+    for run, setting in zip(runs, before, strict=False):
+        if setting != job.setting:
             run.config.unlink(missing_ok=True)
+    goes_on = set(before) == {job.setting}
+    if not goes_on:
         folder.write_tries(job, [])
         folder.write_setting(job)
-    return before == job.setting
+    return goes_on
 
 
 def wait_for(run: RunFolder) -> None:

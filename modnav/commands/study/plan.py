@@ -188,9 +188,8 @@ class _Planner:
         """Return modules of the user's own that a training uses, and those that no text names."""
         texts = _texts(cell)
         found = [x for x in self.spec.imports if any(x in text for text in texts)]
-        named = sorted({name for text in texts for name in _DOTTED.findall(text)})
-        here = (self.spec.path.parent, Path.cwd())
-        own = [x for x in named if any(_is_module(folder / x) for folder in here)]
+        named = sorted({name for text in texts for name in _DOTTED.findall(text)} - {"modnav"})
+        own = [x for x in named if _is_module(self.spec.path.parent / x)]
         return list(dict.fromkeys([*found, *self.unnamed, *own]))
 
     def _evaluate(self, cell: Cell, trained: Sequence[str]) -> Iterator[Job]:
@@ -199,6 +198,7 @@ class _Planner:
             return
         for k, run in enumerate(self.runs[cell.name]):
             needs = trained[k : k + 1] if len(trained) > 1 else trained
+            curves = f"evaluations/{cell.name}/training_curve/**/*_{Path(run).name}.csv"
             for task in evaluate["tasks"]:
                 words = ["evaluate", "{runs}", "--task", task, "--jobs", "1"]
                 words += ["--out", f"evaluations/{cell.name}"]
@@ -206,7 +206,7 @@ class _Planner:
                 if evaluate["trials"] is not None:
                     words += ["--trials", str(evaluate["trials"])]
                 name = f"evaluate/{cell.name}/{Path(run).name}/{task}"
-                yield self._job(name, words, needs, [run], makes=[f"evaluations/{cell.name}"])
+                yield self._job(name, words, needs, [run], makes=[curves])
 
     def _select(self, cell: Cell, evaluated: Sequence[str]) -> Job:
         assert self.spec.evaluate is not None
@@ -223,7 +223,7 @@ class _Planner:
         words = ["record", "{best}", "--task", "gain", "--gain", _short(record["gain"])]
         words += ["--trials", str(record["trials"]), "--out", f"records/{cell.name}"]
         words += ["--overwrite"] + ["--no-units"] * (not record["units"])
-        makes = [f"records/{cell.name}"]
+        makes = [f"records/{cell.name}/*"]
         return self._job(f"record/{cell.name}", words, [select], self.runs[cell.name], makes=makes)
 
     def _report(self, trained: Sequence[str], every: Sequence[str]) -> Job:
@@ -257,11 +257,11 @@ def _texts(cell: Cell) -> list[str]:
 def _file(word: str) -> str | None:
     """Return the file of the user's own, a full path, that an argument or its value is."""
     path = word.partition("=")[2] if word.startswith("--") else word
-    return path if os.path.isabs(path) and Path(path).is_file() else None
+    return path if os.path.isabs(path) and os.path.isfile(path) else None
 
 
 def _is_module(path: Path) -> bool:
-    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+    return path.with_suffix(".py").is_file() or any(path.glob("*.py"))
 
 
 def _by_content(words: Sequence[str]) -> list[str]:
@@ -275,10 +275,11 @@ def _by_content(words: Sequence[str]) -> list[str]:
 def _content(module: str) -> str:
     """Return the digest of a module's files: what it does is part of what was asked for."""
     found = importlib.util.find_spec(module.partition(".")[0])
-    if found is None or not found.origin:
+    if found is None:
         raise ValueError(f"import has {module}, which Python does not find")
-    folders = found.submodule_search_locations
-    files = sorted(Path(folders[0]).rglob("*.py")) if folders else [Path(found.origin)]
+    folders = [Path(folder) for folder in found.submodule_search_locations or ()]
+    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    files += [] if folders or not found.origin else [Path(found.origin)]
     return _digest(*(_file_digest(file) for file in files))
 
 

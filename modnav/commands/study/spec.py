@@ -1,6 +1,7 @@
 """Study files: what may be said in one, checked in one line for what is wrong."""
 
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -177,18 +178,18 @@ def _imports(value: Any) -> tuple[str, ...]:
 
 def _configs(key: str, value: Any, beside: Path) -> tuple[str, ...]:
     """Return configurations; those of the user, beside the study file or not, by full paths."""
-    return tuple(_full(text, beside) for text in _texts(key, value))
+    return tuple(_full(text, beside, Path()) for text in _texts(key, value))
 
 
 def _options(key: str, value: Any, beside: Path) -> dict[str, Any]:
-    """Return options; files of the user's, beside the study file or not, by full paths."""
+    """Return options; files of the user's beside the study file by full paths."""
     found = checked_options(key, value)
     return {k: _full(x, beside) if isinstance(x, str) else x for k, x in found.items()}
 
 
-def _full(text: str, beside: Path) -> str:
-    near = (beside / text, Path(text))
-    return str(next((path.absolute() for path in near if path.is_file()), text))
+def _full(text: str, *folders: Path) -> str:
+    paths = [os.path.abspath(folder / text) for folder in folders]
+    return next((path for path in paths if os.path.isfile(path)), text)
 
 
 def _agents(value: Any, beside: Path) -> tuple[AgentSpec, ...]:
