@@ -132,14 +132,8 @@ class Experience(LightningDataModule):
         self.listeners, self.decide = [], _nothing
         self.processes = 1 if self.trainer is None else self.trainer.world_size
         agent = self._agent()
-        if agent.recurrent and not isinstance(self.replay, TrialReplay):
-            raise ValueError(
-                "data.replay holds single steps, but the agent is recurrent; "
-                "it must be modnav.learning.TrialReplay"
-            )
+        self.check(agent)
         self.sources = agent.sources
-        for source in self.sources:
-            check_stream(source, self.task)
         device = self.generators["trials"].device
         self.replay.allocate(self.sources, self.task.max_steps, device)
         self.collector = Collector(
@@ -149,6 +143,21 @@ class Experience(LightningDataModule):
             self.generators,
             exploration=self.exploration,
         )
+
+    def check(self, agent: Any) -> None:
+        """Check that an agent can learn from what there will be.
+
+        Raises:
+            ValueError: If it remembers and replay holds single steps, or a stream that it reads does
+                not fit the task or breaks a rule.
+        """
+        if agent.recurrent and not isinstance(self.replay, TrialReplay):
+            raise ValueError(
+                "data.replay holds single steps, but the agent is recurrent; "
+                "it must be modnav.learning.TrialReplay"
+            )
+        for source in agent.sources:
+            check_stream(source, self.task)
 
     def use(self, setting: Setting) -> None:
         """Go on with another setting, from the trials under way."""

@@ -179,7 +179,7 @@ def start_streams(
         ValueError: If a stream of a user's own gives something else; the message names it.
     """
     return {
-        name: _checked(name, stream, stream.start(trials, sensation), len(trials.gain))
+        name: _checked(name, stream, stream.start(trials, sensation), trials)
         for name, stream in streams.items()
     }
 
@@ -197,18 +197,17 @@ def step_streams(
         ValueError: If a stream of a user's own gives something else; the message names it.
     """
     return {
-        name: _checked(
-            name, stream, stream.step(trials, sensation, states[name], task), len(trials.gain)
-        )
+        name: _checked(name, stream, stream.step(trials, sensation, states[name], task), trials)
         for name, stream in streams.items()
     }
 
 
 def _checked(
-    name: str, stream: AbstractStream, given: Any, count: int
+    name: str, stream: AbstractStream, given: Any, trials: Trials
 ) -> tuple[Tensor, StreamState]:
     if "." not in name:
         return given
+    count, device = len(trials.gain), trials.gain.device
     if not (isinstance(given, tuple) and len(given) == 2):
         raise ValueError(f"{name} gave a {type(given).__name__}; it must be inputs and a state")
     x, state = given
@@ -223,6 +222,8 @@ def _checked(
         raise ValueError(
             f"{name} gave a state that is neither None nor a tuple of tensors ({count}, ...)"
         )
+    if astray := [part.device for part in (x, *parts) if part.device != device]:
+        raise ValueError(f"{name} gave tensors on {astray[0]}; they must be on {device}")
     return given
 
 

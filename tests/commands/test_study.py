@@ -554,6 +554,13 @@ def test_a_module_that_fails_when_imported_is_told_with_its_place(spec_of, capsy
             )
 
 
+def test_what_experience_refuses_is_told_before_any_job(spec_of, capsys):
+    spec_of(architectures=["modular"], options={"data.replay": "modnav.learning.StepReplay"})
+    with pytest.raises(SystemExit):
+        main(["study", "study.yaml", "--dry-run"])
+    assert "data.replay holds single steps, but the agent is recurrent" in capsys.readouterr().err
+
+
 def test_a_dry_run_checks_what_the_next_step_would(spec_of, capsys):
     spec_of(protocol=["modulr"])
     with pytest.raises(SystemExit):

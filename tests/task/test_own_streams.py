@@ -50,6 +50,17 @@ class Bare(ObservationStream):
         return super().start(trials, sensation)[0]
 
 
+class Elsewhere(Delayed):
+    def start(self, trials, sensation):
+        inputs, (late,) = super().start(trials, sensation)
+        return inputs, (late.to("meta"),)
+
+
+class Asking(Delayed):
+    def __init__(self, delay):
+        self.delay = delay
+
+
 class Unsigned(ObservationStream):
     mirrored = (1, 0, 1)
 
@@ -88,6 +99,8 @@ def test_what_is_no_stream_of_an_imported_module_is_none(path):
         ("Infinite", "inputs that are not finite"),
         ("Stateful", "a state that is neither None nor a tuple of tensors"),
         ("Bare", "gave a Tensor; it must be inputs and a state"),
+        ("Elsewhere", "gave tensors on meta; they must be on cpu"),
+        ("Asking", "must be made without arguments"),
         ("Unsigned", "must set features, and mirrored: as many signs"),
     ],
 )

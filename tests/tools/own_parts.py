@@ -77,7 +77,7 @@ class Delayed(ObservationStream):
 
     def start(self, trials, sensation):
         inputs, _ = super().start(trials, sensation)
-        return inputs, (torch.zeros(len(inputs), self.delay, 2),)
+        return inputs, (inputs.new_zeros(len(inputs), self.delay, 2),)
 
     def step(self, trials, sensation, state, task):
         inputs, _ = super().step(trials, sensation, None, task)

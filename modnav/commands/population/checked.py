@@ -36,6 +36,7 @@ class CheckedCLI(ModnavCLI):
         """Check what a run checks when it begins."""
         agent, experience = self.model.agent, self.datamodule
         check_agent(agent, experience.task.max_steps)
+        experience.check(agent)
         where = self.trainer.strategy.root_device
         experience.replay.allocate(agent.sources, experience.task.max_steps, where)
 
