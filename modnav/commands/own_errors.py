@@ -63,9 +63,11 @@ def _own_frames(error: BaseException) -> list[TracebackType]:
 def _named(at: TracebackType) -> str | None:
     code, own = at.tb_frame.f_code, at.tb_frame.f_locals.get("self")
     file = Path(code.co_filename)
-    if own is None or not file.is_file() or any(x in file.parents for x in _libraries()):
-        return None
     kind = type(own)
+    if own is None or kind.__module__.split(".")[0] == "modnav" or not file.is_file():
+        return None
+    if any(x in file.parents for x in _libraries()):
+        return None
     return (
         f"{kind.__module__}.{kind.__qualname__}.{code.co_name} ({file.name}, line {at.tb_lineno})"
     )
