@@ -38,6 +38,10 @@ class ProcessLostError(RunEndedError):
     exit_status = 5
 
 
+FOR_GOOD = (PhaseOneFailedError.exit_status, DivergedError.exit_status)
+"""Exit statuses of runs that would end likewise if they went on as they are."""
+
+
 class MembersFailedError(RunEndedError):
     """Members of a population failed, and the others finished.
 

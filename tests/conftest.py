@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from analysis_runs import make_animal, make_runs
 from forked import SERVER
 from torch import Tensor, nn
@@ -211,3 +212,27 @@ def tiny_study(tiny_runs, tmp_path_factory):
 
     with Study([tiny_runs], tmp_path_factory.mktemp("cache"), trials=24) as study:
         yield study
+
+
+@pytest.fixture
+def spec_of(tmp_path, monkeypatch):
+    """Function from what a study file says, beside what it must, to the study."""
+    from modnav.commands.study.spec import read_spec
+
+    monkeypatch.chdir(tmp_path)
+    least = {"name": "small", "architectures": ["modular", "ekf"], "seeds": "0-1"}
+
+    def read(**keys):
+        path = tmp_path / "study.yaml"
+        path.write_text(yaml.safe_dump(least | {k.rstrip("_"): v for k, v in keys.items()}))
+        return read_spec(path)
+
+    return read
+
+
+@pytest.fixture
+def jobs_of(spec_of):
+    """Function from what a study file says to the jobs, by name."""
+    from modnav.commands.study.plan import planned
+
+    return lambda **keys: {job.name: job for job in planned(spec_of(**keys), 2)}

@@ -2,8 +2,11 @@
 
 import importlib
 import traceback
+from pathlib import Path
 
 from modnav.files import one_line
+
+from .own_errors import is_own
 
 __all__ = ["import_own"]
 
@@ -28,7 +31,8 @@ def import_own(module: str) -> None:
 
 
 def _failure(module: str, error: BaseException) -> str:
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((x for x in reversed(frames) if is_own(Path(x.filename))), frames[-1])
     file, line = last.filename, last.lineno
     if isinstance(error, SyntaxError):
         file, line = error.filename or file, error.lineno

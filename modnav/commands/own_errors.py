@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["own_part", "own_part_noted", "show_traceback", "told_error"]
+__all__ = ["is_own", "own_part", "own_part_noted", "show_traceback", "told_error"]
 
 _NOTED = "_modnav_own_part"
 
@@ -64,13 +64,16 @@ def _named(at: TracebackType) -> str | None:
     code, own = at.tb_frame.f_code, at.tb_frame.f_locals.get("self")
     file = Path(code.co_filename)
     kind = type(own)
-    if own is None or kind.__module__.split(".")[0] == "modnav" or not file.is_file():
-        return None
-    if any(x in file.parents for x in _libraries()):
+    if own is None or kind.__module__.split(".")[0] == "modnav" or not is_own(file):
         return None
     return (
         f"{kind.__module__}.{kind.__qualname__}.{code.co_name} ({file.name}, line {at.tb_lineno})"
     )
+
+
+def is_own(file: Path) -> bool:
+    """Return whether a file is neither of modnav nor of installed packages."""
+    return file.is_file() and not any(x in file.parents for x in _libraries())
 
 
 @cache

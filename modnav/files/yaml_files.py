@@ -49,9 +49,8 @@ def _refuse_twice(node: Any, seen: set[int]) -> None:
         return
     seen.add(id(node))
     mapping, there = isinstance(node, yaml.MappingNode), set()
-    for key in (
-        [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)] if mapping else ()
-    ):
+    keys = [key for key, _ in node.value] if mapping else []
+    for key in (key for key in keys if isinstance(key, yaml.ScalarNode)):
         if (key.tag, key.value) in there:
             problem = f"{key.value} is there twice, line {key.start_mark.line + 1}"
             raise yaml.constructor.ConstructorError(problem=problem)

@@ -112,23 +112,17 @@ class TD3(LightningModule):
         metrics: list[AbstractTrialMetric] | None = None,
     ) -> None:
         super().__init__()
-        for key, value in {
-            "discount": discount,
-            "tau": tau,
-            "stop_threshold": stop_threshold,
-        }.items():
-            require(f"model.{key}", value, 0, 1)
-        for key, value in {"noise_std": noise_std, "noise_clip": noise_clip}.items():
-            require(f"model.{key}", value, 0, 10)
+        unit = {"discount": discount, "tau": tau, "stop_threshold": stop_threshold}
+        wide = {"noise_std": noise_std, "noise_clip": noise_clip}
+        for key, value in (unit | wide).items():
+            require(f"model.{key}", value, 0, 1 if key in unit else 10)
         require("model.policy_delay", policy_delay, 1)
         self.automatic_optimization = False
         self.agent = Agent(draw_weights(actor), TwinCritic(draw_weights(critic)))
         self.target = copy.deepcopy(self.agent).requires_grad_(False)
         _check_optimizer(optimizer)
         self.optimizer = optimizer
-        self.discount = discount
-        self.tau = tau
-        self.policy_delay = policy_delay
+        self.discount, self.tau, self.policy_delay = discount, tau, policy_delay
         self.noise_std = noise_std
         self.smoothing = {"noise_clip": noise_clip, "stop_threshold": stop_threshold}
         self.rule = td3.PUBLISHED if losses is None else losses

@@ -159,9 +159,8 @@ class StudyFolder:
         file = self.path / job.done
         name, _, _ = file.name.removesuffix(".json").rpartition(".")  # it may hold dots
         for other in file.parent.glob(f"{glob.escape(name)}.*.json"):
-            if "." not in other.name.removeprefix(f"{name}.").removesuffix(
-                ".json"
-            ):  # a key has none
+            key = other.name[len(name) + 1 : -len(".json")]
+            if "." not in key:  # else it is of a longer name
                 other.unlink(missing_ok=True)
 
     def settings(self, job: Job) -> list[str | None]:

@@ -109,10 +109,10 @@ def train_recurrent_ppo(seed: int, watch: Watch) -> None:
             return [getattr(self.envs, attr_name, None)] * self.num_envs
 
         def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-            raise NotImplementedError
+            raise AttributeError(f"{attr_name} cannot be set: the environments are one")
 
         def env_method(self, method_name: str, *args: Any, indices: Any = None, **kw: Any) -> Any:
-            raise NotImplementedError
+            raise AttributeError(f"{method_name} is no method: the environments are one")
 
         def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
             return [False] * self.num_envs

@@ -12,16 +12,13 @@ from typing_extensions import override
 
 from modnav.callbacks import TrainingPhases
 from modnav.commands.training import ModnavCLI, run
-from modnav.errors import DivergedError, PhaseOneFailedError
+from modnav.errors import FOR_GOOD
 from modnav.files import one_line, parse_yaml, read_text, read_yaml
 from modnav.networks import check_agent
 from modnav.runs import RunFolder, read
 
 _MAY_DIFFER = {"phases.trials"}
 """Constants that say how long a run is, not which."""
-
-FOR_GOOD = (PhaseOneFailedError.exit_status, DivergedError.exit_status)
-"""Exit statuses of runs that would end likewise if they went on as they are."""
 
 
 class CheckedCLI(ModnavCLI):

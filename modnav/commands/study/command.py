@@ -244,11 +244,9 @@ def _complain(folder: StudyFolder, jobs: Sequence[Job], extra: Sequence[str]) ->
     if not failed and any(x.last.get("status") == INTERRUPTED for x in stopped):
         raise InterruptedRunError("interrupted; the same command goes on")
     if not failed + stopped:
+        why = ": what stands after -- may be why" if extra else ""
         raise JobsFailedError(
-            "the engine ended before all was done: what stands after -- may be why; the same command "
-            "without it goes on"
-            if extra
-            else "the engine ended before all was done; the same command goes on"
+            f"the engine ended before all was done{why}; the same command goes on"
         )
     first = (failed + stopped)[0]
     raise JobsFailedError(

@@ -163,10 +163,8 @@ def _ended_by_signals() -> Iterator[list[int]]:
         received.append(number)
         raise KeyboardInterrupt
 
-    own, JobScheduler.exit_gracefully = (
-        JobScheduler.exit_gracefully,
-        staticmethod(end),
-    )  # of SIGTERM
+    own = JobScheduler.exit_gracefully
+    JobScheduler.exit_gracefully = staticmethod(end)  # which it takes for SIGTERM
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import psutil
 
-from modnav.errors import DivergedError, PhaseOneFailedError, RunFinishedError
+from modnav.errors import FOR_GOOD, RunFinishedError
 from modnav.files import one_line
 from modnav.runs import RunFolder
 from modnav.studies import Job, JobEnd, StudyFolder
 
 __all__ = ["do"]
 
-FOR_GOOD = (0, PhaseOneFailedError.exit_status, DivergedError.exit_status)
+ENDED = (0, *FOR_GOOD)
 """Exit statuses that a job would have again."""
 
 WAIT_S = 120.0
@@ -146,16 +146,16 @@ def _trained(job: Job, threads: str) -> tuple[JobEnd, bool]:
         status, error = _modnav(["fit", "--resume", *where], job.imports)
     if isinstance(error, RunFinishedError):  # killed between its end and our note of it
         status, error = 0, None
-    if new and status in FOR_GOOD:
+    if new and status in ENDED:
         before = status
         status, error = _modnav(
             [*job.words, "--overwrite", "true", *_members(job, new, threads)], job.imports
         )
         status = max(before, status)
     runs = {run: _outcome(run, status, _reason(error)) for run in job.runs}
-    again = [found for found in runs.values() if found[0] not in FOR_GOOD]
+    again = [found for found in runs.values() if found[0] not in ENDED]
     status, reason = again[0] if again else (status, _reason(error))
-    return JobEnd(status, reason, runs), status not in FOR_GOOD
+    return JobEnd(status, reason, runs), status not in ENDED
 
 
 def _members(job: Job, runs: Sequence[str], threads: str) -> list[str]:

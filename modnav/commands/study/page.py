@@ -16,7 +16,7 @@ from modnav.files import one_line, regular, write_text_atomically
 from modnav.studies import Job, StudyFolder, open_study
 
 from .costs import Costs
-from .job import FOR_GOOD
+from .job import ENDED
 
 __all__ = ["INTERRUPTED", "Standing", "standing", "told_time", "write_page"]
 
@@ -70,7 +70,7 @@ def standing(folder: StudyFolder, jobs: Sequence[Job], since: float) -> list[Sta
         if end := folder.end(job):
             state = "left out" if end.status and job.rule != "train" else "finished"
             found.append(Standing(job, state, end.reason, tries))
-        elif not last or last.get("status") in FOR_GOOD:  # not begun, or what it made is gone
+        elif not last or last.get("status") in ENDED:  # not begun, or what it made is gone
             found.append(Standing(job, "waiting", "", tries))
         elif "status" not in last and last["begun"] >= since:
             found.append(Standing(job, "running", "", tries))

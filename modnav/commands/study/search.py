@@ -30,7 +30,7 @@ from modnav.files import one_line, read_yaml, replacing, write_text_atomically
 from modnav.runs import RunFolder, selection_scores, validations
 from modnav.studies import StudyFolder
 
-from .job import FOR_GOOD, wait_for
+from .job import ENDED, wait_for
 from .search_spec import SearchSpec, database
 
 __all__ = ["work"]
@@ -209,7 +209,7 @@ class _Worker:
                 raise MembersFailedError(f"{x.member.folder}: {x.reason}", x.status)
             if x.status and any(text in x.reason for text in OF_THE_MACHINE):
                 raise MembersFailedError(f"{x.member.folder}: {x.reason}", x.status)
-            if x.status not in FOR_GOOD:
+            if x.status not in ENDED:
                 return TrialState.FAIL, None, reason
         values = [0.0 if x.status else _score(x.member.folder) for x in ended]
         return TrialState.COMPLETE, float(np.mean(values)), reason
