@@ -23,6 +23,8 @@ from typing_extensions import Self
 
 from modnav.commands.population import together
 
+# the server must not have threads of OpenMP, of which a fork of a fork waits in vain for an answer
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 SERVER: Any = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
 SERVER.set_forkserver_preload(["modnav.commands.training", "modnav.callbacks.figures"])
 
