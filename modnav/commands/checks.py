@@ -49,7 +49,8 @@ def check_fit(config: Any) -> None:
         raise ValueError(f"name is {one_line(config.name)}; it must name a folder below --runs")
     optimizer = config.model.get("optimizer")
     rate = getattr(getattr(optimizer, "init_args", None), "lr", None)
-    if rate not in (None, 1e-3, config.phases.one.learning_rate):  # 1e-3: torch's own default
+    # torch's own default and that of the configs: nobody asked for them
+    if rate not in (None, 1e-3, 3e-4, config.phases.one.learning_rate):
         raise ValueError(
             f"model.optimizer.init_args.lr is {rate}, but phases decide the learning rate; set "
             "phases.one.learning_rate, phases.two.learning_rate and phases.three.learning_rate"

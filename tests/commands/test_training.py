@@ -187,6 +187,7 @@ def test_a_key_that_is_there_twice_in_a_configuration_is_refused(small, capsys):
         (["--data.parallel_trials", "1000000000"], "must be in [1, 1,000,000]"),
         (["--data.validation.trials", "10000000000"], "must be in [1, 1,000,000]"),
         (["--model.optimizer.init_args.lr", "0.01"], "set phases.one.learning_rate"),
+        (["--phases.one.learning_rate", "6e-4", "--data.check_trials", "1"], "check_trials is 1"),
         (["--trainer.limit_val_batches", "1"], "trainer.limit_val_batches is 1"),
         (["--trainer.limit_val_batches", "0"], "must be left alone"),
         (["--trainer.gradient_clip_val", "1"], "must be left alone"),
