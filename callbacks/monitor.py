@@ -1,5 +1,6 @@
 """Watch training: curves over trials, the table of validations, figures."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
+from modnav.acting import Rollout
+from modnav.evaluation import TestTrials
 from modnav.files import replacing
 from modnav.learning import Block
 
@@ -28,11 +31,18 @@ _SHOWN = {"total_trials", "trials", "task", "validation", "reward_fraction", "re
 class Monitor(Callback):
     """Log to the loggers after every block of trials, with trials since the start as x axis.
 
-    At each validation it appends to ``validation.csv`` in the run's folder and, for TensorBoard,
-    draws trajectories over the arena. It draws ``learning_curve.png`` when training ends.
+    At each validation it appends to ``validation.csv`` in the run's folder. For TensorBoard it
+    draws trajectories over the arena, of validations that are some time apart and of the last. It
+    draws ``learning_curve.png`` when training ends.
+
+    Attributes:
+        picture_every_s: Least time between two pictures of trajectories, s.
     """
 
     def __init__(self) -> None:
+        self.picture_every_s = 60.0
+        self._drawn: tuple[TestTrials, Rollout] | None = None
+        self._drawn_at = -math.inf
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.latest: Block | None = None
@@ -95,16 +105,25 @@ class Monitor(Callback):
                     }
                 )
         self._write(Path(trainer.default_root_dir))
-        self._draw(trainer)
+        if now - self._drawn_at >= self.picture_every_s:
+            self._draw(trainer)
 
     @rank_zero_only
     def _write(self, folder: Path) -> None:
         with replacing(folder / "validation.csv") as temporary:
             self.table().to_csv(temporary, index=False)
 
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._draw(trainer)
+
     @rank_zero_only
     def _draw(self, trainer: Trainer) -> None:
+        """Draw the trajectories of the last validation, unless they are drawn."""
         step, shown = experience_of(trainer).counters.total_trials, learner_of(trainer).shown
+        if shown is self._drawn:
+            return
+        self._drawn, self._drawn_at = shown, time.monotonic()
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and shown is not None:
                 figure = trajectories(*shown)

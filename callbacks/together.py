@@ -7,6 +7,7 @@ from typing_extensions import override
 from modnav.learning import Member, Seat
 
 from .last import LastCheckpoint
+from .monitor import Monitor
 from .parts import callback_of, experience_of, learner_of
 
 __all__ = ["Together"]
@@ -17,12 +18,14 @@ class Together(Callback):
 
     Args:
         seat: The run's seat in the population.
+        members: How many runs the population has; they share the time for pictures.
     """
 
-    def __init__(self, seat: Seat) -> None:
-        self.seat = seat
+    def __init__(self, seat: Seat, members: int = 1) -> None:
+        self.seat, self.members = seat, members
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         callback_of(trainer, LastCheckpoint).together = True
+        callback_of(trainer, Monitor).picture_every_s *= self.members
         Member(self.seat, trainer, learner_of(trainer), experience_of(trainer)).join()

@@ -52,9 +52,10 @@ def score(
     statistics = trial_statistics(agent, trials, conditions.task, discount)
     statistics = {name: x.cpu() for name, x in statistics.items()}
     group, rows = conditions.group.cpu(), {}
+    # Every process runs all trials, so that all decide alike; there is nothing to gather.
+    metrics = TrialMetrics(conditions.task.dt, sync_on_compute=False)
     for k, label in enumerate(conditions.labels):
-        # Every process runs all trials, so that all decide alike; there is nothing to gather.
-        metrics = TrialMetrics(conditions.task.dt, sync_on_compute=False)
+        metrics.reset()
         metrics.add(statistics, group == k)
         rows[label] = {name: float(x) for name, x in metrics.compute().items()}
     return rows

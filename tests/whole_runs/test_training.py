@@ -56,12 +56,13 @@ def test_a_run_leaves_what_it_promises_with_curves_over_trials(
     wanted |= {"throughput/trials_per_s", "throughput/updates_per_s", "loss/critic", "loss/actor"}
     wanted |= {"training/gain1x/reward_rate", "selection/gain2x/reward_fraction"}
     assert wanted <= set(tags["scalars"])
-    assert "trajectories" in tags["images"]
     steps = [event.step for event in events.Scalars("acting/reward_fraction")]
     assert steps == sorted(steps)
     assert len(set(steps)) == len(steps) == 7
     validated = [event.step for event in events.Scalars("selection/reward_rate")]
     assert validated == pd.read_csv(run / "validation.csv")["total_trials"].unique().tolist()
+    # pictures are a minute apart, but for the last
+    assert [x.step for x in events.Images("trajectories")] == [validated[0], validated[-1]]
 
 
 def test_best_checkpoint_has_the_highest_reward_rate_on_fixed_trials(small_run: Path):

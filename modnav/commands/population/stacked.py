@@ -37,6 +37,7 @@ class _MemberCLI(ModnavCLI):
     """The parts of every run, but for what is shown: that is left to the population."""
 
     seat: Seat
+    members: int
 
     @override
     def before_instantiate_classes(self) -> None:
@@ -50,7 +51,7 @@ class _MemberCLI(ModnavCLI):
     @override
     def _callbacks(self, config: Any) -> list[Any]:
         found = [x for x in super()._callbacks(config) if not isinstance(x, Summary)]
-        return [*found, MemberReport(), Together(self.seat)]
+        return [*found, MemberReport(), Together(self.seat, self.members)]
 
 
 class JointSaves:
@@ -122,7 +123,7 @@ def train_stacked(plan: Plan, imported: Sequence[str], display: Display) -> list
     saves, told, members = JointSaves(), dict[Member, Outcome](), plan.members
     states = common_states([m.folder for m in members])
     members += _ended_too_early(plan, states)
-    runs = [partial(_train, _arguments(m, states, imported)) for m in members]
+    runs = [partial(_train, _arguments(m, states, imported), len(members)) for m in members]
 
     def watch(under_way: Sequence[Training]) -> None:
         for member, seat in zip(members, population.seats, strict=True):
@@ -177,9 +178,9 @@ def _arguments(member: Member, states: dict[Path, Path], imported: Sequence[str]
     return with_run(args, imported)
 
 
-def _train(args: list[str], seat: Seat) -> None:
+def _train(args: list[str], members: int, seat: Seat) -> None:
     with own_part_noted():
-        run(args, type("_MemberCLI", (_MemberCLI,), {"seat": seat}))
+        run(args, type("_MemberCLI", (_MemberCLI,), {"seat": seat, "members": members}))
 
 
 def _outcome(member: Member, error: BaseException | None) -> Outcome:
