@@ -18,7 +18,7 @@ from .comparison import side_of, study_side
 from .comparison_figure import write_comparison
 from .drawing import KINDS, Panel, comparison
 from .pages import APART, FAR, html_table, rendered
-from .study import DEFAULT, Member, Training, config_of, entry_of, short
+from .study import DEFAULT, FEW, Member, Training, config_of, entry_of, short
 
 INDEX = "figures.json"
 """What ``modnav figures`` says of the panels that it drew."""
@@ -113,7 +113,7 @@ def page(
         versions=", ".join(
             [f"Python {platform.python_version()}", *(f"{x} {version(x)}" for x in PACKAGES)]
         ),
-        published=_table(_published(compared)),
+        published=_table(_published(compared, index["panels"])),
         learning=learning,
         figures=figures,
         missing=[panel for panel in shown if not panel["drawn"]],
@@ -162,7 +162,11 @@ def _how(index: Mapping[str, Any]) -> str:
     return how + (f", at most {trials} trials per condition (a quick look)" if trials else "")
 
 
-def _published(compared: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def _published(
+    compared: Mapping[str, pd.DataFrame], panels: Sequence[Mapping[str, Any]]
+) -> pd.DataFrame:
+    """Return how far each panel lies from its published values, and what else it lacks than seeds."""
+    lacks = {about["panel"]: about["missing"] for about in panels}
     rows = []
     for name, table in compared.items():
         unknown = table["in_sem"].isna()
@@ -178,9 +182,10 @@ def _published(compared: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                 f"without SEM, beyond {APART:.0%}": (relative[unknown] > APART).sum()
                 if unknown.any()
                 else None,
+                "incomplete": "; ".join(x for x in lacks[name] if not x.startswith(FEW)),
             }
         )
-    numbers = list(rows[0])[1:] if rows else []
+    numbers = list(rows[0])[1:-1] if rows else []
     return pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
 
 

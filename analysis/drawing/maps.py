@@ -72,13 +72,7 @@ def heat_map(
     colours: Any = cmap if scaled else ListedColormap(["gainsboro"])
     image = axes.imshow(np.ma.masked_invalid(values), cmap=colours, clim=ends)
     _write_cells(axes, image, values, digits)
-    axes.set_xticks(range(matrix.shape[1]), [_tick(x) for x in matrix.columns])
-    axes.set_yticks(range(matrix.shape[0]), [_tick(x) for x in matrix.index])
-    axes.xaxis.tick_top()
-    axes.xaxis.set_label_position("top")
-    axes.tick_params(length=0, pad=2)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    _name_cells(axes, matrix)
     if title:
         axes.set_title(title, color=title_colour)
     if not np.isfinite(values).any():
@@ -89,6 +83,17 @@ def heat_map(
         )
     elif bar:
         _colour_bar(figure, axes, image, label)
+
+
+def _name_cells(axes: Axes, matrix: pd.DataFrame) -> None:
+    """Write the names of columns above and of rows beside, without ticks and frame."""
+    axes.set_xticks(range(matrix.shape[1]), [_tick(x) for x in matrix.columns])
+    axes.set_yticks(range(matrix.shape[0]), [_tick(x) for x in matrix.index])
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.tick_params(length=0, pad=2)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
 
 
 def _colour_bar(figure: Figure, axes: Axes, image: AxesImage, label: str) -> None:

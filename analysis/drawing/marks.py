@@ -30,6 +30,7 @@ __all__ = [
     "reward_zone",
     "seed_curves",
     "training_axis",
+    "widened",
 ]
 
 TRIAL_SCALE = 1e4
@@ -143,6 +144,12 @@ def limits(
             low, high = getattr(axes, f"get_{key}lim")()
             getattr(axes, f"set_{key}lim")(min(low, wanted[0]), max(high, wanted[1]))
             plain_ticks(axes, key)
+
+
+def widened(ends: tuple[float, float], *numbers: Numbers) -> tuple[float, float]:
+    """Return the ends of an axis, further apart where numbers lie beyond; NaN does not count."""
+    values = np.concatenate([np.asarray(part, float).ravel() for part in (ends, *numbers)])
+    return float(np.nanmin(values)), float(np.nanmax(values))
 
 
 def band(

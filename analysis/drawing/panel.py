@@ -1,9 +1,10 @@
 """A panel: numbers from a study, a picture from the numbers, and the files of both."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -39,6 +40,9 @@ DPI = 300
 
 CAPTION, LACKS = "dimgray", "firebrick"
 """Colours of what is written on panels."""
+
+NO_STYLE: Mapping[str, Any] = MappingProxyType({})
+"""Settings of matplotlib on top of the study's style: none."""
 
 KINDS = ("csv", "pdf", "png")
 """Endings of a panel's files."""
@@ -79,12 +83,14 @@ class Drawn(NamedTuple):
         files: What was written.
         missing: What it lacks.
         caption: What its marks mean, and of how many agents and trials they are.
+        said: ``attrs`` of its table, which a CSV cannot hold.
     """
 
     panel: str
     files: tuple[Path, ...]
     missing: tuple[str, ...]
     caption: str = ""
+    said: Mapping[str, Any] = NO_STYLE
 
 
 def with_missing(table: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
@@ -111,12 +117,27 @@ def caption_of(panel: Panel, table: pd.DataFrame) -> str:
     return " ".join(filter(None, (panel.caption, table.attrs.get("ran", ""))))
 
 
-def picture(panel: Panel, table: pd.DataFrame) -> Figure:
-    """Return the picture of a table; below it its title, its caption and a note of what is missing."""
+def picture(
+    panel: Panel,
+    table: pd.DataFrame,
+    style: Mapping[str, Any] = NO_STYLE,
+    *,
+    bare: bool = False,
+) -> Figure:
+    """Return the picture of a table; below it its title, its caption and a note of what is missing.
+
+    Args:
+        panel: The panel.
+        table: Its table.
+        style: Settings of matplotlib instead of the study's.
+        bare: Whether nothing is written below it.
+    """
     lacks = "; ".join(missing_of(table))
-    with styled():
+    with styled(style):
         figure = new_figure(panel.size)
         panel.plot(table, figure)
+        if bare:
+            return figure
         said = f"{panel.name}: {panel.title}. {caption_of(panel, table)}".rstrip()
         mark(figure, {said: CAPTION, f"incomplete: {lacks}" if lacks else "": LACKS})
     return figure
@@ -185,16 +206,28 @@ def blank(panel: Panel, reason: str, folder: Path) -> Drawn:
 
 
 def write_picture(
-    name: str, figure: Figure, folder: Path, *, tight: bool = True
+    name: str,
+    figure: Figure,
+    folder: Path,
+    *,
+    tight: bool = True,
+    style: Mapping[str, Any] = NO_STYLE,
 ) -> tuple[Path, ...]:
     """Write ``<name>.pdf`` and ``.png``, cut to what is drawn if ``tight``; return the files.
+
+    Args:
+        name: Name of the panel.
+        figure: Its picture.
+        folder: Where to.
+        tight: Whether to cut it to what is drawn.
+        style: As in :func:`picture`.
 
     Raises:
         OSError: If a file cannot be written.
     """
     box: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.04} if tight else {}
     files = tuple(folder / f"{name}.{kind}" for kind in ("pdf", "png"))
-    with styled():
+    with styled(style):
         for file in files:
             with replacing(file) as temporary:
                 figure.savefig(temporary, dpi=DPI, **box)
@@ -224,4 +257,5 @@ def draw(panel: Panel, study: "Study", folder: Path) -> Drawn:
     numbers = folder / f"{panel.name}.csv"
     write_numbers(table, numbers)
     files = write_picture(panel.name, picture(panel, table), folder)
-    return Drawn(panel.name, (numbers, *files), missing_of(table), caption_of(panel, table))
+    said = {str(name): value for name, value in table.attrs.items()}
+    return Drawn(panel.name, (numbers, *files), missing_of(table), caption_of(panel, table), said)

@@ -7,6 +7,7 @@ are those that readers see.
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
@@ -68,8 +69,12 @@ def colour_of(name: str) -> str:
 
 
 @contextmanager
-def styled() -> Iterator[None]:
-    """Draw in the style of the study while the context lasts; then all is as it was."""
+def styled(style: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
+    """Draw in the style of the study while the context lasts; then all is as it was.
+
+    Args:
+        style: Settings of matplotlib instead of the study's.
+    """
     known = set(font_manager.get_font_names())
     fonts = [name for name in _FONTS if name in known]  # a missing one warns at each text
     changes: Any = {
@@ -94,7 +99,7 @@ def styled() -> Iterator[None]:
         "axes.spines.right": False,
         "pdf.fonttype": 42,  # text stays text
     }
-    with sns.axes_style("ticks"), mpl.rc_context(changes):
+    with sns.axes_style("ticks"), mpl.rc_context(changes | dict(style)):
         yield
 
 

@@ -109,7 +109,7 @@ CAPTIONS = {
         "Dots: seeds, mean over 5 folds of trials; ridge; dotted: 95th percentile with trials shuffled, mean of seeds."
     ),
     "units-transfer": (
-        "R2 of the position (mean of x and y, and over seeds); decoders saw the targets that they are tested with in no condition."
+        "R² of the position (mean of x and y, and over seeds); decoders saw the targets that they are tested with in no condition."
     ),
     "units-dimensions": (
         "Line, band: mean, SEM over seeds; dots: seeds. 1: a line, d: a ball in d dimensions; all steps."

@@ -21,6 +21,7 @@ from ..drawing import (
     learning_curves,
     legend,
     plain_ticks,
+    widened,
     with_missing,
 )
 from ..measures import mean_and_sem
@@ -232,7 +233,8 @@ def plot_1h(table: pd.DataFrame, figure: Figure) -> None:
     axes.text(250 * np.cos(angle) + 14, 250 * np.sin(angle), "400 cm", rotation=55, va="center")
     axes.plot((-240, -240, -140), (110, 10, 10), color="black", lw=0.8)
     axes.text(-190, 4, "100 cm", ha="center", va="top")
-    axes.set(xlim=(-250, 250), ylim=(-30, 460), aspect="equal")
+    ends = widened((-250, 250), table["x_cm"]), widened((-30, 460), table["y_cm"])
+    axes.set(xlim=ends[0], ylim=ends[1], aspect="equal")
     axes.legend(
         loc="upper center",
         bbox_to_anchor=(0.5, 0.02),

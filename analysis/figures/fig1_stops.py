@@ -9,7 +9,17 @@ from matplotlib.figure import Figure
 
 from modnav.task import REWARD_ZONE_CM
 
-from ..drawing import Panel, band, colour_of, label_of, legend, plain_ticks, points, with_missing
+from ..drawing import (
+    Panel,
+    band,
+    colour_of,
+    label_of,
+    legend,
+    plain_ticks,
+    points,
+    widened,
+    with_missing,
+)
 from ..measures import auc, eccentricity, pearson, psychometric, regression_through_origin
 from ..published import published
 from ..study import ANIMALS, HOLISTIC, MAIN, MODULAR, Study, short, trials_of
@@ -74,7 +84,8 @@ def plot_1i(table: pd.DataFrame, figure: Figure) -> None:
                 label=short(name) if len(part) else None,
             )
         axes.plot(ends, ends, "--", color="black", lw=0.6)
-        axes.set(xlim=ends, ylim=ends, aspect="equal")
+        reach = widened(ends, table[f"end_{column}"])
+        axes.set(xlim=reach, ylim=reach, aspect="equal")
         axes.set_xticks(np.linspace(*ends, 4 if k == 0 else 3), minor=False)
         axes.set_yticks(axes.get_xticks())
         axes.set_xlabel(f"Target location, {label}")

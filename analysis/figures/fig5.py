@@ -28,6 +28,7 @@ from ..drawing import (
     tick_label,
     typical,
     violin_of_sample,
+    widened,
     with_missing,
 )
 from ..drawing import legend as names_beside
@@ -376,6 +377,7 @@ def plot_clouds(
     """Draw a cloud of trials for each architecture, with its ellipse, r and slope."""
     table = table.dropna(subset=[columns[0]])  # rows of what is written above the clouds
     order = table["architecture"].unique().tolist()
+    ends = [widened(*pair) for pair in zip(ranges, (table[c] for c in columns), strict=True)]
     panels = side_by_side(figure, len(order), sharex=True, sharey=True)
     for axes, name in zip(panels, order, strict=True):
         x, y = (table.loc[table["architecture"] == name, c].to_numpy(float) for c in columns)
@@ -393,7 +395,7 @@ def plot_clouds(
         outline(axes, ellipse_of(x, y), "black")
         about = f"r = {pearson(x, y):.2f}\nslope = {regression_through_origin(x, y):.2f}"
         axes.set_title(f"{label_of(name)}\n{about}\nn = {len(x):,}")
-        axes.set(xlim=ranges[0], ylim=ranges[1])
+        axes.set(xlim=ends[0], ylim=ends[1])
         axes.set_box_aspect(1)
     panels[0].set_ylabel(labels[1])
     figure.supxlabel(labels[0], size=8)

@@ -181,6 +181,9 @@ def plot_transfer(table: pd.DataFrame, figure: Figure) -> None:
         matrix.index, matrix.columns = labels, labels
         heat_map(axes, matrix, figure=figure, digits=2, bar=False, ends=(-1, 1))
         axes.xaxis.tick_bottom()
+        axes.set_xticks(
+            range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor"
+        )
         axes.set_title(label_of(name), color=colour_of(name))
     panels[0].set_ylabel("Fitted in")
     figure.supxlabel("Tested in", size=8)

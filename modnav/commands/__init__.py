@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "figures": "draw the study's figures from trained runs",
     "study": "train, evaluate, record and report a whole study, as a study file says",
     "report": "draw the study's figures, and one HTML page of them beside the published values",
+    "redraw": "draw panels from their CSV anew, in a style and size of one's own",
     "import-published": "turn trained agents of the study into checkpoints",
     "export-published": "write a checkpoint's agent as the study did (.pth.tar)",
     "import-monkey": "turn published trials of a monkey into tables of trials and steps",

@@ -170,12 +170,12 @@ def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
     from modnav.analysis.study import Missing
 
     begun = time.monotonic()
-    error, whole, caption = "", True, panel.caption
+    error, whole, caption, said = "", True, panel.caption, {}
     try:
         clear(panel, out)
         try:
             made = draw(panel, study, out)
-            missing, caption = list(made.missing), made.caption
+            missing, caption, said = list(made.missing), made.caption, dict(made.said)
         except Missing as reason:
             blank(panel, str(reason), out)
             missing, whole = [str(reason)], False
@@ -191,6 +191,7 @@ def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
         "panel": panel.name,
         "title": panel.title,
         "caption": caption,
+        "said": said,
         "drawn": whole,
         "missing": missing,
         "error": error,

@@ -16,7 +16,7 @@ GROUPS = {
         "export",
         "watch",
     ),
-    "figures of the study": ("figures", "report"),
+    "figures of the study": ("figures", "report", "redraw"),
     "the study's files": ("import-published", "export-published", "import-monkey"),
     "this machine": ("doctor", "bench", "completion"),
 }

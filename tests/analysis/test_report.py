@@ -58,7 +58,7 @@ def test_the_page_has_panels_runs_and_published_values(folder: Path, tiny_runs: 
     text = report.write_report(folder, find_members([tiny_runs])).read_text()
     assert text.count("data:image/png;base64,") == 1
     assert "One &lt;title&gt;" in text
-    assert text.count("seeds &amp; more") == 1  # it stands on the picture
+    assert text.count("seeds &amp; more") == 2  # on the picture, and beside what was published
     assert "at most 20 trials per condition" in text
     said = "9a: One &lt;title&gt;. Bars: &#34;SEM&#34;. Incomplete: seeds &amp; more."
     assert f'alt="{said}"' in text

@@ -6,10 +6,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from analysis_runs import make_run
 from job_calls import running
+from matplotlib import image
 
 from modnav.analysis.drawing import Panel
 from modnav.analysis.figures import fig2
@@ -77,6 +79,11 @@ def test_a_figure_is_drawn_with_numbers_and_an_index(runs, tmp_path, capsys):
     text = " ".join(capsys.readouterr().out.split())
     assert f"of 13 panels drawn, 1 complete: {out}" in text
     assert "2a (" in text
+    main(["redraw", str(out / "2a.csv"), str(out / "2b.csv"), "--out", str(tmp_path / "anew")])
+    for name in ("2a.png", "2b.png"):
+        first, second = (image.imread(folder / name) for folder in (out, tmp_path / "anew"))
+        assert first.shape == second.shape
+        assert np.abs(first - second).mean() < 1e-3, name
 
 
 def test_a_panel_that_fails_is_told_and_the_others_are_kept(few, runs, tmp_path, capsys):

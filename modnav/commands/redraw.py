@@ -1,0 +1,102 @@
+"""``modnav redraw``: pictures of panels from their numbers, in the style of a journal."""
+
+import argparse
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from modnav.files import one_line, read_text, regular
+
+from .figures import INDEX
+from .session_options import Parser
+
+
+def main(args: Sequence[str]) -> None:
+    """Run the command.
+
+    Raises:
+        ValueError: For a mistake in the arguments or the files.
+        OSError: If a file cannot be written.
+    """
+    from modnav.analysis import FIGURES, panels_of
+    from modnav.analysis.drawing import picture, write_picture
+
+    given = _parser().parse_args(args)
+    panels = {panel.name: panel for figure in FIGURES for panel in panels_of(figure)}
+    style: Any = _style(given.style) if given.style else {}
+    for file in _tables(given.tables, panels):
+        panel = panels[file.stem]
+        if given.size:
+            panel = replace(panel, size=tuple(given.size))
+        try:
+            figure = picture(panel, _table(file), style, bare=given.bare)
+        except (ValueError, LookupError, TypeError) as error:
+            told = f"{type(error).__name__}: {one_line(error)}"
+            raise ValueError(f"{file} is no table of panel {panel.name} ({told})") from error
+        for path in write_picture(panel.name, figure, given.out, style=style):
+            print(path)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="modnav redraw",
+        description="Draw panels as PDF and PNG from the CSV that `modnav figures` or `modnav "
+        "report` wrote; nothing is simulated.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    tables = "CSV of panels (4f.csv and the like), or folders of such"
+    add("tables", nargs="+", type=Path, metavar="TABLES", help=tables)
+    add("--out", type=Path, required=True, metavar="FOLDER", help="where the pictures go")
+    style = "style sheet of matplotlib: what it sets takes the place of the study's style"
+    add("--style", type=Path, metavar="FILE", help=style)
+    size = "of the axes and what is beside them, inches"
+    add("--size", nargs=2, type=_inches, metavar=("WIDTH", "HEIGHT"), help=size)
+    add("--bare", action="store_true", help="without title, caption and notes below the panel")
+    return parser
+
+
+def _inches(text: str) -> float:
+    value = float(text)
+    if not 0.5 <= value <= 50:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0.5 and 50")
+    return value
+
+
+def _style(file: Path) -> Any:
+    """Return what a style sheet sets."""
+    import matplotlib as mpl
+
+    if not regular(file, text=True).is_file():
+        raise ValueError(f"--style is {file}; there is no such file")
+    return mpl.rc_params_from_file(file, use_default_template=False)
+
+
+def _tables(given: Iterable[Path], panels: Collection[str]) -> list[Path]:
+    """Return the tables of panels, those in folders with them."""
+    found = []
+    for path in given:
+        if path.is_dir():
+            inside = sorted(f for f in path.glob("*.csv") if f.stem in panels)
+            if not inside:
+                raise ValueError(f"{path} holds no CSV of a panel")
+            found += inside
+        elif path.suffix == ".csv" and path.stem in panels:
+            found.append(path)
+        else:
+            raise ValueError(f"TABLES has {path}; a CSV of a panel is named as that, e.g. 4f.csv")
+    return found
+
+
+def _table(file: Path) -> Any:
+    """Return the numbers of a panel, with what the folder's index says of them."""
+    import pandas as pd
+
+    table = pd.read_csv(regular(file, text=True))
+    index = file.parent / INDEX
+    panels = json.loads(read_text(index))["panels"] if index.is_file() else []
+    said = [about.get("said", {}) for about in panels if about["panel"] == file.stem]
+    table.attrs = dict(*said[:1])
+    return table

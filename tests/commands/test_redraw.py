@@ -1,0 +1,63 @@
+"""Committed panels are drawn anew from their committed numbers."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from matplotlib import image
+
+from modnav.cli import main
+from modnav.commands.figures import INDEX
+
+NUMBERS = Path(__file__).parents[2] / "analysis" / "results" / "figures" / "4f.csv"
+
+
+def redrawn(folder, *words, table=NUMBERS):
+    """Return the picture of a panel as ``modnav redraw`` writes it."""
+    main(["redraw", str(table), "--out", str(folder), *map(str, words)])
+    assert (folder / "4f.pdf").stat().st_size > 1000
+    return image.imread(folder / "4f.png")
+
+
+def said(capsys, *words):
+    """Return the one line that a refused command says."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as error:
+        main(["redraw", *map(str, words)])
+    assert error.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line.removeprefix("modnav: error: ")
+
+
+def test_size_style_and_what_is_written_below_are_ones_own(tmp_path):
+    usual = redrawn(tmp_path / "usual")
+    bare = redrawn(tmp_path / "bare", "--bare")
+    assert bare.shape[0] < usual.shape[0]
+    assert redrawn(tmp_path / "large", "--bare", "--size", 6, 4).shape > bare.shape
+    sheet = tmp_path / "journal.mplstyle"
+    sheet.write_text("axes.facecolor: 00ff00\n")
+    styled = redrawn(tmp_path / "styled", "--style", sheet)
+    green = (styled[..., :3] == (0, 1, 0)).all(axis=-1).mean()
+    assert green > 0.2
+
+
+def test_what_the_index_says_stands_below_the_panel(tmp_path):
+    shutil.copy(NUMBERS, tmp_path)
+    usual = redrawn(tmp_path / "without", table=tmp_path / "4f.csv")
+    about = {"panel": "4f", "said": {"missing": ["no monkeys"], "ran": "Agents: 2."}}
+    (tmp_path / INDEX).write_text(json.dumps({"panels": [about]}))
+    assert redrawn(tmp_path / "with", table=tmp_path / "4f.csv").shape[0] > usual.shape[0]
+
+
+def test_mistakes_are_one_line(tmp_path, capsys):
+    out = ("--out", tmp_path / "out")
+    strange = tmp_path / "4f.csv"
+    strange.write_text("a,b\n1,2\n")
+    assert "holds no CSV of a panel" in said(capsys, NUMBERS.parents[1], *out)
+    assert "named as that, e.g. 4f.csv" in said(capsys, tmp_path / "curves.csv", *out)
+    assert "is no table of panel 4f (KeyError: 'architecture')" in said(capsys, strange, *out)
+    assert "100 is not within 0.5 and 50" in said(capsys, NUMBERS, *out, "--size", 100, 2)
+    missing = said(capsys, NUMBERS, *out, "--style", tmp_path / "no.mplstyle")
+    assert "there is no such file" in missing
+    assert not (tmp_path / "out").exists()
