@@ -10,13 +10,12 @@ References:
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from .parameters import TaskParameters
-from .parts import AbstractReward
+from .parts import AbstractReward, given_by
 from .state import Outcome, Sensation, Trials, World
 
 __all__ = [
@@ -141,18 +140,8 @@ def reward_of(task: TaskParameters, trials: Trials, world: World, distance: Tens
     """
     if isinstance(task.reward, AbstractReward):
         found = task.reward.at_stop(distance.clone(), world, trials)
-        return task.reward_scale * _numbers("reward", found, distance)
+        return task.reward_scale * given_by("data.task.reward", found, distance)
     return reward_at(distance, task)
-
-
-def _numbers(name: str, found: Any, like: Tensor) -> Tensor:
-    """Return what a part of a user's own gave if it is finite and of the shape of another."""
-    if not isinstance(found, Tensor) or found.shape != like.shape:
-        given = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        raise ValueError(f"data.task.{name} gave {given}; it must be {list(like.shape)}")
-    if found.is_complex() or not bool(found.isfinite().all()):
-        raise ValueError(f"data.task.{name} gave numbers that are not finite, or complex")
-    return found.detach().to(like)
 
 
 def target_at(task: TaskParameters, trials: Trials, step: Tensor) -> Tensor:
@@ -163,7 +152,9 @@ def target_at(task: TaskParameters, trials: Trials, step: Tensor) -> Tensor:
     """
     if task.motion is None:
         return trials.target
-    return _numbers("motion", task.motion.position(trials, step * task.dt), trials.target)
+    return given_by(
+        "data.task.motion", task.motion.position(trials, step * task.dt), trials.target
+    )
 
 
 def advance(
