@@ -1,5 +1,6 @@
 """Lead a training through its phases: apply what the schedule decides."""
 
+from functools import partial
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -91,6 +92,8 @@ class TrainingPhases(Callback):
         if stage == "fit":
             self._trainer = trainer
             self._experience().decide = self._decide
+            for callback in self._own():  # not by their `setup`, which a subclass may replace
+                self._experience().listeners.append(partial(callback.tell_block, trainer))
 
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -138,17 +141,18 @@ class TrainingPhases(Callback):
         self.standing, steps = self.schedule.after(self.standing, block)
         if self.phase != before:
             self._set_learning()
-            self._tell(before)
+            assert self._trainer is not None
+            for callback in self._own():
+                callback.on_phase(self._trainer, learner_of(self._trainer), before, self.phase)
         if any(isinstance(step, End) for step in steps):
             assert self._trainer is not None
             self._trainer.should_stop = True
         return steps
 
-    def _tell(self, before: int) -> None:
+    def _own(self) -> list[TrialCallback]:
         assert self._trainer is not None
-        for callback in self._trainer.callbacks:  # type: ignore[attr-defined]  # by a connector
-            if isinstance(callback, TrialCallback):
-                callback.on_phase(self._trainer, learner_of(self._trainer), before, self.phase)
+        callbacks = self._trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
+        return [callback for callback in callbacks if isinstance(callback, TrialCallback)]
 
     def _set_learning(self) -> None:
         assert self._trainer is not None

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from modnav.learning import TD3, Block
 
-from .parts import experience_of, learner_of
+from .parts import learner_of
 
 __all__ = ["TrialCallback", "TrialsOfBlock"]
 
@@ -35,7 +35,8 @@ class TrialCallback(Callback):
 
     It is called in runs, resumed runs and members of populations alike, at the same trials; after
     a resume only what is new is told, so keep what you gather in ``state_dict``. With several
-    processes (``ddp``) each calls it, with the trials of all.
+    processes (``ddp``) each calls it, with the trials of all. The hooks of Lightning are there as
+    well; ``on_validation_end`` of your own must call that of this class.
     """
 
     def on_block(self, trainer: Trainer, module: TD3, trials: TrialsOfBlock) -> None:
@@ -61,12 +62,8 @@ class TrialCallback(Callback):
             scores: ``validation``, ``task`` and the measured columns, a row for each test task.
         """
 
-    @override
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage == "fit":
-            experience_of(trainer).listeners.append(lambda block: self._tell(trainer, block))
-
-    def _tell(self, trainer: Trainer, block: Block) -> None:
+    def tell_block(self, trainer: Trainer, block: Block) -> None:
+        """Call :meth:`on_block`, as :class:`TrainingPhases` does after each block."""
         rewarded, steps = torch.tensor(block.outcomes).reshape(-1, 2).unbind(-1)
         self.on_block(trainer, learner_of(trainer), TrialsOfBlock(block, rewarded.bool(), steps))
 

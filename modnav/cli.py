@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -13,16 +12,10 @@ from modnav.commands import COMMANDS, LIGHTNING, load
 from modnav.commands.output import steady_output
 from modnav.commands.own_errors import own_part, show_traceback, told_error
 from modnav.commands.pages import overview, page
+from modnav.commands.refused import told
 
 from .errors import USAGE_STATUS, InterruptedRunError, RunEndedError
 from .machine import keep_freed_memory, nothing_collected
-
-BUILT_IN = (
-    "one of modnav.networks.RecurrentBelief, modnav.networks.KalmanBelief, modnav.networks.Recurrent, "
-    "modnav.networks.Feedforward, modnav.networks.Chain, modnav.learning.TrialReplay, "
-    "modnav.learning.StepReplay"
-)
-"""Classes that a config may name."""
 
 MISTAKES = (argparse.ArgumentError, ImportError, ValueError, OSError)
 """What is raised for mistakes of users; a part of their own may raise anything."""
@@ -148,7 +141,7 @@ def _fail(error: BaseException, status: int) -> None:
         raise error
     rank = int(os.environ.get("LOCAL_RANK", "0"))
     where = f" (process {rank})" if rank else ""
-    message = "".join(c if c.isprintable() else "?" for c in _told(told_error(error)))
+    message = "".join(c if c.isprintable() else "?" for c in told(told_error(error)))
     print(f"modnav: error{where}: {message}", file=sys.stderr)
     if own_part(error) is not None:
         show_traceback(error)
@@ -166,18 +159,3 @@ def _outlive_the_first() -> None:
     parent, until = os.getppid(), time.monotonic() + 20
     while os.getppid() == parent and time.monotonic() < until:
         time.sleep(0.05)
-
-
-def _told(text: str) -> str:
-    """Return what a user needs of a message, in one line.
-
-    Where a value may be of several kinds, jsonargparse tells of each that did not fit; what our
-    own check said of the value is enough.
-    """
-    rule = re.search(r"[\w.]+ is [^;\n]*; it must be [^\n]*", text)
-    if rule and "Union subtypes" in text:
-        return rule.group()
-    line = " ".join(text.split())
-    if "class_path" in line and "no attribute" in line:
-        line += f"; it must be {BUILT_IN}, or a class of your own that Python finds"
-    return line

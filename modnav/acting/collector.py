@@ -16,6 +16,7 @@ from modnav.task import (
     World,
     advance,
     begin,
+    given_by,
     is_moving,
     sample_trials,
     sample_trials_of_each,
@@ -192,14 +193,8 @@ class Collector:
         draws = self._normal("exploration")
         if self.exploration is None:
             return std * draws
-        self.explored = self.exploration.noise(draws, std, self.explored)
-        if self.explored.shape != draws.shape:
-            raise ValueError(
-                f"data.exploration gave noise of shape {list(self.explored.shape)}; it must be "
-                f"{list(draws.shape)}"
-            )
-        if not bool(self.explored.isfinite().all()):
-            raise ValueError("data.exploration gave noise that is not finite")
+        noise = self.exploration.noise(draws, std, self.explored)
+        self.explored = given_by("data.exploration", noise, draws)
         return self.explored
 
     def _by_member(self, which: Tensor) -> list[int]:

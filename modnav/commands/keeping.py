@@ -1,9 +1,10 @@
 """What a training keeps in the folder of its run: configuration and checkpoints, each whole."""
 
 import copy
+import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,25 @@ def _apart(content: Any, seen: set[int]) -> Any:
     return content
 
 
+def _check_states(states: Mapping[str, Any]) -> None:
+    """Refuse states of callbacks that could not be read back: the run could not be resumed.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    for name, state in states.items():
+        file = io.BytesIO()
+        try:
+            torch.save(state, file)
+            file.seek(0)
+            torch.load(file, weights_only=True)
+        except Exception as error:  # what pickle raises is of many kinds
+            raise ValueError(
+                f"state_dict of {name} cannot be read back from a checkpoint; it must hold numbers, "
+                f"texts, tensors, lists and dictionaries ({type(error).__name__})"
+            ) from error
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Write a checkpoint beside its place and move it there when it is whole.
 
@@ -89,6 +109,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
     ) -> None:
+        _check_states(checkpoint.get("callbacks", {}))
         write_atomically(_apart(checkpoint, set()), Path(path))
 
     @override

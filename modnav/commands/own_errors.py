@@ -61,10 +61,12 @@ def _own_frames(error: BaseException) -> list[TracebackType]:
 
 
 def _named(at: TracebackType) -> str | None:
-    code, own = at.tb_frame.f_code, at.tb_frame.f_locals.get("self")
+    code, local = at.tb_frame.f_code, at.tb_frame.f_locals
+    first = local.get(code.co_varnames[0]) if code.co_argcount else None  # self, or a class
+    kind = first if isinstance(first, type) else type(first)
+    source = getattr(sys.modules.get(kind.__module__), "__file__", None)
     file = Path(code.co_filename)
-    kind = type(own)
-    if own is None or kind.__module__.split(".")[0] == "modnav" or not is_own(file):
+    if not (source and hasattr(kind, code.co_name) and is_own(Path(source)) and is_own(file)):
         return None
     return (
         f"{kind.__module__}.{kind.__qualname__}.{code.co_name} ({file.name}, line {at.tb_lineno})"

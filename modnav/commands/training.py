@@ -47,6 +47,7 @@ from modnav.task import bounds
 
 from .checks import check_fit, in_one_process, thread_count, with_nearest_key
 from .keeping import AtomicCheckpointIO, KeptConfig
+from .refused import told
 from .terminal import tell
 
 OPTIONS: dict[str, tuple[Any, Any, str]] = {
@@ -99,8 +100,8 @@ class ModnavCLI(LightningCLI):
 
     @override
     def add_arguments_to_parser(self, parser: Any) -> None:
-        for option, (kind, default, told) in OPTIONS.items():
-            parser.add_argument(option, type=kind, default=default, help=told)
+        for option, (kind, default, text) in OPTIONS.items():
+            parser.add_argument(option, type=kind, default=default, help=text)
         parser.add_lightning_class_args(TrainingPhases, "phases")
         parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
         parser.add_lightning_class_args(LastCheckpoint, "last")
@@ -184,7 +185,7 @@ class ModnavCLI(LightningCLI):
 
     @override
     def parse_arguments(self, parser: Any, args: Any) -> None:
-        """Parse; name the nearest key where one is not known."""
+        """Parse; say in a line what was wrong, and name the nearest key where one is not known."""
         try:
             super().parse_arguments(parser, args)
         except ArgumentError as error:
@@ -194,7 +195,7 @@ class ModnavCLI(LightningCLI):
                 for action in command._actions
                 for option in action.option_strings
             ]
-            raise ValueError(with_nearest_key(str(error), known)) from error
+            raise ValueError(told(with_nearest_key(str(error), known))) from error
 
     @override
     def _parse_ckpt_path(self) -> None:

@@ -24,7 +24,7 @@ from modnav.evaluation import (
     without_noise,
 )
 from modnav.networks import Actor
-from modnav.task import TaskParameters, check_stream
+from modnav.task import TaskParameters, check_parts, check_stream
 
 from .counters import Block, Counters, Setting
 from .replay import TrialReplay
@@ -149,13 +149,14 @@ class Experience(LightningDataModule):
 
         Raises:
             ValueError: If it remembers and replay holds single steps, or a stream that it reads does
-                not fit the task or breaks a rule.
+                not fit the task or breaks a rule, or a part of the task of one's own does.
         """
         if agent.recurrent and not isinstance(self.replay, TrialReplay):
             raise ValueError(
                 "data.replay holds single steps, but the agent is recurrent; "
                 "it must be modnav.learning.TrialReplay"
             )
+        check_parts(self.task)
         for source in agent.sources:
             check_stream(source, self.task)
 

@@ -187,6 +187,10 @@ class TD3(LightningModule):
         goal = self.rule.target(
             target.actor, target.critic, segment, noise, self.discount, **self.smoothing
         )
+        if not isinstance(goal, Tensor) or goal.shape != segment.reward.shape:
+            raise ValueError(
+                f"model.losses gave {_kind(goal)} as the target; it must be {list(segment.reward.shape)}"
+            )
         self._set_learning(True)
         loss = self.rule.critic(agent.critic, segment, goal)
         self._descend("critic", critic_optimizer, loss)
@@ -218,9 +222,10 @@ class TD3(LightningModule):
         )
 
     def _descend(self, name: str, optimizer: LightningOptimizer, loss: Tensor) -> None:
-        if not isinstance(loss, Tensor) or loss.numel() != 1:
-            given = list(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-            raise ValueError(f"model.losses gave {given} as the {name} loss; it must be a scalar")
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+            raise ValueError(
+                f"model.losses gave {_kind(loss)} as the {name} loss; it must be a scalar with a gradient"
+            )
         if not self._finite(loss):
             raise DivergedError(self.diverged(f"the {name} loss became {loss.item()}"))
         optimizer.zero_grad()
@@ -346,6 +351,11 @@ def _normal_draws(
     if not any(count % BLOCK for count in counts):
         counts = [sum(counts)]
     return torch.cat([torch.randn(n, generator=generator, device=device) for n in counts])
+
+
+def _kind(found: object) -> str:
+    """Return what a part of a user's own gave, in short."""
+    return str(list(found.shape)) if isinstance(found, Tensor) else type(found).__name__
 
 
 def _done() -> None:

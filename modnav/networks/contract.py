@@ -280,7 +280,7 @@ def _called(
     try:
         found = module(x, memory)
     except (Exception, SystemExit) as error:  # a user's code raises many kinds
-        told = one_line(error) or type(error).__name__
+        told = f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")
         raise ValueError(f"{name} failed on inputs {list(x.shape)}: {told}; {_SEE}") from error
     if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], Tensor):
         raise ValueError(f"{name} must return outputs and a memory, which may be None; {_SEE}")

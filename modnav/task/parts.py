@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .state import Trials, World
 
-__all__ = ["AbstractMotion", "AbstractReward", "describe_part", "rebuild_part"]
+__all__ = ["AbstractMotion", "AbstractReward", "describe_part", "given_by", "rebuild_part"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,25 @@ def rebuild_part(description: Mapping[str, Any], kind: type[Part]) -> Part:
     if found is None or not is_part:
         raise ValueError(f"the task names {path}, which is no {kind.__name__}")
     return found(**description.get("init_args") or {})
+
+
+def given_by(part: str, found: object, like: Tensor) -> Tensor:
+    """Return what a part of a user's own gave as numbers like others, without a graph.
+
+    Args:
+        part: Key of the part.
+        found: What it gave.
+        like: A tensor of the shape, precision and device that it must or shall have.
+
+    Raises:
+        ValueError: If it is no tensor of that shape, or not finite.
+    """
+    if not isinstance(found, Tensor) or found.shape != like.shape:
+        kind = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        raise ValueError(f"{part} gave {kind}; it must be {list(like.shape)}")
+    if found.is_complex() or not bool(found.isfinite().all()):
+        raise ValueError(f"{part} gave numbers that are not finite, or complex")
+    return found.detach().to(like)
 
 
 def why_not_a_part(part: object) -> str | None:

@@ -1,18 +1,64 @@
-"""Try an input stream of a user's own before a training reads it."""
+"""Try what a user put into the task, streams and parts, before a training reads it."""
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from .parameters import TaskParameters
+from .parts import AbstractReward
 from .sampling import sample_trials
 from .state import Trials
 from .streams import STREAMS, mirror_action, start_streams, step_streams
-from .world import advance, begin
+from .world import advance, begin, reward_of, target_at
 
-__all__ = ["check_stream"]
+__all__ = ["check_parts", "check_stream"]
 
 COUNT, STEPS = 4, 6
 """Trials that a stream is tried with, and their steps."""
+
+
+def check_parts(task: TaskParameters) -> None:
+    """Check that a reward and a motion of a user's own do what such parts must.
+
+    Raises:
+        ValueError: If one does not; the message names it and what.
+    """
+    generator = Generator().manual_seed(0)
+    trials = sample_trials(task, COUNT, generator)
+    step = torch.arange(COUNT)
+    world = begin(trials)[0]._replace(step=step, started=step > 0)
+    distance = torch.rand(COUNT, generator=generator)
+    if isinstance(task.reward, AbstractReward):
+        _try_part("reward", lambda *at: reward_of(task, *at), trials, world, distance)
+    if task.motion is not None:
+        _try_part("motion", lambda *at: target_at(task, *at), trials, step)
+        if not torch.equal(target_at(task, trials, 0 * step), trials.target):
+            raise ValueError("data.task.motion must give trials.target at time 0")
+
+
+def _try_part(name: str, call: Callable[..., Tensor], *given: Any) -> None:
+    """Refuse a part that changes what it is given, or mixes trials."""
+    before = [x.clone() for x in _tensors(given)]
+    together = call(*given)
+    if not all(map(torch.equal, before, _tensors(given))):
+        raise ValueError(f"data.task.{name} changes what it is given; it must leave that as it is")
+    for row in range(COUNT):
+        alone = call(*(_row(x, row) for x in given))
+        if not torch.allclose(together[row], alone[0], atol=1e-5):
+            raise ValueError(
+                f"data.task.{name} gives something else to trials alone; each must depend on its own trial"
+            )
+
+
+def _tensors(given: Any) -> list[Tensor]:
+    return [x for each in given for x in ([each] if isinstance(each, Tensor) else each)]
+
+
+def _row(x: Any, row: int) -> Any:
+    """Return a tensor, or each of a tuple of them, of one trial alone."""
+    return x[row : row + 1] if isinstance(x, Tensor) else type(x)(*(_row(y, row) for y in x))
 
 
 def check_stream(name: str, task: TaskParameters) -> None:

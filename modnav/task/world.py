@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .parameters import TaskParameters
-from .parts import AbstractReward
+from .parts import AbstractReward, given_by
 from .state import Outcome, Sensation, Trials, World
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "move",
     "perturbation_at",
     "reward_at",
+    "reward_of",
     "target_at",
 ]
 
@@ -131,23 +132,29 @@ def reward_at(distance: Tensor, task: TaskParameters) -> Tensor:
     return task.reward_scale * reward
 
 
-def _reward(task: TaskParameters, trials: Trials, world: World, distance: Tensor) -> Tensor:
+def reward_of(task: TaskParameters, trials: Trials, world: World, distance: Tensor) -> Tensor:
+    """Return the reward for a stop at a distance (unit) from the target, ``(B,)``.
+
+    Raises:
+        ValueError: If a reward of a user's own gives something else.
+    """
     if isinstance(task.reward, AbstractReward):
         found = task.reward.at_stop(distance.clone(), world, trials)
-        if not isinstance(found, Tensor) or found.shape != distance.shape:
-            given = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise ValueError(f"data.task.reward gave {given}; it must be {list(distance.shape)}")
-        if not bool(found.isfinite().all()):
-            raise ValueError("data.task.reward gave numbers that are not finite")
-        return task.reward_scale * found.detach().to(distance.dtype)
+        return task.reward_scale * given_by("data.task.reward", found, distance)
     return reward_at(distance, task)
 
 
 def target_at(task: TaskParameters, trials: Trials, step: Tensor) -> Tensor:
-    """Return where the target of each trial is at its step ``(B,)``, unit, ``(B, 2)``."""
+    """Return where the target of each trial is at its step ``(B,)``, unit, ``(B, 2)``.
+
+    Raises:
+        ValueError: If a motion of a user's own gives something else.
+    """
     if task.motion is None:
         return trials.target
-    return task.motion.position(trials, step * task.dt)
+    return given_by(
+        "data.task.motion", task.motion.position(trials, step * task.dt), trials.target
+    )
 
 
 def advance(
@@ -180,7 +187,7 @@ def advance(
     truncated = ~terminated & (world.step >= task.max_steps - 1)
     away = world.state[:, :2] - target_at(task, trials, world.step)
     distance = torch.linalg.vector_norm(away, dim=-1)
-    reward = torch.where(terminated, _reward(task, trials, world, distance), 0.0)
+    reward = torch.where(terminated, reward_of(task, trials, world, distance), 0.0)
     rewarded = stopped & (distance < task.reward_zone_radius)
     perturbation = perturbation_at(trials, world.step)
     velocity = trials.joystick_gain * action + trials.process_noise_std * process_noise

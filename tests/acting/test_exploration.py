@@ -61,5 +61,5 @@ def test_noise_of_another_shape_is_refused():
         def noise(self, draws, std, former):
             return std * draws[:, :1]
 
-    with pytest.raises(ValueError, match=r"noise of shape \[5, 1\]; it must be \[5, 2\]"):
+    with pytest.raises(ValueError, match=r"data.exploration gave \[5, 1\]; it must be \[5, 2\]"):
         collector(Wrong()).sweep(build_agent("modular").actor, 0.5)

@@ -1,11 +1,15 @@
 """Callbacks of one's own see the same trials in runs, resumed runs and populations."""
 
 import json
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from own_callbacks import Seen
 
+import modnav
 from modnav.cli import main
 
 OWN = ["--trainer.callbacks", "own_callbacks.Seen", "--phases.refine_after", "30"]
@@ -50,3 +54,16 @@ def test_members_of_stacked_populations_tell_the_same(small):
 def test_what_is_not_overridden_does_nothing(small):
     main(["fit", "--config", str(small), "--trainer.callbacks", "modnav.callbacks.TrialCallback"])
     assert Path("runs/small/seed0/last.ckpt").is_file()
+
+
+def test_a_setup_of_ones_own_takes_no_blocks_away(small, monkeypatch):
+    monkeypatch.setattr(Seen, "setup", lambda *args, **kwargs: None)
+    fit(small, "whole", 20)
+    assert [block["trials"] for block in told("whole")["blocks"]] == [10, 10, 20]
+
+
+@pytest.mark.parametrize("state", [np.ones(2), threading.Lock()])
+def test_a_state_that_could_not_be_read_back_is_refused(small, monkeypatch, state):
+    monkeypatch.setattr(Seen, "state_dict", lambda self: {"state": state})
+    with pytest.raises(ValueError, match="state_dict of Seen cannot be read back"):
+        modnav.train(small, overrides={"trainer.callbacks": Seen})

@@ -6,13 +6,16 @@ import pytest
 import torch
 from own_parts import Drifting, Hurried
 
+from modnav import train
 from modnav.networks import build_agent
 from modnav.recording import simulate
 from modnav.task import (
+    AbstractMotion,
     AbstractReward,
     TaskParameters,
     advance,
     begin,
+    check_parts,
     rebuild_part,
     sample_trials,
     target_at,
@@ -140,3 +143,51 @@ def test_a_class_within_another_is_refused():
 
     with pytest.raises(ValueError, match="a class at the top of its module"):
         TaskParameters(reward=Hidden())
+
+
+@dataclass(frozen=True)
+class Astray(AbstractMotion):
+    """A motion that breaks a rule."""
+
+    kind: str = "none"
+
+    def position(self, trials, time):
+        here = trials.target
+        return {
+            "double": here.double(),
+            "elsewhere": here + 1,
+            "mixed": here - here.mean(dim=0) + here[:1] * time.sum(),
+            "nan": torch.where(time[:, None] > 0.15, torch.nan, here),
+            "short": here[:1],
+            "changed": here.add_(0.1) if self.kind == "changed" else here,
+        }.get(self.kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("none", r"motion gave NoneType; it must be \[4, 2\]"),
+        ("short", r"motion gave \[1, 2\]; it must be \[4, 2\]"),
+        ("nan", "motion gave numbers that are not finite"),
+        ("elsewhere", "motion must give trials.target at time 0"),
+        ("mixed", "motion gives something else to trials alone"),
+        ("changed", "motion changes what it is given"),
+    ],
+)
+def test_a_motion_that_breaks_a_rule_is_refused(kind, told):
+    with pytest.raises(ValueError, match=f"data.task.{told}"):
+        check_parts(TaskParameters(motion=Astray(kind)))
+    check_parts(TaskParameters(motion=Astray("double"), reward=Hurried()))
+
+
+@dataclass(frozen=True)
+class Ranked(AbstractReward):
+    """A reward that is no trial's own."""
+
+    def at_stop(self, distance, world, trials):
+        return distance / distance.max()
+
+
+def test_a_reward_that_breaks_a_rule_is_refused_before_a_training(small):
+    with pytest.raises(ValueError, match=r"data.task.reward gives something else to trials alone"):
+        train(small, overrides={"data.task.reward": Ranked})
