@@ -276,17 +276,21 @@ def test_importing_modnav_and_asking_for_help_is_light():
     assert out.stdout.splitlines()[-1] == "[]"
 
 
-def test_commands_that_train_nothing_load_no_lightning():
+def test_commands_that_train_nothing_load_no_lightning_and_agents_no_compiler(tmp_path):
+    heavy = ["pytorch_lightning", "torchmetrics", "torch._dynamo"]
     code = (
         "import sys\n"
         "from modnav.commands import COMMANDS, load\n"
         "for name in COMMANDS.keys() - {'bench'}:\n"
         "    load(name)\n"
-        "print([m for m in ('pytorch_lightning', 'torchmetrics') if m in sys.modules])"
+        "from modnav.networks import build_agent\n"
+        "from modnav.runs import load_agent, save_agent\n"
+        "save_agent(build_agent('modular'), sys.argv[1])\n"
+        "load_agent(sys.argv[1])\n"
+        f"print([m for m in {heavy} if m in sys.modules])"
     )
-    out = subprocess.run(
-        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-P", "-c", code, str(tmp_path / "agent.ckpt")]
+    out = subprocess.run(command, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 
 

@@ -110,6 +110,7 @@ class ModnavCLI(LightningCLI):
     @override
     def before_instantiate_classes(self) -> None:
         """Settle precision and threads, so that the run's configuration names those it has."""
+        self.config_dump: dict[str, Any] = {}  # Lightning's hyperparameters, which nobody saves
         config = self.config[self.subcommand]
         if self.subcommand == "fit":
             config.threads = thread_count(config.threads)

@@ -20,14 +20,17 @@ def init_weights(module: nn.Module) -> None:
     """Initialise a layer as published; use as ``network.apply(init_weights)``.
 
     Linear weights are normal with standard deviation 0.1, recurrent weights Xavier uniform (drawn
-    on the stacked matrix of all gates), biases 0.
+    on the stacked matrix of all gates), biases 0. On the device ``meta`` there is nothing to draw.
 
     Raises:
         ValueError: If the weights of a layer are computed from others, as weight_norm does.
     """
     if isinstance(module, nn.Linear):
         _check_plain(module, [module.weight])
-        nn.init.normal_(module.weight, std=0.1)
+        if (
+            not module.weight.is_meta
+        ):  # torch would import its compiler for that, which takes seconds
+            nn.init.normal_(module.weight, std=0.1)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.RNNBase):
