@@ -26,6 +26,11 @@ AMPLITUDES = {"Actor3": 0.05, "ActorEKF": 0.03}
 """Amplitude of the reference weights where it is not the stated 0.1, see reference/README.md."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole runs, so that what is left for the end of the session is short."""
+    items.sort(key=lambda item: "whole_runs" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def seed():
     """Start each test from the same global random state."""

@@ -92,15 +92,16 @@ def test_warmup_acts_in_phase_one_only(tmp_path: Path, capsys):
 
 def test_first_version_runs_says_so_and_resumes_bit_for_bit(tmp_path: Path):
     words = ["--config", "modular", "--config", "first_version"]
-    whole = run(words, tmp_path, "whole")
+    words += ["--data.epoch_trials", "10"]
+    whole = run(words, tmp_path, "whole", "--phases.trials", "20")
     config = yaml.safe_load((whole / "config.yaml").read_text())
     optimizer = config["model"]["optimizer"]
     assert optimizer["class_path"] == "torch.optim.RAdam"
     assert (optimizer["init_args"]["lr"], optimizer["init_args"]["eps"]) == (3e-4, 1.5e-4)
     assert config["phases"]["refine_fraction"] == 0.95
     assert config["data"]["validation"]["gains"] == [1, 2, 3, 4]
-    half = run(words, tmp_path, "half", "--phases.trials", "20")
-    main(["fit", "--resume", str(half), "--phases.trials", "40"])
+    half = run(words, tmp_path, "half", "--phases.trials", "10")
+    main(["fit", "--resume", str(half), "--phases.trials", "20"])
     assert same_runs(whole, half)
     states = read(half / "last.ckpt").content["optimizer_states"]
     assert min(x["step"] for state in states for x in state["state"].values()) > 5  # rectified
@@ -123,11 +124,11 @@ def test_agents_of_all_parts_are_trained_here():
 
 @pytest.mark.parametrize("architecture", TRAINED)
 def test_every_part_trains_saves_loads_and_validates(architecture: str, tmp_path: Path, capsys):
-    folder = run(parts(architecture), tmp_path, architecture)
+    folder = run(parts(architecture), tmp_path, architecture, "--phases.trials", "20")
     last = read(folder / "last.ckpt").content
     assert last["modnav"]["architecture"] == architecture
     assert last["modnav"]["updates"] > 0
-    kept = read(folder / "checkpoints" / "00039.ckpt").content
+    kept = read(folder / "checkpoints" / "00019.ckpt").content
     agents = []
     for checkpoint in (last, kept):
         agent = rebuild_agent(checkpoint["modnav"]["agent"])
@@ -140,7 +141,7 @@ def test_every_part_trains_saves_loads_and_validates(architecture: str, tmp_path
     first, second = (agent.values(inputs, first) for agent in agents)
     assert torch.equal(first, second)
     capsys.readouterr()
-    main(["validate", "--ckpt_path", str(folder / "checkpoints" / "00039.ckpt")])
+    main(["validate", "--ckpt_path", str(folder / "checkpoints" / "00019.ckpt")])
     assert "selection/reward_rate" in capsys.readouterr().out
 
 
