@@ -92,16 +92,15 @@ def test_warmup_acts_in_phase_one_only(tmp_path: Path, capsys):
 
 def test_first_version_runs_says_so_and_resumes_bit_for_bit(tmp_path: Path):
     words = ["--config", "modular", "--config", "first_version"]
-    words += ["--data.epoch_trials", "10"]
-    whole = run(words, tmp_path, "whole", "--phases.trials", "20")
+    whole = run(words, tmp_path, "whole")
     config = yaml.safe_load((whole / "config.yaml").read_text())
     optimizer = config["model"]["optimizer"]
     assert optimizer["class_path"] == "torch.optim.RAdam"
     assert (optimizer["init_args"]["lr"], optimizer["init_args"]["eps"]) == (3e-4, 1.5e-4)
     assert config["phases"]["refine_fraction"] == 0.95
     assert config["data"]["validation"]["gains"] == [1, 2, 3, 4]
-    half = run(words, tmp_path, "half", "--phases.trials", "10")
-    main(["fit", "--resume", str(half), "--phases.trials", "20"])
+    half = run(words, tmp_path, "half", "--phases.trials", "20")
+    main(["fit", "--resume", str(half), "--phases.trials", "40"])
     assert same_runs(whole, half)
     states = read(half / "last.ckpt").content["optimizer_states"]
     assert min(x["step"] for state in states for x in state["state"].values()) > 5  # rectified

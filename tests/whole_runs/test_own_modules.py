@@ -21,7 +21,7 @@ def fit(config: Path, folder: str, trials: int, *more: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("actor", "critic"), list(zip(NAMES[::4], [*NAMES, NAMES[1]][2::4], strict=True))
+    ("actor", "critic"), list(zip(NAMES[::4], (NAMES * 2)[2::4], strict=False))
 )
 def test_own_modules_train_resume_load_and_are_evaluated(small: Path, actor: str, critic: str):
     beliefs = ["--model.actor.init_args.belief", f"own_modules.{actor}"]
