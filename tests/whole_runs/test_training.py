@@ -7,6 +7,7 @@ import pytest
 import torch
 from same_weights import same
 
+from modnav.callbacks.figures import save_figure
 from modnav.cli import main
 from modnav.learning import TD3, Experience, Setting, runs_bf16
 from modnav.runs import read
@@ -24,11 +25,13 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_run_leaves_what_it_promises_with_curves_over_trials(
-    small: Path, capsys: pytest.CaptureFixture[str]
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+    monkeypatch.setattr("modnav.callbacks.monitor.save_figure", save_figure)
     run = fit(small, "--trainer.logger", "true")
+    assert (run / "learning_curve.png").stat().st_size > 10_000
     names = {path.name for path in run.iterdir()}
     assert {"config.yaml", "last.ckpt", "validation.csv", "learning_curve.png"} <= names
     assert any(name.startswith("events.out.tfevents") for name in names)
