@@ -63,7 +63,7 @@ def begun(folder: Path) -> dict[str, float]:
 def test_a_study_that_was_told_to_stop_and_killed_ends_as_one_left_alone(folder, study):
     """Here it is started as users do, with jobs that start Python."""
     file, killed = str(folder / "study.yaml"), folder / "killed"
-    process = study_kills.started(file, killed, folder / "log", cores=1)
+    process = study_kills.started(file, killed, folder / "log")
     while not list(killed.glob("runs/small/*/last.ckpt")):
         assert process.poll() is None, (folder / "log").read_text()
         time.sleep(0.05)
@@ -74,7 +74,7 @@ def test_a_study_that_was_told_to_stop_and_killed_ends_as_one_left_alone(folder,
     assert not any(job.is_running() for job in jobs)
     assert "interrupted; the same command goes on" in (folder / "log").read_text()
 
-    process = study_kills.started(file, killed, folder / "log", cores=1)
+    process = study_kills.started(file, killed, folder / "log")
     while not study_kills.jobs_of(process):
         assert process.poll() is None, (folder / "log").read_text()
         time.sleep(0.05)
