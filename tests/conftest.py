@@ -26,6 +26,11 @@ AMPLITUDES = {"Actor3": 0.05, "ActorEKF": 0.03}
 """Amplitude of the reference weights where it is not the stated 0.1, see reference/README.md."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole runs, so that what is left for the end of the session is short."""
+    items.sort(key=lambda item: "whole_runs" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def seed():
     """Start each test from the same global random state."""
@@ -67,8 +72,13 @@ def generator() -> torch.Generator:
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Configuration of a run of a second, in an empty folder to run it in."""
+    """Configuration of a run of a second, in an empty folder to run it in.
+
+    Its learning curve is empty: to draw it takes a tenth of the time. Runs in processes of their own
+    and those of tests/test_configs.py draw it.
+    """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("modnav.callbacks.monitor.save_figure", lambda _, path: path.touch())
     return Path(shutil.copy(SMALL, tmp_path))
 
 

@@ -123,11 +123,11 @@ def test_agents_of_all_parts_are_trained_here():
 
 @pytest.mark.parametrize("architecture", TRAINED)
 def test_every_part_trains_saves_loads_and_validates(architecture: str, tmp_path: Path, capsys):
-    folder = run(parts(architecture), tmp_path, architecture)
+    folder = run(parts(architecture), tmp_path, architecture, "--phases.trials", "20")
     last = read(folder / "last.ckpt").content
     assert last["modnav"]["architecture"] == architecture
     assert last["modnav"]["updates"] > 0
-    kept = read(folder / "checkpoints" / "00039.ckpt").content
+    kept = read(folder / "checkpoints" / "00019.ckpt").content
     agents = []
     for checkpoint in (last, kept):
         agent = rebuild_agent(checkpoint["modnav"]["agent"])
@@ -140,7 +140,7 @@ def test_every_part_trains_saves_loads_and_validates(architecture: str, tmp_path
     first, second = (agent.values(inputs, first) for agent in agents)
     assert torch.equal(first, second)
     capsys.readouterr()
-    main(["validate", "--ckpt_path", str(folder / "checkpoints" / "00039.ckpt")])
+    main(["validate", "--ckpt_path", str(folder / "checkpoints" / "00019.ckpt")])
     assert "selection/reward_rate" in capsys.readouterr().out
 
 

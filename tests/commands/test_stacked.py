@@ -37,12 +37,16 @@ AFTER_TWO_VALIDATIONS = partial(told_at, Monitor, "on_validation_end", 2, signal
     "more",
     [
         ["--trainer.logger", "true"],
-        ["--data.warmup", "{trials: 40, share: 0.5}", "--phases.one.action_penalty", "0.1"],
-        ["--data.replay.init_args.padded", "true", "--phases.two.steps_per_update", "2"],
-        ["--model.optimizer", "torch.optim.RAdam", "--phases.keep_replay", "true"],
-        ["--phases.refine_fraction", "1", "--data.check_trials", "4"],
+        [
+            *("--data.warmup", "{trials: 40, share: 0.5}", "--phases.one.action_penalty", "0.1"),
+            *("--model.optimizer", "torch.optim.RAdam", "--phases.keep_replay", "true"),
+        ],
+        [
+            *("--data.replay.init_args.padded", "true", "--phases.two.steps_per_update", "2"),
+            *("--phases.refine_fraction", "1", "--data.check_trials", "4"),
+        ],
     ],
-    ids=["phases", "warmup", "padded", "radam", "short blocks"],
+    ids=["phases", "warmup, radam", "padded, short blocks"],
 )
 def test_a_member_is_the_lone_run_of_its_seed(small, more):
     main([*STACKED, *more])
@@ -76,7 +80,7 @@ def test_an_agent_of_single_steps_is_stacked_too(small):
 
 
 def test_a_member_goes_on_alone_from_a_file_that_holds_nothing_of_the_others(small):
-    main(STACKED)
+    main([*STACKED, "--phases.trials", "20"])
     content = read(RUNS / "seed1/last.ckpt").content
     held = [*content["state_dict"].values()]
     held += [
@@ -85,14 +89,14 @@ def test_a_member_goes_on_alone_from_a_file_that_holds_nothing_of_the_others(sma
     assert all(x.untyped_storage().nbytes() == x.nbytes for x in held)
     assert len({x.untyped_storage().data_ptr() for x in held}) == len(held)
     shutil.copytree(RUNS / "seed1", "copy")
-    main(["fit", "--resume", "copy", "--phases.trials", "80"])
-    main(["fit", "--resume", "runs/small", "--population", "stacked", "--phases.trials", "80"])
+    main(["fit", "--resume", "copy", "--phases.trials", "40"])
+    main(["fit", "--resume", "runs/small", "--population", "stacked", "--phases.trials", "40"])
     close_runs(Path("copy"), RUNS / "seed1")
 
 
 def test_a_member_that_diverges_is_set_aside_and_the_others_go_on(small, monkeypatch, capsys):
     three = [*FIT, "--seeds", "0-2", "--population", "stacked"]
-    main([*three, "--name", "well"])
+    main([*FIT, "--name", "well", "--seed_everything", "2"])
     noise = TD3.noise
 
     def poisoned(self: TD3, shapes: list[tuple[int, int]]) -> torch.Tensor:
@@ -111,8 +115,8 @@ def test_a_member_that_diverges_is_set_aside_and_the_others_go_on(small, monkeyp
     assert "runs/small/seed1 failed (4): a loss was not finite at update 2" in out.out
     assert "1 of 3 members failed" in out.err
     assert all(x.isfinite().all() for x in weights(RUNS / "seed1").values())
-    for seed in (0, 2):  # up to rounding: the company of a member that was set aside is missing
-        close_runs(Path(f"runs/well/seed{seed}"), RUNS / f"seed{seed}")
+    assert len(list((RUNS / "seed0/checkpoints").iterdir())) == 3
+    close_runs(Path("runs/well/seed2"), RUNS / "seed2")
 
 
 def test_a_population_that_was_stopped_goes_on_bit_by_bit(small):

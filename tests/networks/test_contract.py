@@ -5,11 +5,11 @@ import enum
 import importlib
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import own_modules
 import pytest
+import spoilt_modules as spoilt
 import torch
 from torch import nn
 
@@ -79,224 +79,38 @@ def test_checks_take_no_random_numbers(own):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-class Base(own_modules.Own):
-    """A belief to be spoilt: a GRU."""
-
-    def make(self):
-        self.rnn = nn.GRU(self.in_features, self.out_features)
-
-    def forward(self, x, memory=None):
-        return self.rnn(x, memory)
-
-
-class LooksAhead(Base):
-    def make(self):
-        self.rnn = nn.GRU(self.in_features, self.out_features // 2, bidirectional=True)
-
-
-class Forgets(Base):
-    def forward(self, x, memory=None):
-        return self.rnn(x)
-
-
-class Caches(Base):
-    """Zeros in its cache are steps like others."""
-
-    def forward(self, x, memory=None):
-        x = x if memory is None else torch.cat((memory, x))
-        new = len(x) if memory is None else len(x) - len(memory)
-        return self.rnn(x)[0][-new:], x
-
-
-class NeverCuts(own_modules.Attention):
-    """Knows which steps of its cache count, but keeps the others for ever."""
-
-    def reset(self, memory, which):
-        return super(own_modules.Attention, self).reset(memory, which)
-
-
-class ComesToAnEnd(own_modules.Timed):
-    def reset(self, memory, which):
-        return memory
-
-
-class StartsWrong(own_modules.StartsAtOne):
-    def reset(self, memory, which):
-        return super(own_modules.StartsAtOne, self).reset(memory, which)
-
-
-class BatchFirst(Base):
-    def forward(self, x, memory=None):
-        y, memory = self.rnn(x, None if memory is None else memory.transpose(0, 1).contiguous())
-        return y, memory.transpose(0, 1)
-
-
-class Flat(Base):
-    def forward(self, x, memory=None):
-        y, memory = self.rnn(x, None if memory is None else memory[None])
-        return y, memory[0, :, 0]
-
-
-class State(NamedTuple):
-    hidden: torch.Tensor
-
-
-class Named(Base):
-    def forward(self, x, memory=None):
-        y, hidden = self.rnn(x, None if memory is None else memory.hidden)
-        return y, State(hidden)
-
-
-class Counts(Base):
-    def forward(self, x, memory=None):
-        hidden, step = memory or (None, 0)
-        y, hidden = self.rnn(x, hidden)
-        return y, (hidden, step + 1)
-
-
-class KeepsItToItself(Base):
-    def forward(self, x, memory=None):
-        y, self.held = self.rnn(x, getattr(self, "held", None) if len(x) == 1 else None)
-        return y, None
-
-
-class SaysItForgets(Base):
-    recurrent = False
-
-
-class AlwaysDrops(Base):
-    def forward(self, x, memory=None):
-        return self.rnn(nn.functional.dropout(x, 0.5), memory)
-
-
-class SeesOthers(Base):
-    def forward(self, x, memory=None):
-        return self.rnn(x - x.mean(dim=1, keepdim=True), memory)
-
-
-class Unstable(Base):
-    def forward(self, x, memory=None):
-        y, memory = self.rnn(x, memory)
-        return y / 0, memory
-
-
-class Half(Base):
-    def make(self):
-        super().make()
-        self.rnn.half()
-
-
-class Weightless(Base):
-    def make(self):
-        self.rnn = nn.GRU(self.in_features, self.out_features, device="meta")
-
-
-class Double(Base):
-    def forward(self, x, memory=None):
-        y, memory = self.rnn(x, memory)
-        return y.double(), memory
-
-
-class RaisesInTraining(Base):
-    def forward(self, x, memory=None):
-        if self.training:
-            raise KeyError("mask")
-        return self.rnn(x, memory)
-
-
-class WiderInTraining(Base):
-    def forward(self, x, memory=None):
-        y, memory = self.rnn(x, memory)
-        return (torch.cat((y, y), dim=-1) if self.training else y), memory
-
-
-class NoGradient(Base):
-    @torch.no_grad()
-    def forward(self, x, memory=None):
-        return self.rnn(x, memory)
-
-
-class Detached(Base):
-    def forward(self, x, memory=None):
-        y, memory = self.rnn(x, memory)
-        return x[..., :1].expand_as(y) + y.detach(), memory
-
-
-class Moving(Base):
-    """Keeps a running mean that no file holds."""
-
-    def make(self):
-        super().make()
-        self.register_buffer("mean", torch.zeros(self.in_features), persistent=False)
-
-    def forward(self, x, memory=None):
-        if self.training:
-            self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(dim=(0, 1))
-        return self.rnn(x - self.mean, memory)
-
-
-class Ends(Base):
-    def forward(self, x, memory=None):
-        raise SystemExit(0)
-
-
-class Says(Base):
-    recurrent = "yes"
-
-
-class TrainNone(Base):
-    def train(self, mode=True):
-        super().train(mode)
-
-
-class NoMemory(Base):
-    def forward(self, x, memory=None):
-        return self.rnn(x)[0]
-
-
-class TooWide(Base):
-    def forward(self, x, memory=None):
-        y, memory = self.rnn(x, memory)
-        return torch.cat((y, y), dim=-1), memory
-
-
-class Broken(Base):
-    def forward(self, x, memory=None):
-        raise IndexError("index 40\nis out of range")
-
-
 STEPWISE = "gives other outputs step by step than for a whole trial"
 ANEW = "does not start a trial anew with the memory that its reset returns"
 REFUSED = {
-    LooksAhead: STEPWISE,
-    Forgets: STEPWISE,
-    KeepsItToItself: "",  # by one of the two
-    AlwaysDrops: STEPWISE,
-    SeesOthers: STEPWISE,
-    Caches: "the memory of Caches grows beyond one trial: 216 numbers for each after 36 steps",
-    StartsWrong: ANEW,
-    ComesToAnEnd: "ComesToAnEnd failed on inputs [1, 3, 6]: IndexError: index out of range",
-    NeverCuts: "the memory of NeverCuts grows beyond one trial: 324 numbers for each after 36 steps",
-    BatchFirst: "keeps a memory of shape [3, 1, 8] with 3 trials; its dimension 1 must count",
-    Flat: "keeps a memory of shape [3] with 3 trials",
-    Named: "keeps a State in its memory; it must be None, tensors, or",
-    Counts: "keeps a int in its memory",
-    SaysItForgets: "says recurrent = False, but its outputs depend on other steps",
-    Unstable: "returns numbers that are not finite for inputs in [-1, 1]",
-    Half: "Half.rnn.weight_ih_l0 is torch.float16; weights must be torch.float32",
-    Weightless: "is without numbers (meta); weights must be torch.float32",
-    Double: "Double returns torch.float64; outputs must be torch.float32",
-    RaisesInTraining: "RaisesInTraining in train mode failed on inputs [36, 3, 6]: KeyError: 'mask'",
-    WiderInTraining: "in train mode returns outputs [36, 3, 16]; they must be [36, 3, 8]",
-    NoGradient: "NoGradient cannot learn, no gradient comes back",
-    Detached: "Detached cannot learn",
-    Moving: "Moving.mean changes in train mode and no file keeps it (persistent=False)",
-    Ends: "Ends failed on inputs [1, 3, 6]: SystemExit: 0",
-    Says: "Says.recurrent is yes; it must be True or False",
-    TrainNone: "TrainNone.train returns None; it must return the module",
-    NoMemory: "must return outputs and a memory",
-    TooWide: "returns outputs [1, 3, 16]; they must be [1, 3, 8]",
-    Broken: "Broken failed on inputs [1, 3, 6]: IndexError: index 40; see docs/own_modules.md",
+    spoilt.LooksAhead: STEPWISE,
+    spoilt.Forgets: STEPWISE,
+    spoilt.KeepsItToItself: "",  # by one of the two
+    spoilt.AlwaysDrops: STEPWISE,
+    spoilt.SeesOthers: STEPWISE,
+    spoilt.Caches: "the memory of Caches grows beyond one trial: 216 numbers for each after 36 steps",
+    spoilt.StartsWrong: ANEW,
+    spoilt.ComesToAnEnd: "ComesToAnEnd failed on inputs [1, 3, 6]: IndexError: index out of range",
+    spoilt.NeverCuts: "the memory of NeverCuts grows beyond one trial: 324 numbers for each after 36 steps",
+    spoilt.BatchFirst: "keeps a memory of shape [3, 1, 8] with 3 trials; its dimension 1 must count",
+    spoilt.Flat: "keeps a memory of shape [3] with 3 trials",
+    spoilt.Named: "keeps a State in its memory; it must be None, tensors, or",
+    spoilt.Counts: "keeps a int in its memory",
+    spoilt.SaysItForgets: "says recurrent = False, but its outputs depend on other steps",
+    spoilt.Unstable: "returns numbers that are not finite for inputs in [-1, 1]",
+    spoilt.Half: "Half.rnn.weight_ih_l0 is torch.float16; weights must be torch.float32",
+    spoilt.Weightless: "is without numbers (meta); weights must be torch.float32",
+    spoilt.Double: "Double returns torch.float64; outputs must be torch.float32",
+    spoilt.RaisesInTraining: "RaisesInTraining in train mode failed on inputs [36, 3, 6]: KeyError: 'mask'",
+    spoilt.WiderInTraining: "in train mode returns outputs [36, 3, 16]; they must be [36, 3, 8]",
+    spoilt.NoGradient: "NoGradient cannot learn, no gradient comes back",
+    spoilt.Detached: "Detached cannot learn",
+    spoilt.Moving: "Moving.mean changes in train mode and no file keeps it (persistent=False)",
+    spoilt.Ends: "Ends failed on inputs [1, 3, 6]: SystemExit: 0",
+    spoilt.Says: "Says.recurrent is yes; it must be True or False",
+    spoilt.TrainNone: "TrainNone.train returns None; it must return the module",
+    spoilt.NoMemory: "must return outputs and a memory",
+    spoilt.TooWide: "returns outputs [1, 3, 16]; they must be [1, 3, 8]",
+    spoilt.Broken: "Broken failed on inputs [1, 3, 6]: IndexError: index 40; see docs/own_modules.md",
 }
 
 
@@ -304,7 +118,7 @@ REFUSED = {
 def test_modules_that_do_not_are_refused_by_name(kind):
     with pytest.raises(ValueError, match=kind.__name__) as refusal:
         check_sequence(kind(6, 8), 36)
-    message = str(refusal.value).replace(f"{__name__}.", "")
+    message = str(refusal.value).replace("spoilt_modules.", "")
     assert REFUSED[kind] in message
     assert "\n" not in message
 
@@ -332,13 +146,13 @@ def test_a_belief_that_does_not_say_what_it_must_is_named(missing):
 
 
 def test_a_stream_that_does_not_exist_is_named():
-    belief = Base(6, 8)
+    belief = spoilt.Base(6, 8)
     belief.source = "vision"
     with pytest.raises(ValueError, match="source is 'vision'; it must be one of observation, k"):
         Actor(belief, Feedforward(8, 2))
 
 
-class Unregistered(Base):
+class Unregistered(spoilt.Base):
     """Keeps a tensor that no file holds."""
 
     def make(self):
@@ -350,13 +164,13 @@ class Unregistered(Base):
         return y * self.scale, memory
 
 
-class Options(Base):
+class Options(spoilt.Base):
     def __init__(self, leak: float = 0.1, **options: int) -> None:
         super().__init__(**options)
         self.leak = leak
 
 
-class Given(Base):
+class Given(spoilt.Base):
     """Takes a torch module, which no file describes."""
 
     def __init__(self, cell: nn.Module) -> None:
@@ -364,7 +178,7 @@ class Given(Base):
         self.cell = cell
 
 
-class Changed(Base):
+class Changed(spoilt.Base):
     """Does not keep what it was given, but twice of it."""
 
     def __init__(self, in_features: int = 6, out_features: int = 8, width: int = 4) -> None:
@@ -374,7 +188,7 @@ class Changed(Base):
 
 
 def inside():
-    class Local(Base):
+    class Local(spoilt.Base):
         pass
 
     return Local(6, 8)
@@ -399,9 +213,9 @@ def test_modules_that_no_file_would_bring_back_are_refused(name):
 
 def test_memories_of_every_form_are_mapped():
     one, two = torch.ones(1), torch.ones(2)
-    memory = {"a": [one, None], "b": (State(two), {"c": two})}
+    memory = {"a": [one, None], "b": (spoilt.State(two), {"c": two})}
     doubled = map_memory(lambda x: 2 * x, memory)
-    assert type(doubled["b"][0]) is State
+    assert type(doubled["b"][0]) is spoilt.State
     assert doubled["b"][0].hidden.tolist() == doubled["b"][1]["c"].tolist() == [2, 2]
     assert doubled["a"][0].tolist() == [2]
     assert doubled["a"][1] is None

@@ -26,7 +26,13 @@ from modnav.commands.population import together
 # the server must not have threads of OpenMP, of which a fork of a fork waits in vain for an answer
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 SERVER: Any = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
-SERVER.set_forkserver_preload(["modnav.commands.training", "modnav.callbacks.figures"])
+SERVER.set_forkserver_preload(
+    [
+        *("modnav.cli", "modnav.commands.population", "modnav.commands.training"),
+        *("modnav.callbacks.figures", "matplotlib.backends.backend_agg", "PIL.JpegImagePlugin"),
+        *("PIL.GifImagePlugin", "pandas.io.formats.csvs", "pyarrow.pandas_compat", "attr"),
+    ]
+)
 
 
 def _modnav(*args: str) -> None:

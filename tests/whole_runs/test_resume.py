@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from modnav.callbacks.figures import save_figure
 from modnav.cli import main
 from modnav.networks import build_agent
 from modnav.published import write_published
@@ -312,7 +313,8 @@ def test_constants_of_the_task_that_change_are_named(run, capsys):
     assert "data.task.process_noise was 0.2 until now and is 0.3" in capsys.readouterr().out
 
 
-def test_links_in_the_place_of_our_folders_are_refused(small, tmp_path, capsys):
+def test_links_in_the_place_of_our_folders_are_refused(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("modnav.callbacks.monitor.save_figure", save_figure)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     RUN.mkdir(parents=True)

@@ -17,7 +17,8 @@ PANELS = {panel.name: panel for module in (units, effects) for panel in module.P
 def small_nulls():
     """Shuffle a few times only: nulls are most of the work."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(units, "SHUFFLES", 4)
+        patch.setattr(units, "SHUFFLES", 3)
+        patch.setattr(units, "SHARED", 10)
         patch.setattr(checked, "__defaults__", (3,))
         yield
 
