@@ -167,6 +167,7 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
 def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
     """Draw a panel and return what became of it."""
     from modnav.analysis.drawing import blank, clear, draw
+    from modnav.analysis.measures import TooFewError
     from modnav.analysis.study import Missing
 
     begun = time.monotonic()
@@ -176,7 +177,7 @@ def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
         try:
             made = draw(panel, study, out)
             missing, caption, said = list(made.missing), made.caption, dict(made.said)
-        except Missing as reason:
+        except (Missing, TooFewError) as reason:
             blank(panel, str(reason), out)
             missing, whole = [str(reason)], False
     except Exception as reason:  # noqa: BLE001 - whatever it is, the other panels are drawn
