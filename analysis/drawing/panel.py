@@ -155,7 +155,7 @@ def comparison(panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The keys, ``published``, ``ours``, ``sem``, ``count``, the ``difference`` (ours less
         published) and ``in_sem``, the same in multiples of the SEM of both, or of that which is
-        known; NaN where there is none. No rows if nothing was published.
+        known; NaN where there is none, or it is 0. No rows if nothing was published.
     """
     if panel.published is None:
         return pd.DataFrame()
@@ -175,7 +175,8 @@ def comparison(panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
     found = panel.published.merge(ours.reset_index(), on=keys, how="left")
     found["difference"] = found["ours"] - found["published"]
     errors = found.reindex(columns=["sem", "published_sem"]).astype(float)
-    found["in_sem"] = found["difference"] / (errors**2).sum(axis=1, min_count=1) ** 0.5
+    both = (errors**2).sum(axis=1, min_count=1) ** 0.5
+    found["in_sem"] = found["difference"] / both.where(both > 0)
     return found
 
 
