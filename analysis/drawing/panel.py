@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from modnav.files import drop_leftovers, replacing
 
-from ..study import FEW
+from ..measures import TooFewError
+from ..study import FEW, Missing
 from .style import LEAST_TEXT, mark, new_figure, styled
 
 if TYPE_CHECKING:
@@ -249,11 +250,14 @@ def draw(panel: Panel, study: "Study", folder: Path) -> Drawn:
     """Compute a panel and write ``<name>.csv``, ``.pdf`` and ``.png``.
 
     Raises:
-        Missing: If it cannot be made at all.
+        Missing: If it cannot be made at all, also for want of trials.
         OSError: If a file cannot be written.
     """
     study.ran()  # what others ran
-    table = panel.compute(study)
+    try:
+        table = panel.compute(study)
+    except TooFewError as error:
+        raise Missing(str(error)) from error
     table.attrs["ran"] = study.ran()
     numbers = folder / f"{panel.name}.csv"
     write_numbers(table, numbers)

@@ -167,7 +167,6 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
 def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
     """Draw a panel and return what became of it."""
     from modnav.analysis.drawing import blank, clear, draw
-    from modnav.analysis.measures import TooFewError
     from modnav.analysis.study import Missing
 
     begun = time.monotonic()
@@ -177,7 +176,7 @@ def _drawn(panel: Any, study: Any, out: Path) -> dict[str, Any]:
         try:
             made = draw(panel, study, out)
             missing, caption, said = list(made.missing), made.caption, dict(made.said)
-        except (Missing, TooFewError) as reason:
+        except Missing as reason:
             blank(panel, str(reason), out)
             missing, whole = [str(reason)], False
     except Exception as reason:  # noqa: BLE001 - whatever it is, the other panels are drawn
