@@ -48,7 +48,10 @@ def html_page(title: str, body: str, head: str = "") -> str:
 def html_table(table: pd.DataFrame) -> str:
     """Return a table, numbers to four digits, large ones whole, those far from published ones marked."""
     words = [not pd.api.types.is_numeric_dtype(table[name]) for name in table]
-    heads = [(str(name), "text" if word else "") for name, word in zip(table, words, strict=True)]
+    heads = [
+        (str(name).replace("in_sem", "in SEM"), "text" if word else "")
+        for name, word in zip(table, words, strict=True)
+    ]
     rows = []
     for row in table.itertuples(index=False):
         unknown = pd.isna(getattr(row, "in_sem", None))

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from modnav.files import drop_leftovers, replacing
 
-from ..study import FEW
+from ..measures import TooFewError
+from ..study import FEW, Missing
 from .style import LEAST_TEXT, mark, new_figure, styled
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def comparison(panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The keys, ``published``, ``ours``, ``sem``, ``count``, the ``difference`` (ours less
         published) and ``in_sem``, the same in multiples of the SEM of both, or of that which is
-        known; NaN where there is none. No rows if nothing was published.
+        known; NaN where there is none, or it is 0. No rows if nothing was published.
     """
     if panel.published is None:
         return pd.DataFrame()
@@ -175,7 +176,8 @@ def comparison(panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
     found = panel.published.merge(ours.reset_index(), on=keys, how="left")
     found["difference"] = found["ours"] - found["published"]
     errors = found.reindex(columns=["sem", "published_sem"]).astype(float)
-    found["in_sem"] = found["difference"] / (errors**2).sum(axis=1, min_count=1) ** 0.5
+    both = (errors**2).sum(axis=1, min_count=1) ** 0.5
+    found["in_sem"] = found["difference"] / both.where(both > 0)
     return found
 
 
@@ -248,11 +250,14 @@ def draw(panel: Panel, study: "Study", folder: Path) -> Drawn:
     """Compute a panel and write ``<name>.csv``, ``.pdf`` and ``.png``.
 
     Raises:
-        Missing: If it cannot be made at all.
+        Missing: If it cannot be made at all, also for want of trials.
         OSError: If a file cannot be written.
     """
     study.ran()  # what others ran
-    table = panel.compute(study)
+    try:
+        table = panel.compute(study)
+    except TooFewError as error:
+        raise Missing(str(error)) from error
     table.attrs["ran"] = study.ran()
     numbers = folder / f"{panel.name}.csv"
     write_numbers(table, numbers)

@@ -26,6 +26,9 @@ from ..study import ANIMALS, HOLISTIC, MAIN, MODULAR, Study, short, trials_of
 from .cohorts import animals_or_none, best_agents, normal_conditions, silent, trained_cohort
 from .fig1 import SHOWN
 
+FEW_DOTS = 500
+"""Trials up to which dots are larger, or they are hardly seen."""
+
 BOUNDARIES = np.arange(400)
 """Reward boundaries of the panels, cm, as published."""
 
@@ -77,7 +80,7 @@ def plot_1i(table: pd.DataFrame, figure: Figure) -> None:
             axes.scatter(
                 part[f"target_{column}"],
                 part[f"end_{column}"],
-                s=1,
+                s=1 if len(part) > FEW_DOTS else 3,
                 lw=0,
                 color=colour_of(name),
                 alpha=alphas.get(name, (1.0, 1.0))[k],
@@ -93,7 +96,7 @@ def plot_1i(table: pd.DataFrame, figure: Figure) -> None:
         axes.set_ylabel(f"Stop location, {stop}")
         axes.set_title(("Radial", "Angular")[k])
         plain_ticks(axes)
-    panels[1].legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=3, handletextpad=0.1)
+    panels[1].legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=2, handletextpad=0.1)
 
 
 def _fit_table(statistic: Callable[[Any, Any], float]) -> Callable[[Study], pd.DataFrame]:

@@ -13,4 +13,5 @@ from .perturbation import *
 from .resampling import *
 from .similarity import *
 from .statistics import *
+from .too_few import *
 from .tuning import *

@@ -17,6 +17,8 @@ from sklearn.linear_model import RidgeCV
 
 from modnav.tables import Recording
 
+from .too_few import TooFewError
+
 __all__ = [
     "ALPHAS",
     "LAYER",
@@ -48,12 +50,12 @@ def split(trials: pd.DataFrame, part: float = TRAINING_PART) -> tuple[Any, Any]:
     """Return the numbers of the trials to fit on and of those to test on, in their order.
 
     Raises:
-        ValueError: If one of both would be empty.
+        TooFewError: If one of both would be empty.
     """
     numbers = trials["trial"].to_numpy()
     count = round(part * len(numbers))
     if not 0 < count < len(numbers):
-        raise ValueError(f"{len(numbers)} trials cannot be split into {part:.0%} and the rest")
+        raise TooFewError(f"{len(numbers)} trials cannot be split into {part:.0%} and the rest")
     return numbers[:count], numbers[count:]
 
 

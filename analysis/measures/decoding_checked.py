@@ -18,6 +18,7 @@ from modnav.tables import Recording
 
 from .decoding import LAYER, POSITION, activity
 from .similarity import shuffled_trials
+from .too_few import TooFewError
 
 __all__ = ["PENALTIES", "cross_validated", "decoding_null", "fitted_ridge", "transfer"]
 
@@ -186,7 +187,6 @@ def _parts(trials: Any, folds: int) -> Any:
     """Return which fold each step belongs to; trials take turns."""
     names, rank = np.unique(trials, return_inverse=True)
     if not 2 <= folds <= len(names):
-        raise ValueError(
-            f"folds is {folds}; it must be from 2 to the number of trials, {len(names)}"
-        )
+        kind = TooFewError if folds > len(names) else ValueError
+        raise kind(f"folds is {folds}; it must be from 2 to the number of trials, {len(names)}")
     return rank % folds

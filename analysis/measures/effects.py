@@ -18,6 +18,7 @@ from scipy import stats
 
 from .resampling import LEAST, RESAMPLES, Interval
 from .statistics import Numbers, finite
+from .too_few import TooFewError
 
 __all__ = ["hedges_g", "mixed_model"]
 
@@ -86,7 +87,7 @@ def mixed_model(
         raise ValueError("mixed models need statsmodels: pip install 'modnav[neuro]'") from error
     count = table[group].nunique()
     if count < 2:
-        raise ValueError(f"{group} has {count} values; a random effect needs two or more")
+        raise TooFewError(f"{group} has {count} values; a random effect needs two or more")
     names = [name for name in table.columns if re.search(rf"\b{re.escape(str(name))}\b", formula)]
     if bad := [name for name in [*names, group] if table[name].isna().any()]:
         raise ValueError(f"{bad[0]} lacks values; leave those rows out")

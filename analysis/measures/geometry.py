@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA
 from modnav.tables import Recording
 
 from .decoding import LAYER, activity
+from .too_few import TooFewError
 
 __all__ = ["leading_plane", "participation_ratio", "variances"]
 
@@ -27,7 +28,7 @@ def variances(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         ValueError: If there are fewer than two rows.
     """
     if len(x) < 2:
-        raise ValueError(f"there are {len(x)} moments; variance needs two or more")
+        raise TooFewError(f"there are {len(x)} moments; variance needs two or more")
     return np.linalg.svd(x - x.mean(axis=0), compute_uv=False)[: len(x) - 1] ** 2 / (len(x) - 1)
 
 
@@ -66,7 +67,7 @@ def leading_plane(recording: Recording, layer: str = LAYER, components: int = 2)
         raise ValueError("a recording without units has no geometry")
     x = activity(recording.units, layer)
     if components > min(x.shape):
-        raise ValueError(f"components is {components}; there are {x.shape} steps and units")
+        raise TooFewError(f"components is {components}; there are {x.shape} steps and units")
     model = PCA(components, svd_solver="full").fit(x)
     found = recording.steps[["trial", "step"]].reset_index(drop=True)
     found[[f"pc{k + 1}" for k in range(components)]] = model.transform(x)

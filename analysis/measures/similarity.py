@@ -27,6 +27,7 @@ from scipy import spatial, stats
 from modnav.tables import Recording
 
 from .decoding import LAYER, activity
+from .too_few import TooFewError
 
 __all__ = [
     "SIMILARITIES",
@@ -92,7 +93,7 @@ def shared_moments(
         parts.append((place.assign(row=place.index), activity(recording.units, name)))
     both = parts[0][0].merge(parts[1][0], on=["trial", "step"], suffixes=("", "_other"))
     if both.empty:
-        raise ValueError("the recordings have no step in common")
+        raise TooFewError("the recordings have no step in common")
     return parts[0][1][both["row"]], parts[1][1][both["row_other"]], both["trial"].to_numpy()
 
 
@@ -217,7 +218,7 @@ def shuffled_trials(
     starts = np.flatnonzero(np.append(True, trials[1:] != trials[:-1]))
     lengths = np.diff(np.append(starts, len(trials)))
     if len(starts) < 2:
-        raise ValueError("there is one trial; shuffling needs two or more")
+        raise TooFewError("there is one trial; shuffling needs two or more")
     order = rng.permutation(len(starts))
     return np.concatenate(
         [
@@ -229,7 +230,7 @@ def shuffled_trials(
 
 def _centred(x: Activity, y: Activity, least: int = 2) -> tuple[Activity, Activity]:
     if len(x) != len(y) or len(x) < least:
-        raise ValueError(
+        raise TooFewError(
             f"there are {len(x)} and {len(y)} moments; as many of both, {least} or more"
         )
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)

@@ -15,6 +15,7 @@ from matplotlib import image
 
 from modnav.analysis.drawing import Panel
 from modnav.analysis.figures import fig2
+from modnav.analysis.measures import split
 from modnav.analysis.study import Missing
 from modnav.cli import main
 from modnav.commands import figures
@@ -120,6 +121,18 @@ def test_a_panel_that_is_not_drawn_leaves_no_numbers(runs, tmp_path, monkeypatch
     told = said(capsys, runs, "--out", tmp_path, "--figure", "2", "--workers", "1")
     assert told.endswith("The first: e: AssertionError")
     assert not list(tmp_path.glob("e.*"))
+
+
+def test_too_few_trials_are_said_on_the_panel(runs, tmp_path, monkeypatch):
+    def tried(study):
+        return split(pd.DataFrame({"trial": [0]}))
+
+    monkeypatch.setattr(fig2, "PANELS", (Panel("e", "e", (1, 1), tried, plot),))
+    main(["figures", str(runs), "--out", str(tmp_path), "--figure", "2", "--workers", "1"])
+    (about,) = json.loads((tmp_path / "figures.json").read_text())["panels"]
+    assert about["missing"] == ["1 trials cannot be split into 70% and the rest"]
+    assert (about["drawn"], about["error"]) == (False, "")
+    assert (tmp_path / "e.png").is_file()
 
 
 def test_published_reaches_the_panels(few, runs, tmp_path, capsys):

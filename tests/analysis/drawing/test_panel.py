@@ -15,6 +15,7 @@ from modnav.analysis.drawing import (
     missing_of,
     picture,
     samples,
+    widened,
     with_missing,
 )
 from modnav.analysis.figures.captions import CAPTIONS
@@ -69,6 +70,19 @@ def test_captions_say_what_is_drawn_and_of_how_many(table, tiny_study, tmp_path)
     found = draw(panel, tiny_study, tmp_path)
     assert found.caption == "Band: SEM. Agents (a seed each): Modular 2; 4 trials of each."
     assert tiny_study.ran() == ""
+
+
+def test_axes_reach_as_far_as_what_is_drawn():
+    assert widened((0, 400), [10, 512.5, np.nan], []) == (0, 512.5)
+    assert widened((-60, 60), [-61]) == (-61, 60)
+
+
+def test_seeds_that_do_not_differ_have_no_difference_in_sem():
+    ours = pd.DataFrame({"x": ["a", "a"], "seed": [0, 1], "mean": [0.0, 0.0]})
+    published = pd.DataFrame({"x": ["a"], "published": [0.25]})
+    found = comparison(panel_of(ours, published), ours).iloc[0]
+    assert (found["sem"], found["difference"]) == (0, -0.25)
+    assert np.isnan(found["in_sem"])
 
 
 def test_every_panel_says_what_its_marks_mean():
