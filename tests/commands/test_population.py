@@ -361,12 +361,15 @@ def test_a_pipe_in_the_place_of_a_members_file_is_refused_and_not_waited_for(
     ],
 )
 def test_odd_validations_of_a_member_are_left_out_of_the_table(rows: str, tmp_path, capsys):
-    run = tmp_path / "seed0"
-    run.mkdir()
+    folder = tmp_path / "[red]"
+    run = folder / "seed0"
+    run.mkdir(parents=True)
     head = "total_trials,trials,phase,validation,task,reward_rate,reward_fraction"
     (run / "validation.csv").write_text(f"{head}\n{rows}\n")
-    gather(tmp_path, [Outcome(Member(0, (), run, (), 20), 0)])
-    assert "finished" in capsys.readouterr().out
+    gather(folder, [Outcome(Member(0, (), run, (), 20), 0)])
+    out = capsys.readouterr().out
+    assert "finished" in out
+    assert "[red]" in out  # a name, not markup
 
 
 def test_a_finished_run_is_not_taken_for_one_that_was_asked_for_otherwise(small_run, capsys):

@@ -42,7 +42,7 @@ class Display:
 
     def __init__(self, members: Sequence[Member], left_alone: Sequence[Outcome]) -> None:
         self._members, self._left_alone = members, left_alone
-        self._console = Console()
+        self._console = Console(markup=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._shown_at = time.monotonic() if not self._console.is_terminal else 0.0
 
@@ -65,7 +65,7 @@ class Display:
         """Tell at once that a member failed."""
         if outcome.status:
             text = f"{outcome.member.folder} failed ({outcome.status}): {outcome.reason}"
-            self._console.print(text, style="red", soft_wrap=True, markup=False, highlight=False)
+            self._console.print(text, style="red", soft_wrap=True, highlight=False)
 
     def show(self, running: Sequence[Member], outcomes: Sequence[Outcome]) -> None:
         """Show how members stand, unless that was shown just before."""

@@ -34,6 +34,7 @@ class Plan:
         threads: Threads of a member.
         on_gpu: Whether members are to be trained on a GPU.
         parts: Those of a member of each setting.
+        states: States from which members go on, if not from their last.
     """
 
     members: list[Member] = field(default_factory=list)
@@ -42,6 +43,7 @@ class Plan:
     threads: int = 1
     on_gpu: bool = False
     parts: list[CheckedCLI] = field(default_factory=list)
+    states: dict[Path, Path] = field(default_factory=dict)
 
     def take(self, cli: CheckedCLI) -> None:
         """Take up what one setting asks for."""
