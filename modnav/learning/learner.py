@@ -252,9 +252,8 @@ class TD3(LightningModule):
         losses = {k: torch.hstack(v) for k, v in self.losses.items() if v}
         means = {k: float(x.mean()) for k, x in losses.items() if len(x)}
         self.losses = {k: [] for k in self.losses}
-        for name, mean in means.items():
-            if not math.isfinite(mean):
-                raise DivergedError(self.diverged(f"the {name} loss became {mean}"))
+        if not all(map(math.isfinite, means.values())):
+            raise DivergedError(self.diverged("a loss was not finite"))
         return means
 
     @override
