@@ -218,7 +218,8 @@ class LastCheckpoint(Checkpoint):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"saves": self._saves, "best": self._best, "meeting": self.meeting}
+        meeting = self.meeting if self.together else 0  # who went on alone has left the others
+        return {"saves": self._saves, "best": self._best, "meeting": meeting}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, ProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -38,7 +39,7 @@ class TrialProgress(ProgressBar):
 
     def __init__(self) -> None:
         super().__init__()
-        self._console = Console()
+        self._console = Console(markup=False)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._enabled = True
@@ -152,7 +153,7 @@ class Summary(Callback):
             self._print(trainer)
         phases = phases_of(trainer)
         if not phases.is_finished(experience_of(trainer).counters.checked):
-            Console().print(
+            Console(markup=False).print(
                 "ended by the trainer (max_steps, max_time or the like) in phase "
                 f"{'I' * phases.phase}; go on with: modnav fit --resume {trainer.default_root_dir}",
                 soft_wrap=True,
@@ -175,7 +176,7 @@ class Summary(Callback):
                     f"{row['reward_rate']:.2f}",
                     f"{row['error_distance']:.0f}",
                 )
-        console = Console()
+        console = Console(markup=False)
         console.print(table)
         folder = Path(trainer.default_root_dir)
         for callback in trainer.checkpoint_callbacks:
@@ -189,4 +190,7 @@ class Summary(Callback):
                     soft_wrap=True,
                 )
         console.print(f"learning curve:  {folder / 'learning_curve.png'}", soft_wrap=True)
-        console.print(f"TensorBoard:     tensorboard --logdir {folder}", soft_wrap=True)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                told = f"TensorBoard:     tensorboard --logdir {logger.log_dir}"
+                console.print(told, soft_wrap=True)

@@ -101,7 +101,7 @@ def _processes(planned: Sequence[RunEvaluation]) -> int:
 
 def _evaluate(planned: Sequence[RunEvaluation], suite: Suite, pool: WorkerPool) -> list[str]:
     """Evaluate what is left to do, and return why checkpoints could not be."""
-    console, failures, done = Console(), [], 0
+    console, failures, done = Console(markup=False), [], 0
     total = sum(len(each.todo) for each in planned)
     bar = progress_bar(console, TextColumn("checkpoints, left"), TimeRemainingColumn())
     shown = bar.add_task(f"{suite.test}, {suite.trials} trials each", total=total)

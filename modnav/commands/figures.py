@@ -128,7 +128,7 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
     from modnav.analysis.study import Study
 
     panels = [(name, panel) for name in given.figure for panel in panels_of(name)]
-    console, failed, drawn = Console(), [], []
+    console, failed, drawn = Console(markup=False), [], []
     bar = progress_bar(console, TimeElapsedColumn())
     outer = bar.add_task("panels", total=len(panels))
     inner = bar.add_task("simulations", total=None, visible=False)

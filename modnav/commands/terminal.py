@@ -63,8 +63,8 @@ def shown_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def wide_console() -> Console:
     """Return a console that does not cut tables short where nobody looks at a terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    console = Console(markup=False)
+    return console if console.is_terminal else Console(width=160, markup=False)
 
 
 def best_table(title: str, agents: Iterable[Best], notes: Sequence[str] = ()) -> Table:

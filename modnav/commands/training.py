@@ -142,13 +142,15 @@ class ModnavCLI(LightningCLI):
             logger = False if logger in (None, True) else logger
         plugins = trainer.plugins or []
         plugins = plugins if isinstance(plugins, list) else [plugins]
-        return super().instantiate_trainer(
-            default_root_dir=str(folder.path),
-            logger=logger,
-            plugins=[*plugins, AtomicCheckpointIO()],
-            callbacks=self._callbacks(config),
-            **kwargs,
-        )
+        kwargs |= {"default_root_dir": str(folder.path), "logger": logger}
+        try:
+            return super().instantiate_trainer(
+                plugins=[*plugins, AtomicCheckpointIO()],
+                callbacks=self._callbacks(config),
+                **kwargs,
+            )
+        except TypeError as error:  # of Lightning, for what fits no device of the accelerator
+            raise ValueError(f"trainer: {one_line(str(error))}") from error
 
     def _claim(self, folder: RunFolder, config: Any) -> None:
         folder.claim(overwrite=config.overwrite, resume=folder.holds(config.ckpt_path))

@@ -1,6 +1,7 @@
 """Lightning module that trains an agent with TD3."""
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -248,10 +249,16 @@ class TD3(LightningModule):
         return "" if experience is None else f", trial {experience.counters.total_trials}"
 
     def take_losses(self) -> dict[str, float]:
-        """Return the mean of each loss since the last call."""
+        """Return the mean of each loss since the last call.
+
+        Raises:
+            DivergedError: If it is not finite, which a population sees first here in its last update.
+        """
         losses = {k: torch.hstack(v) for k, v in self.losses.items() if v}
         means = {k: float(x.mean()) for k, x in losses.items() if len(x)}
         self.losses = {k: [] for k in self.losses}
+        if not all(map(math.isfinite, means.values())):
+            raise DivergedError(self.diverged("a loss was not finite"))
         return means
 
     @override

@@ -6,7 +6,8 @@ one thread runs at any time, nothing needs locks and the order is always the sam
 
 import traceback
 from collections.abc import Callable
-from threading import Lock, Thread
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 __all__ = ["Seat"]
@@ -30,14 +31,13 @@ class Seat:
         self.ended = False
         self.error: BaseException | None = None
         self.refusal: BaseException | None = None
-        self._answer: Any = None
-        self._go, self._back = Lock(), Lock()  # held until it is somebody's turn
-        self._go.acquire()
-        self._back.acquire()
+        self._at_turn = False
+        self._go: SimpleQueue[Any] = SimpleQueue()  # answers
+        self._back: SimpleQueue[None] = SimpleQueue()  # a word that it waits again, or has ended
         self._thread = Thread(target=self._live, args=(run,), daemon=True)
 
     def _live(self, run: Callable[["Seat"], None]) -> None:
-        self._go.acquire()
+        self._go.get()
         try:
             run(self)
         except BaseException as error:  # noqa: BLE001 - told by who asked for the run
@@ -45,17 +45,17 @@ class Seat:
             traceback.clear_frames(error.__traceback__)  # they hold all that the member had
         self.asked = ("", None)  # so does this
         self.ended = True
-        self._back.release()
+        self._back.put(None)
 
     def ask(self, word: str, what: Any = None) -> Any:
         """Wait for an answer; called by the member."""
         self.asked = (word, what)
-        self._back.release()
-        self._go.acquire()
+        self._back.put(None)
+        answer = self._go.get()
         refusal, self.refusal = self.refusal, None
         if refusal is not None:
             raise refusal
-        return self._answer
+        return answer
 
     def go_on(self, answer: Any = None) -> None:
         """Let the member go on with an answer, and wait until it asks again or ends."""
@@ -63,6 +63,20 @@ class Seat:
             return
         if not self._thread.is_alive():
             self._thread.start()
-        self._answer = answer
-        self._go.release()
-        self._back.acquire()
+        self._at_turn = True
+        self._go.put(answer)
+        self._back.get()
+        self._at_turn = False
+
+    def give_up(self, reason: BaseException) -> None:
+        """Let the member end by an exception where it stands, so that it holds nothing any more.
+
+        If it is its turn, as whoever waited for it was interrupted, it ends when it asks again.
+        """
+        if self.ended or not self._thread.is_alive():
+            return
+        self.refusal = reason
+        if self._at_turn:
+            self._go.put(None)
+        else:
+            self.go_on()

@@ -17,7 +17,8 @@ from pytorch_lightning import Trainer
 from torch import Tensor
 
 from modnav.acting import Collector, join_collectors
-from modnav.errors import DivergedError
+from modnav.errors import DivergedError, InterruptedRunError
+from modnav.files import one_line
 from modnav.networks import Actor
 from modnav.task import TaskParameters
 
@@ -151,7 +152,20 @@ class Population:
 
         Returns:
             What each raised, or ``None``.
+
+        Raises:
+            Exception: What fails of what they do together; all have then ended.
         """
+        try:
+            self._run()
+        except BaseException as error:
+            told = one_line(str(error)) or type(error).__name__
+            for seat in self.seats:  # else they would hold memory and folders
+                seat.give_up(InterruptedRunError(f"the population ended: {told}"))
+            raise
+        return [seat.error for seat in self.seats]
+
+    def _run(self) -> None:
         for seat in self.seats:
             seat.go_on()
         while waiting := [seat.asked[1] for seat in self.seats if not seat.ended]:
@@ -164,7 +178,6 @@ class Population:
                 continue  # some may have ended
             self._round()
             self.watch(self._members)
-        return [seat.error for seat in self.seats]
 
     def _compose(self, members: list[Member]) -> None:
         """Stack those that are left, or all at the start."""

@@ -143,7 +143,8 @@ class StackedAdam:
             rates: Learning rate of each, ``(P, 1)``.
         """
         which, rates = self.weights.of_rows(which), self.weights.of_rows(rates)
-        grad, (beta1, beta2) = self.weights.gradient().nan_to_num(), self.betas
+        grad, (beta1, beta2) = self.weights.gradient(), self.betas
+        grad = torch.where(which > 0, grad, 0.0)  # what others lack may be NaN
         self.steps += which
         self.first.lerp_(grad, (1 - beta1) * which)
         self.second.lerp_(grad.square(), (1 - beta2) * which)

@@ -200,18 +200,21 @@ def check_stack(agent: Agent) -> None:
     action, anew = _inputs(3, ACTIONS, 6), torch.tensor([1, 2, 5])
     with torch.random.fork_rng(devices=[]):
         alone = []
+        gradients = dict[int, Tensor]()
         for k, member in enumerate(members):
             own = slice(2 * k, 2 * k + 2)
             mine = {name: x[:, own] for name, x in inputs.items()}
             alone.append(_done(member, mine, action[:, own], anew[k : k + 1] - 2 * k))
+            gradients |= {id(x): g for x, g in _gradients(member, mine, action[:, own])}
         try:
             stacked = stack_agents(members)
-            shared = {id(p) for s in stacked.parameters() for p in getattr(s, "parts", ())}
+            shared = {id(p) for s in stacked.parameters() for p in getattr(s, "parts", [s])}
             if shared != {id(p) for m in members for p in m.parameters()}:
                 raise ValueError(
                     "weights of the stacked form are not those of all members (share)"
                 )
             both = _done(stacked, inputs, action, anew)
+            learned = _gradients(stacked, inputs, action)
         except ValueError:
             raise
         except Exception as error:  # a user's code raises many kinds
@@ -219,6 +222,10 @@ def check_stack(agent: Agent) -> None:
             raise ValueError(f"the stacked form of the agent failed: {told}") from error
     for found, *expected in zip(both, *alone, strict=True):
         _check_same("the stacked form of the agent is another", found, torch.cat(expected, dim=-2))
+    for stack, gradient in learned:
+        expected = [gradients[id(part)] for part in stack.parts]  # type: ignore[attr-defined]  # by share
+        why = "the stacked form of the agent has other gradients"
+        _check_same(why, gradient, torch.stack(expected))
 
 
 def _done(
@@ -234,6 +241,22 @@ def _done(
     memory = agent.actor.reset(memory, anew)
     second, _ = agent.act({name: x[1] for name, x in inputs.items()}, memory)
     return *found, torch.stack((first, second))
+
+
+def _gradients(
+    agent: Agent, inputs: Mapping[str, Tensor], action: Tensor
+) -> list[tuple[nn.Parameter, Tensor]]:
+    """Return the weights that learn, each with its gradient of all values and actions."""
+    agent.train()
+    weights = [weight for weight in agent.parameters() if weight.requires_grad]
+    with torch.enable_grad():
+        done = torch.cat(
+            [agent.critic(inputs, action).flatten(), agent.actor(inputs)[0].flatten()]
+        )
+        found = torch.autograd.grad(
+            done.square().sum(), weights, allow_unused=True, materialize_grads=True
+        )
+    return list(zip(weights, found, strict=True))
 
 
 def _why(module: AbstractSequence, name: str, *, again: bool) -> str:

@@ -340,12 +340,22 @@ def test_a_member_with_a_damaged_state_fails_alone(small_run, capsys):
     assert "runs/small/seed1 failed (2): runs/small/seed1/last.ckpt" in out
 
 
-@pytest.mark.parametrize("name", ["fit.log", "member.json", "validation.csv"])
+def test_nobody_goes_on_where_another_process_trains_one(small_run, capsys):
+    taken = RunFolder(RUNS / "seed0")
+    taken.lock()
+    told = error_of(capsys, "fit", "--resume", str(RUNS), "--phases.trials", "80")
+    assert "seed0 is being trained by another process" in told
+    taken.unlock()
+
+
+@pytest.mark.parametrize(
+    "name", ["seed0/fit.log", "seed0/member.json", "seed0/validation.csv", "validations.csv"]
+)
 def test_a_pipe_in_the_place_of_a_members_file_is_refused_and_not_waited_for(
     name: str, small_run, capsys
 ):
-    (RUNS / "seed0" / name).unlink(missing_ok=True)
-    os.mkfifo(RUNS / "seed0" / name)
+    (RUNS / name).unlink(missing_ok=True)
+    os.mkfifo(RUNS / name)
     assert status_of("fit", "--resume", str(RUNS), "--phases.trials", "80") == 2
     assert f"{name} is a folder, a pipe or a device" in capsys.readouterr().err
 
@@ -361,12 +371,15 @@ def test_a_pipe_in_the_place_of_a_members_file_is_refused_and_not_waited_for(
     ],
 )
 def test_odd_validations_of_a_member_are_left_out_of_the_table(rows: str, tmp_path, capsys):
-    run = tmp_path / "seed0"
-    run.mkdir()
+    folder = tmp_path / "[red]"
+    run = folder / "seed0"
+    run.mkdir(parents=True)
     head = "total_trials,trials,phase,validation,task,reward_rate,reward_fraction"
     (run / "validation.csv").write_text(f"{head}\n{rows}\n")
-    gather(tmp_path, [Outcome(Member(0, (), run, (), 20), 0)])
-    assert "finished" in capsys.readouterr().out
+    gather(folder, [Outcome(Member(0, (), run, (), 20), 0)])
+    out = capsys.readouterr().out
+    assert "finished" in out
+    assert "[red]" in "".join(out.split())  # a name, not markup
 
 
 def test_a_finished_run_is_not_taken_for_one_that_was_asked_for_otherwise(small_run, capsys):

@@ -17,7 +17,10 @@ from same_weights import same_learning
 from modnav.callbacks import Monitor
 from modnav.cli import main
 from modnav.commands.population import together
-from modnav.commands.population.stacked import common_states
+from modnav.commands.population.members import Member, Outcome
+from modnav.commands.population.plan import Plan
+from modnav.commands.population.stacked import common_states, rejoin
+from modnav.files import read_yaml
 from modnav.learning import TD3
 from modnav.runs import RunFolder, read
 
@@ -57,6 +60,8 @@ def test_a_member_is_the_lone_run_of_its_seed(small, more):
         assert names[0] == names[1]
         assert {"config", "last", "checkpoints", "learning_curve"} <= names[0]
         assert ("events" in names[0]) == ("--trainer.logger" in more)
+        configs = [read_yaml(x / f"seed{seed}/config.yaml") for x in (RUNS, Path("runs/alone"))]
+        assert configs[0] == configs[1] | {"name": "small"}
     assert not torch.equal(*(next(iter(weights(RUNS / f"seed{k}").values())) for k in (0, 1)))
 
 
@@ -154,6 +159,23 @@ def test_states_of_one_moment_are_taken(small):
     chosen = common_states(folders)
     assert chosen[folders[0]] == RunFolder(folders[0]).former
     assert chosen[folders[1]] == RunFolder(folders[1]).last
+
+
+def test_who_was_finished_alone_is_left_alone_and_who_ended_too_early_goes_on(small):
+    main([*STACKED, "--phases.trials", "20"])
+    one, other = (Member(k, (), RUNS / f"seed{k}", (), 20) for k in range(2))
+    shutil.copy(RunFolder(one.folder).last, RunFolder(one.folder).former)  # of one moment
+    plan = Plan([other], [Outcome(one, 0)])
+    rejoin(plan)
+    assert [m.seed for m in plan.members] == [1, 0]
+    assert plan.left_alone == []
+    assert plan.states[one.folder] == RunFolder(one.folder).former
+    for folder in (one.folder, other.folder):
+        main(["fit", "--resume", str(folder), "--phases.trials", "40"])
+    plan = Plan([other], [Outcome(one, 0)])
+    rejoin(plan)
+    assert plan.members == [other]
+    assert plan.left_alone == [Outcome(one, 0)]
 
 
 @pytest.mark.parametrize(

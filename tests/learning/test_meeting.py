@@ -2,6 +2,8 @@
 
 import gc
 import weakref
+from threading import Event
+from unittest.mock import Mock
 
 import pytest
 
@@ -43,6 +45,35 @@ def test_a_refusal_is_raised_in_the_member_and_an_ended_one_is_left_alone():
     assert seat.ended
     assert isinstance(seat.error, OSError)
     seat.go_on()  # nobody is there to wait for
+
+
+def test_members_that_are_given_up_end_where_they_stand():
+    go = Event()
+
+    def run(seat: Seat) -> None:
+        seat.ask("x")
+        go.wait(10)
+        seat.ask("y")
+
+    class Interrupted:  # a second Ctrl-C while somebody is waited for
+        get = Mock(side_effect=KeyboardInterrupt)
+
+    waiting, running, unborn = (Seat(run) for _ in range(3))
+    for seat in (waiting, running):
+        seat.go_on()
+    back = running._back
+    running._back = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        running.go_on()
+    running._back = back
+    for seat in (waiting, running, unborn):
+        seat.give_up(OSError("all"))
+    go.set()
+    running._thread.join(10)
+    assert [str(seat.error) for seat in (waiting, running)] == ["all", "all"]
+    assert waiting.ended
+    assert running.ended
+    assert not unborn.ended
 
 
 @pytest.mark.parametrize("fails", [False, True])

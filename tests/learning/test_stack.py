@@ -12,6 +12,7 @@ from modnav.learning import (
     FlatWeights,
     JointUpdates,
     StackedAdam,
+    TD3Losses,
     Turn,
     check_optimizers,
     frozen,
@@ -161,6 +162,28 @@ def test_weights_lie_where_kernels_want_them():
         for stack in weights.stacks:
             assert not stack.storage_offset() % 4
             assert not stack.stride(0) % 4
+
+
+def test_a_gradient_that_is_not_finite_is_that_members_own():
+    """A lone run takes it, and its next loss tells."""
+
+    class Steep(TD3Losses):
+        def critic(self, critic, segment, target):
+            loss = super().critic(critic, segment, target)
+            return loss + torch.sqrt(loss * segment.mean(segment.terminal))
+
+    agents = [build_agent("Actor2Critic4") for _ in range(2)]
+    joint = JointUpdates(agents, copy.deepcopy(agents), adams(agents), *CONSTANTS, PLAIN, Steep())
+    terminal = torch.zeros(5, 6, 1)
+    terminal[:, 3:] = 1  # a root of 0, and of another number
+    steps = (torch.rand(5, 6, 2), torch.rand(5, 6, 1), terminal, torch.ones(5, 6, 1), 2)
+    segment = Segment({"observation": torch.randn(6, 6, 6)}, *steps)
+    zeros = column(0.0, 0.0)
+    turn = Turn(column(1.0, 1.0), zeros, column(1e-3, 1e-3), zeros)
+    losses, _ = joint.update(segment, torch.zeros(5, 6, 2), turn, acting=False)
+    assert losses.isfinite().all()
+    finite = [all(x.isfinite().all() for x in a.critic.parameters()) for a in agents]
+    assert finite == [False, True]
 
 
 def test_a_loss_that_is_not_finite_leaves_its_member_as_it_was_and_the_others_go_on():

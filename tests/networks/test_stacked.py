@@ -265,6 +265,17 @@ def test_a_stacked_form_is_compared_in_train_mode_and_with_three_members(monkeyp
         check_stack(of_own(Own))
 
 
+def test_a_stacked_form_that_learns_otherwise_is_refused(monkeypatch):
+    class Deaf(StackedFeedforward):
+        def forward(self, x, memory=None):
+            y, memory = super().forward(x, memory)
+            return y.detach() + 0 * y, memory
+
+    monkeypatch.setattr(Own, "stack", Deaf)
+    with pytest.raises(ValueError, match="the stacked form of the agent has other gradients"):
+        check_stack(of_own(Own))
+
+
 def test_a_stacked_form_that_keeps_weights_elsewhere_is_refused(monkeypatch):
     """The first critics alone are the form of all, with other weights."""
 

@@ -8,7 +8,7 @@ from modnav.errors import InterruptedRunError, MembersFailedError
 from .gathered import Display, gather
 from .members import Outcome, Request, told_seeds
 from .plan import Plan, planned
-from .stacked import train_stacked
+from .stacked import rejoin, train_stacked
 from .together import train_together
 
 
@@ -32,6 +32,8 @@ def fit_members(request: Request, imported: Sequence[str]) -> list[Path]:
     if kind == "stacked" and (reason := plan.not_stacked()):
         print(f"members are trained as processes, not stacked: {reason}")
         kind = "processes"
+    if kind == "stacked":
+        rejoin(plan)
     _tell(plan)
     if kind == "stacked" and plan.members:
         need, have = (x / 2**30 for x in plan.room())

@@ -28,6 +28,9 @@ from .members import Member, Outcome
 LINE_S = 60.0
 """Time between two lines where nobody looks at a terminal, s."""
 
+VALIDATIONS, CURVES = "validations.csv", "learning_curves.png"
+"""Files of all members of a folder."""
+
 REFRESH_S = 1.0
 """Time between two looks at how members stand, s."""
 
@@ -42,7 +45,7 @@ class Display:
 
     def __init__(self, members: Sequence[Member], left_alone: Sequence[Outcome]) -> None:
         self._members, self._left_alone = members, left_alone
-        self._console = Console()
+        self._console = Console(markup=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._shown_at = time.monotonic() if not self._console.is_terminal else 0.0
 
@@ -65,7 +68,7 @@ class Display:
         """Tell at once that a member failed."""
         if outcome.status:
             text = f"{outcome.member.folder} failed ({outcome.status}): {outcome.reason}"
-            self._console.print(text, style="red", soft_wrap=True, markup=False, highlight=False)
+            self._console.print(text, style="red", soft_wrap=True, highlight=False)
 
     def show(self, running: Sequence[Member], outcomes: Sequence[Outcome]) -> None:
         """Show how members stand, unless that was shown just before."""
@@ -139,11 +142,11 @@ def gather(folder: Path, outcomes: Sequence[Outcome]) -> None:
     if not found:
         return
     whole = pd.concat(found, names=["seed"]).reset_index("seed")
-    with replacing(folder / "validations.csv") as temporary:
+    with replacing(folder / VALIDATIONS) as temporary:
         whole.to_csv(temporary, index=False)
-    save_figure(learning_curves(whole), folder / "learning_curves.png")
-    console.print(f"learning curves: {folder / 'learning_curves.png'}", soft_wrap=True)
-    console.print(f"validations:     {folder / 'validations.csv'}", soft_wrap=True)
+    save_figure(learning_curves(whole), folder / CURVES)
+    console.print(f"learning curves: {folder / CURVES}", soft_wrap=True)
+    console.print(f"validations:     {folder / VALIDATIONS}", soft_wrap=True)
 
 
 def _table(folder: Path, outcomes: Sequence[Outcome], tables: dict[int, pd.DataFrame]) -> Table:

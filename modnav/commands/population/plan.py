@@ -18,6 +18,7 @@ from modnav.learning import check_stackable, room_for
 from modnav.runs import RunFolder
 
 from .checked import CheckedCLI, check_same, checked, ended, is_finished, one_thread
+from .gathered import CURVES, VALIDATIONS
 from .members import Member, Outcome, Request, names_of, runs_in, seed_of, told_seeds
 
 _SEED_LINE = re.compile(r"^seed_everything: .*$", re.MULTILINE)
@@ -34,6 +35,7 @@ class Plan:
         threads: Threads of a member.
         on_gpu: Whether members are to be trained on a GPU.
         parts: Those of a member of each setting.
+        states: States from which members go on, if not from their last.
     """
 
     members: list[Member] = field(default_factory=list)
@@ -42,6 +44,7 @@ class Plan:
     threads: int = 1
     on_gpu: bool = False
     parts: list[CheckedCLI] = field(default_factory=list)
+    states: dict[Path, Path] = field(default_factory=dict)
 
     def take(self, cli: CheckedCLI) -> None:
         """Take up what one setting asks for."""
@@ -119,7 +122,7 @@ def _begun(request: Request, more: tuple[str, ...]) -> Plan:
                 plan.members.append(member)
                 texts[member.folder] = _SEED_LINE.sub(f"seed_everything: {seed}", text)
     _refuse_unfinished(plan, overwrite=overwrite)
-    _check_files(plan.members)
+    _check_files(plan)
     _make_ready(texts, overwrite=overwrite)
     return plan
 
@@ -152,7 +155,11 @@ def _resumed(request: Request, imported: Sequence[str], more: tuple[str, ...]) -
                 plan.left_alone.append(Outcome(member, *before))
             else:
                 plan.members.append(member)
-    _check_files(plan.members)
+    _check_files(plan)
+    for member in plan.members:
+        own = RunFolder(member.folder)
+        own.lock()  # nobody else trains there
+        own.unlock()
     return plan
 
 
@@ -163,9 +170,12 @@ def _check_alone(config: Any) -> None:
             raise ValueError(f"{key} is {value}; leave it out where there are many runs")
 
 
-def _check_files(members: Sequence[Member]) -> None:
-    """Refuse folders in which what members write and this process reads is no file."""
-    for member in members:
+def _check_files(plan: Plan) -> None:
+    """Refuse folders in which what members write and this process reads or writes is no file."""
+    for parent in plan.folders:
+        for name in (VALIDATIONS, CURVES):
+            regular(parent / name)
+    for member in plan.members:
         folder = RunFolder(member.folder)
         if folder.path.is_symlink():
             raise ValueError(

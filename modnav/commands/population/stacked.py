@@ -15,7 +15,14 @@ import torch
 from pytorch_lightning import Trainer
 from typing_extensions import override
 
-from modnav.callbacks import LastCheckpoint, MemberReport, Summary, Together, callback_of
+from modnav.callbacks import (
+    LastCheckpoint,
+    MemberReport,
+    Summary,
+    Together,
+    TrialProgress,
+    callback_of,
+)
 from modnav.commands.arguments import with_run
 from modnav.commands.own_errors import own_part, own_part_noted, told_error
 from modnav.commands.training import ModnavCLI, run, threads_everywhere
@@ -40,9 +47,8 @@ class _MemberCLI(ModnavCLI):
     members: int
 
     @override
-    def before_instantiate_classes(self) -> None:
-        self.config[self.subcommand].trainer.enable_progress_bar = False
-        super().before_instantiate_classes()
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        return super().instantiate_trainer(enable_progress_bar=False, **kwargs)
 
     @override
     def _is_stacked(self, kind: str | None) -> bool:
@@ -50,8 +56,14 @@ class _MemberCLI(ModnavCLI):
 
     @override
     def _callbacks(self, config: Any) -> list[Any]:
+<<<<<<< HEAD
         found = [x for x in super()._callbacks(config) if not isinstance(x, Summary)]
         return [*found, MemberReport(), Together(self.seat, self.members)]
+=======
+        shown = (Summary, TrialProgress)
+        found = [x for x in super()._callbacks(config) if not isinstance(x, shown)]
+        return [*found, MemberReport(), Together(self.seat)]
+>>>>>>> pops
 
 
 class JointSaves:
@@ -121,9 +133,13 @@ def train_stacked(plan: Plan, imported: Sequence[str], display: Display) -> list
         InterruptedRunError: If this process was told to stop; the members have saved their states.
     """
     saves, told, members = JointSaves(), dict[Member, Outcome](), plan.members
+<<<<<<< HEAD
     states = common_states([m.folder for m in members])
     members += _ended_too_early(plan, states)
     runs = [partial(_train, _arguments(m, states, imported), len(members)) for m in members]
+=======
+    runs = [partial(_train, _arguments(m, plan.states, imported)) for m in members]
+>>>>>>> pops
 
     def watch(under_way: Sequence[Training]) -> None:
         for member, seat in zip(members, population.seats, strict=True):
@@ -217,23 +233,25 @@ def common_states(folders: Sequence[Path]) -> dict[Path, Path]:
     return found
 
 
-def _ended_too_early(plan: Plan, states: dict[Path, Path]) -> list[Member]:
-    """Return members that were finished when the others were killed before they were saved again.
+def rejoin(plan: Plan) -> None:
+    """Let members go on from the states of one moment.
 
-    They do their ends again, so that the others have the company that they had.
+    Those that were finished when the others were killed before they were saved again do their ends
+    again, so that the others have the company that they had.
     """
-    if not states:
-        return []
-    common, found = min(map(_meeting, states.values())), []
+    plan.states = common_states([m.folder for m in plan.members])
+    common = min(map(_meeting, plan.states.values()), default=0)
+    alone = []
     for outcome in plan.left_alone:
         folder = RunFolder(outcome.member.folder)
-        there = not outcome.status and folder.former.is_file()
+        there = common and not outcome.status and folder.former.is_file()
         if there and common == _meeting(folder.last) == _meeting(folder.former):
-            states[folder.path] = folder.former
+            plan.states[folder.path] = folder.former
             args = ("fit", "--resume", str(folder.path))
-            found.append(replace(outcome.member, args=args))
-    plan.left_alone = [x for x in plan.left_alone if x.member.folder not in states]
-    return sorted(found, key=lambda member: member.seed)
+            plan.members.append(replace(outcome.member, args=args))
+        else:
+            alone.append(outcome)
+    plan.left_alone = alone
 
 
 def _meeting(state: Path) -> int:
