@@ -1,6 +1,7 @@
 """Command line of modnav."""
 
 import argparse
+import difflib
 import os
 import sys
 import time
@@ -93,8 +94,10 @@ def execute(args: Sequence[str], *, from_process: bool = False) -> list[Path]:
         return []
     if given[0] in LIGHTNING or given[0].startswith("-"):
         return _train(given, imported, from_process)
-    known = ", ".join([*LIGHTNING, *COMMANDS])
-    raise ValueError(f"the command is {given[0]!r}; it must be one of {known}")
+    known = [*LIGHTNING, *COMMANDS]
+    near = difflib.get_close_matches(given[0], known, 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    raise ValueError(f"the command is {given[0]!r}; it must be one of {', '.join(known)}{meant}")
 
 
 def _current_folder() -> str:

@@ -23,6 +23,7 @@ from modnav.files import plain_target, write_text_atomically
 from modnav.learning import check_precision
 from modnav.networks import description_of
 
+from .refused import Parser
 from .training import quieten
 
 JOINT = {"update": bench_population, "host": bench_host}
@@ -79,7 +80,7 @@ def _settings(given: argparse.Namespace) -> BenchSettings:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="modnav bench",
         description="Time what trainings do. Acting, updates and evaluation take turns with a "
         "plain way to do the same: one trial at a time, updates in fp32 with the optimizer's "

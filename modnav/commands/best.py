@@ -20,6 +20,7 @@ from modnav.runs import (
 )
 
 from .curve_options import add_curves
+from .refused import Parser
 from .terminal import best_table, wide_console
 
 
@@ -55,7 +56,7 @@ def main(args: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="modnav best",
         description="Find the checkpoint with the highest reward rate of each run and of each "
         "architecture, from the training curves that `modnav evaluate` makes.",

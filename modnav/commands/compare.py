@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from .refused import Parser
 from .terminal import wide_console
 
 STUDY = "study"
@@ -55,7 +56,7 @@ def main(args: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="modnav compare",
         description="Compare how runs learned with the seeds of the study's first version, or with "
         "other runs: phase I, and 500, 2,500, 5,000 and 10,000 trials after it.",

@@ -1,6 +1,5 @@
 """``modnav completion``: a script with which bash and zsh complete commands, options and configs."""
 
-import argparse
 import io
 import re
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from contextlib import redirect_stdout, suppress
 from . import COMMANDS, LIGHTNING, load
 from .configs import shipped_configs
 from .pages import page
+from .refused import Parser
 
 SCRIPT = """\
 _modnav() {{
@@ -36,7 +36,7 @@ def main(args: Sequence[str]) -> None:
     Raises:
         ValueError: For a mistake in the arguments.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="modnav completion",
         description="Print a script that completes commands, options and names of configs: "
         'eval "$(modnav completion bash)", or into a file that the shell reads at its start.',

@@ -1,9 +1,10 @@
 """``modnav configs``: the configs that came with modnav, and what each is for."""
 
-import argparse
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+
+from .refused import Parser
 
 OVERLAY = "Overlay: "
 """Begins the first line of a config that changes another and is none by itself."""
@@ -45,6 +46,6 @@ def listing() -> str:
 
 def main(args: Sequence[str]) -> None:
     """List the configs."""
-    parser = argparse.ArgumentParser(prog="modnav configs", description=__doc__)
+    parser = Parser(prog="modnav configs", description=__doc__)
     parser.parse_args(args)
     print(listing())

@@ -21,6 +21,8 @@ from modnav.machine import cores, memory_bytes, threads
 from modnav.networks import build_agent
 from modnav.task import TaskParameters
 
+from .refused import Parser
+
 PACKAGES = ("modnav", "torch", "pytorch-lightning", "jsonargparse", "numpy", "pandas", "gymnasium")
 EXTRAS = {
     "export": ("onnx", "onnxruntime", "safetensors"),
@@ -225,7 +227,7 @@ def _middle(work: Callable[[], object], times: int) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="modnav doctor",
         description="Tell what this machine and installation can do, and what will be slow, from a "
         "measurement of a few seconds.",

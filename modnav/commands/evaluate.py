@@ -22,6 +22,7 @@ from modnav.runs import (
 )
 
 from .curve_options import add_curves
+from .refused import Parser
 from .terminal import best_table, progress_bar, tell_unwatched, wide_console
 
 SHARE = 20
@@ -56,7 +57,7 @@ def main(args: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="modnav evaluate",
         description="Run every checkpoint of trained runs on one fixed set of trials, with the "
         "noise of its training, and write training curves. What is there already is kept.",

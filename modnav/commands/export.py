@@ -9,6 +9,7 @@ from modnav.runs import load_agent
 from modnav.tables import read_tables
 
 from .agent_files import SUFFIXES, write_agent
+from .refused import Parser
 from .terminal import tell_sizes
 
 KINDS = ("nwb", "pynapple", *SUFFIXES)
@@ -54,7 +55,7 @@ def _save_pynapple(objects: dict, folder: Path) -> list[Path]:  # type: ignore[t
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="modnav export",
         description="Write a recording as an NWB file, or as pynapple objects, on one clock; or the "
         "agent of a checkpoint as ONNX, torch.export or safetensors.",

@@ -1,6 +1,5 @@
 """``modnav export-published``: an agent becomes a checkpoint as the study wrote them."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from modnav.published import write_published
 from modnav.runs import load_agent
 
 from .import_published import check_free
+from .refused import Parser
 
 
 def main(args: Sequence[str]) -> None:
@@ -17,7 +17,7 @@ def main(args: Sequence[str]) -> None:
         ValueError: For a mistake in the arguments or the file.
         OSError: If the file cannot be written.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="modnav export-published",
         description="Write the agent of a checkpoint as the study did (.pth.tar), "
         "with the very same weights.",

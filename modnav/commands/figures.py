@@ -17,7 +17,7 @@ from modnav.errors import InterruptedRunError, require
 from modnav.files import write_text_atomically
 from modnav.machine import cores, threads
 
-from .session_options import Parser
+from .refused import Parser
 from .terminal import progress_bar, tell_unwatched
 
 INDEX = "figures.json"

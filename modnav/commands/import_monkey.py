@@ -11,7 +11,7 @@ from modnav.published import SAMPLING_HZ, inside, monkey_recordings, read_monkey
 from modnav.tables import Recording, claim, read_table, write_tables
 from modnav.task import REWARD_ZONE_CM
 
-from .session_options import Parser
+from .refused import Parser
 from .terminal import shown_progress, tell_sizes
 
 

@@ -1,6 +1,5 @@
 """``modnav import-published``: agents of the study become checkpoints of modnav."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,8 @@ from modnav.networks import Agent, describe_agent
 from modnav.published import LAYOUT, Origin, origin_of, published_agent
 from modnav.runs import read, save_agent
 
+from .refused import Parser
+
 PublishedCheckpoint = tuple[Path, Origin]
 """A published checkpoint of a run."""
 
@@ -24,7 +25,7 @@ def main(args: Sequence[str]) -> None:
         ValueError: For a mistake in the arguments or the files.
         OSError: If a file cannot be written.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="modnav import-published",
         description="Turn trained agents of the study into checkpoints of modnav.",
     )

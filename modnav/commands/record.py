@@ -7,7 +7,8 @@ from modnav.recording import layers_of, recordings
 from modnav.runs import load_agent, seed_of
 from modnav.tables import Recording, claim, read_table, reward_rate, write_tables
 
-from .session_options import Parser, add_conditions, intervened, notes_of, session_of, tell_parts
+from .refused import Parser
+from .session_options import add_conditions, intervened, notes_of, session_of, tell_parts
 from .terminal import shown_progress, tell_sizes
 
 

@@ -1,10 +1,14 @@
-"""What a user needs of the messages in which jsonargparse refuses a value: key, value and rule."""
+"""How options are refused: in one line, with key, value and rule."""
 
+import argparse
 import difflib
 import re
 import sys
+from typing import NoReturn
 
-__all__ = ["told"]
+from typing_extensions import override
+
+__all__ = ["Parser", "told"]
 
 OWN = re.compile(r"[\w.]+ is [^;\n]*; it must be [^\n]*")
 """What our own checks say of a value."""
@@ -20,6 +24,14 @@ KINDS = {
     "dict": "a mapping",
     "NoneType": "null",
 }
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser that reports a mistake as ``ValueError``, which the command line prints."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{self.prog}: {message}")
 
 
 def told(text: str) -> str:

@@ -4,9 +4,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
-
-from typing_extensions import override
+from typing import Any
 
 from modnav.networks import Agent
 from modnav.recording import Session, ablate, clamp, make_session, read_targets
@@ -33,14 +31,6 @@ _FROM_FILE = {
     "onset_steps": ["perturbation_onset_s"],
 }
 """Columns of a table of targets that an option takes the place of."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Parser that reports a mistake as ``ValueError``, which the command line prints."""
-
-    @override
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{self.prog}: {message}")
 
 
 def add_conditions(parser: argparse.ArgumentParser, trials: str) -> None:

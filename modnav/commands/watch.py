@@ -7,7 +7,8 @@ from modnav.recording import belief_layer, filter_belief, read_out_belief, recor
 from modnav.recording.animation import HELD_FRAMES, animate, movie_writer
 from modnav.runs import load_agent
 
-from .session_options import Parser, add_conditions, intervened, session_of, tell_parts
+from .refused import Parser
+from .session_options import add_conditions, intervened, session_of, tell_parts
 from .terminal import shown_progress, tell_sizes
 
 TRIALS = 4

@@ -69,7 +69,8 @@ def _content(path: str | os.PathLike[str]) -> bytes:
     """Return the bytes of a regular file; a pipe or a device would never end."""
     try:
         if Path(path).exists() and not Path(path).is_file():
-            raise ValueError(f"{path} is not a regular file")
+            what = "; give a file in this folder" if Path(path).is_dir() else ""
+            raise ValueError(f"{path} is not a regular file{what}")
         return Path(path).read_bytes()
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -121,3 +121,38 @@ def test_memories_that_do_not_start_at_zeros_are_refused():
 
     with pytest.raises(ValueError, match="does not start at zeros"):
         StepPolicy(Actor(Started(cell="gru"), Feedforward(128, 2)))
+
+
+class Own(RecurrentBelief):
+    """A belief that breaks a rule of exports, or shares its weights."""
+
+    def __init__(self, in_features: int = 6, out_features: int = 8, kind: str = "branch"):
+        super().__init__(in_features, out_features)
+        self.kind = kind
+        self.same = self.units if kind == "shares" else None
+
+    def forward(self, x, memory=None):
+        y, memory = super().forward(x, memory)
+        if self.kind == "branch":
+            y = y * 2 if x.abs().mean() > 0.5 else y
+        if self.kind == "counts":
+            y = y + torch.zeros(int(x.shape[1]), 8)
+        return y, memory
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch-export"])
+@pytest.mark.parametrize("own", ["branch", "counts"])
+def test_an_agent_that_no_file_could_stand_for_is_refused(tmp_path, kind, own):
+    critic = Critic(RecurrentBelief(out_features=8), Feedforward(10, 1))
+    agent = Agent(Actor(Own(kind=own), Feedforward(8, 2)), TwinCritic(critic))
+    with pytest.raises(ValueError, match=r"what was written|cannot write the actor"):
+        write_agent(agent, kind, tmp_path / "agent")
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_parts_share_are_written_for_each(tmp_path):
+    critic = Critic(RecurrentBelief(out_features=8), Feedforward(10, 1))
+    agent = Agent(Actor(Own(kind="shares"), Feedforward(8, 2)), TwinCritic(critic))
+    write_agent(agent, "safetensors", tmp_path / "agent.safetensors")
+    with safe_open(tmp_path / "agent.safetensors", "pt") as file:
+        assert set(file.keys()) == set(agent.state_dict())

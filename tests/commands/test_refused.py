@@ -6,6 +6,7 @@ import pytest
 from jsonargparse import ArgumentError, ArgumentParser
 
 from modnav.acting import AbstractExploration, Warmup
+from modnav.cli import main
 from modnav.commands.refused import told
 from modnav.task import AbstractReward
 
@@ -43,3 +44,11 @@ def test_a_refused_value_is_told_with_its_key_and_rule(parser, words, message):
     with pytest.raises(ArgumentError) as error:
         parser.parse_args(f"--{words}".split())
     assert told(str(error.value)) == message
+
+
+@pytest.mark.parametrize("words", ["export a --to onx --out b", "doctor --x", "fitt --x"])
+def test_every_command_refuses_in_a_line(capsys, words):
+    with pytest.raises(SystemExit) as end:
+        main(words.split())
+    assert end.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -13,7 +13,7 @@ from rich.table import Table
 from modnav.commands.arguments import with_config_paths
 from modnav.commands.own import import_own
 from modnav.commands.population.checked import checked, one_thread
-from modnav.commands.session_options import Parser
+from modnav.commands.refused import Parser
 from modnav.commands.terminal import wide_console
 from modnav.errors import InterruptedRunError, JobsFailedError, require
 from modnav.files import write_text_atomically
