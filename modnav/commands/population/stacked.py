@@ -56,14 +56,9 @@ class _MemberCLI(ModnavCLI):
 
     @override
     def _callbacks(self, config: Any) -> list[Any]:
-<<<<<<< HEAD
-        found = [x for x in super()._callbacks(config) if not isinstance(x, Summary)]
-        return [*found, MemberReport(), Together(self.seat, self.members)]
-=======
         shown = (Summary, TrialProgress)
         found = [x for x in super()._callbacks(config) if not isinstance(x, shown)]
-        return [*found, MemberReport(), Together(self.seat)]
->>>>>>> pops
+        return [*found, MemberReport(), Together(self.seat, self.members)]
 
 
 class JointSaves:
@@ -133,13 +128,7 @@ def train_stacked(plan: Plan, imported: Sequence[str], display: Display) -> list
         InterruptedRunError: If this process was told to stop; the members have saved their states.
     """
     saves, told, members = JointSaves(), dict[Member, Outcome](), plan.members
-<<<<<<< HEAD
-    states = common_states([m.folder for m in members])
-    members += _ended_too_early(plan, states)
-    runs = [partial(_train, _arguments(m, states, imported), len(members)) for m in members]
-=======
-    runs = [partial(_train, _arguments(m, plan.states, imported)) for m in members]
->>>>>>> pops
+    runs = [partial(_train, _arguments(m, plan.states, imported), len(members)) for m in members]
 
     def watch(under_way: Sequence[Training]) -> None:
         for member, seat in zip(members, population.seats, strict=True):
