@@ -7,8 +7,10 @@ import torch
 from golden_agents import PUBLISHED
 from torch import nn
 
+import modnav
 from modnav.acting import Segment
 from modnav.learning import (
+    TD3Losses,
     TrialReplay,
     actor_loss,
     critic_loss,
@@ -385,3 +387,23 @@ def test_frozen_leaves_parameters_as_it_found_them():
         look()
     assert module.weight.requires_grad
     assert not module.bias.requires_grad
+
+
+class Wrong(TD3Losses):
+    """Losses whose target has one step alone, or that have no gradient."""
+
+    def target(self, *args, **kwargs):
+        return super().target(*args, **kwargs)[:1]
+
+
+class Flat(TD3Losses):
+    def critic(self, critic, segment, target):
+        return torch.ones(())
+
+
+@pytest.mark.parametrize(
+    ("losses", "told"), [(Wrong, r"gave \[1, \d+, 1\] as the target"), (Flat, "with a gradient")]
+)
+def test_losses_that_could_not_teach_are_named(small, losses, told):
+    with pytest.raises(ValueError, match=f"model.losses .*{told}"):
+        modnav.train(small, overrides={"model.losses": losses})

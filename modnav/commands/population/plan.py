@@ -157,9 +157,9 @@ def _resumed(request: Request, imported: Sequence[str], more: tuple[str, ...]) -
                 plan.members.append(member)
     _check_files(plan)
     for member in plan.members:
-        own = RunFolder(member.folder)
-        own.lock()  # nobody else trains there
-        own.unlock()
+        taken = RunFolder(member.folder)
+        taken.lock()  # nobody else trains there
+        taken.unlock()
     return plan
 
 
