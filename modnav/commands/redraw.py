@@ -10,7 +10,7 @@ from typing import Any
 from modnav.files import one_line, read_text, regular
 
 from .figures import INDEX
-from .session_options import Parser
+from .refused import Parser
 
 
 def main(args: Sequence[str]) -> None:
