@@ -45,6 +45,9 @@ def check_fit(config: Any) -> None:
     devices = config.trainer.devices
     if re.fullmatch(r"-?\d+", str(devices)):
         require("trainer.devices", int(devices), 1)
+    on_cpu = config.trainer.accelerator == "cpu" or not torch.cuda.is_available()
+    if isinstance(devices, list) and on_cpu:
+        raise ValueError(f"trainer.devices is {devices}; of a processor it must be 1 or more")
     if config.name and (Path(config.name).is_absolute() or ".." in Path(config.name).parts):
         raise ValueError(f"name is {one_line(config.name)}; it must name a folder below --runs")
     optimizer = config.model.get("optimizer")

@@ -194,7 +194,7 @@ def test_a_key_that_is_there_twice_in_a_configuration_is_refused(small, capsys):
         (["--trainer.enable_checkpointing", "false"], "must be left alone"),
         (["--trainer.accumulate_grad_batches", "2"], "must be left alone"),
         (["--trainer.devices", "-1"], "trainer.devices is -1; it must be"),
-        (["--trainer.devices", "[0]"], "trainer: `devices` selected with `CPUAccelerator`"),
+        (["--trainer.devices", "[0]"], "trainer.devices is [0]; of a processor it"),
         (["--name", "/"], "name is /; it must name a folder below --runs"),
         (["--name", "a/../.."], "it must name a folder below --runs"),
         (["--trainer.strategy", "ddp_spawn"], "say ddp (--config ddp)"),
