@@ -53,6 +53,7 @@ class LastCheckpoint(Checkpoint):
         seconds: Time it took, s.
         together: Whether the run is a member of a population, which says when to save: all members
             at one moment, by :meth:`save_together`. Its own saves are those at its end.
+        in_company: Whether that population has other members.
         meeting: Number of the last moment at which it was saved with the others.
         check_folder: Called before each save; raises ``OSError`` if the folder is no longer ours.
     """
@@ -68,7 +69,7 @@ class LastCheckpoint(Checkpoint):
         self.replay = replay
         self.every_minutes = every_minutes
         self.megabytes = self.seconds = 0.0
-        self.together = False
+        self.together = self.in_company = False
         self.meeting = 0
         self.check_folder: Callable[[], None] = lambda: None
         self._saves = 0
@@ -218,7 +219,7 @@ class LastCheckpoint(Checkpoint):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        meeting = self.meeting if self.together else 0  # who went on alone has left the others
+        meeting = self.meeting if self.in_company else 0  # who went on alone has left the others
         return {"saves": self._saves, "best": self._best, "meeting": meeting}
 
     @override

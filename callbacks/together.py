@@ -26,6 +26,7 @@ class Together(Callback):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        callback_of(trainer, LastCheckpoint).together = True
+        last = callback_of(trainer, LastCheckpoint)
+        last.together, last.in_company = True, self.members > 1
         callback_of(trainer, Monitor).picture_every_s *= self.members
         Member(self.seat, trainer, learner_of(trainer), experience_of(trainer)).join()

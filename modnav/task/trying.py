@@ -34,18 +34,21 @@ def check_parts(task: TaskParameters) -> None:
         _try_part("reward", lambda *at: reward_of(task, *at), trials, world, distance)
     if task.motion is not None:
         _try_part("motion", lambda *at: target_at(task, *at), trials, step)
-        if not torch.equal(target_at(task, trials, 0 * step), trials.target):
+        if not torch.allclose(target_at(task, trials, 0 * step), trials.target, atol=1e-5):
             raise ValueError("data.task.motion must give trials.target at time 0")
 
 
 def _try_part(name: str, call: Callable[..., Tensor], *given: Any) -> None:
     """Refuse a part that changes what it is given, or mixes trials."""
     before = [x.clone() for x in _tensors(given)]
-    together = call(*given)
+    with torch.random.fork_rng(devices=[]):
+        together, again = call(*given), call(*given)
+        rows = [call(*(_row(x, row) for x in given)) for row in range(COUNT)]
     if not all(map(torch.equal, before, _tensors(given))):
         raise ValueError(f"data.task.{name} changes what it is given; it must leave that as it is")
-    for row in range(COUNT):
-        alone = call(*(_row(x, row) for x in given))
+    if not torch.equal(together, again):
+        return  # it draws numbers, others for each call
+    for row, alone in enumerate(rows):
         if not torch.allclose(together[row], alone[0], atol=1e-5):
             raise ValueError(
                 f"data.task.{name} gives something else to trials alone; each must depend on its own trial"

@@ -170,8 +170,9 @@ def test_who_was_finished_alone_is_left_alone_and_who_ended_too_early_goes_on(sm
     assert [m.seed for m in plan.members] == [1, 0]
     assert plan.left_alone == []
     assert plan.states[one.folder] == RunFolder(one.folder).former
-    for folder in (one.folder, other.folder):
-        main(["fit", "--resume", str(folder), "--phases.trials", "40"])
+    for folder, how in ((one.folder, "stacked"), (other.folder, "processes")):
+        words = ["--phases.trials", "40", "--population", how]
+        main(["fit", "--resume", str(folder), *words])
     plan = Plan([other], [Outcome(one, 0)])
     rejoin(plan)
     assert plan.members == [other]

@@ -181,6 +181,30 @@ def test_a_motion_that_breaks_a_rule_is_refused(kind, told):
 
 
 @dataclass(frozen=True)
+class Circling(AbstractMotion):
+    """A motion around the origin, at the target at time 0 up to rounding."""
+
+    def position(self, trials, time):
+        x, y = trials.target.unbind(-1)
+        angle = torch.atan2(y, x) + time
+        return torch.hypot(x, y)[:, None] * torch.stack((angle.cos(), angle.sin()), dim=-1)
+
+
+@dataclass(frozen=True)
+class Lucky(AbstractReward):
+    """A reward that is given now and then."""
+
+    def at_stop(self, distance, world, trials):
+        return (torch.rand(len(distance)) < 0.5).float()
+
+
+def test_parts_may_round_and_draw_numbers():
+    before = torch.get_rng_state()
+    check_parts(TaskParameters(motion=Circling(), reward=Lucky()))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@dataclass(frozen=True)
 class Ranked(AbstractReward):
     """A reward that is no trial's own."""
 
