@@ -20,6 +20,8 @@ def main(args: Sequence[str]) -> None:
         ValueError: For a mistake in the arguments or the files.
         OSError: If a file cannot be written.
     """
+    import pandas as pd
+
     from modnav.analysis import FIGURES, panels_of
     from modnav.analysis.drawing import picture, write_picture
 
@@ -27,11 +29,13 @@ def main(args: Sequence[str]) -> None:
     panels = {panel.name: panel for figure in FIGURES for panel in panels_of(figure)}
     style: Any = _style(given.style) if given.style else {}
     for file in _tables(given.tables, panels):
-        panel = panels[file.stem]
+        panel, said = panels[file.stem], _said(file)
         if given.size:
             panel = replace(panel, size=tuple(given.size))
         try:
-            figure = picture(panel, _table(file), style, bare=given.bare)
+            table = pd.read_csv(regular(file, text=True))
+            table.attrs.update(said)
+            figure = picture(panel, table, style, bare=given.bare)
         except (ValueError, LookupError, TypeError) as error:
             told = f"{type(error).__name__}: {one_line(error)}"
             raise ValueError(f"{file} is no table of panel {panel.name} ({told})") from error
@@ -87,16 +91,22 @@ def _tables(given: Iterable[Path], panels: Collection[str]) -> list[Path]:
             found.append(path)
         else:
             raise ValueError(f"TABLES has {path}; a CSV of a panel is named as that, e.g. 4f.csv")
+    twice = [file for k, file in enumerate(found) if file.stem in {f.stem for f in found[:k]}]
+    if twice:
+        raise ValueError(
+            f"{twice[0]} would be drawn over another {twice[0].stem}; redraw it apart"
+        )
     return found
 
 
-def _table(file: Path) -> Any:
-    """Return the numbers of a panel, with what the folder's index says of them."""
-    import pandas as pd
-
-    table = pd.read_csv(regular(file, text=True))
+def _said(file: Path) -> dict[str, Any]:
+    """Return what the index of a table's folder says of it, if there is one."""
     index = file.parent / INDEX
-    panels = json.loads(read_text(index))["panels"] if index.is_file() else []
-    said = [about.get("said", {}) for about in panels if about["panel"] == file.stem]
-    table.attrs = dict(*said[:1])
-    return table
+    if not index.is_file():
+        return {}
+    try:
+        panels = json.loads(read_text(index))["panels"]
+        said = [about.get("said", {}) for about in panels if about["panel"] == file.stem]
+        return dict(said[0]) if said else {}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{index} is damaged ({one_line(error)})") from error

@@ -57,6 +57,9 @@ def test_mistakes_are_one_line(tmp_path, capsys):
     assert "holds no CSV of a panel" in said(capsys, NUMBERS.parents[1], *out)
     assert "named as that, e.g. 4f.csv" in said(capsys, tmp_path / "curves.csv", *out)
     assert "is no table of panel 4f (KeyError: 'architecture')" in said(capsys, strange, *out)
+    assert "would be drawn over another 4f" in said(capsys, NUMBERS, strange, *out)
+    (tmp_path / INDEX).write_text("[]")
+    assert f"{tmp_path / INDEX} is damaged" in said(capsys, strange, *out)
     assert "100 is not within 0.5 and 50" in said(capsys, NUMBERS, *out, "--size", 100, 2)
     missing = said(capsys, NUMBERS, *out, "--style", tmp_path / "no.mplstyle")
     assert "there is no such file" in missing
