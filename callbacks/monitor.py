@@ -12,8 +12,6 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
-from modnav.acting import Rollout
-from modnav.evaluation import TestTrials
 from modnav.files import replacing
 from modnav.learning import Block
 
@@ -41,7 +39,7 @@ class Monitor(Callback):
 
     def __init__(self) -> None:
         self.picture_every_s = 60.0
-        self._drawn: tuple[TestTrials, Rollout] | None = None
+        self._drawn = -1
         self._drawn_at = -math.inf
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
@@ -121,9 +119,9 @@ class Monitor(Callback):
     def _draw(self, trainer: Trainer) -> None:
         """Draw the trajectories of the last validation, unless they are drawn."""
         step, shown = experience_of(trainer).counters.total_trials, learner_of(trainer).shown
-        if shown is self._drawn:
+        if step == self._drawn:
             return
-        self._drawn, self._drawn_at = shown, time.monotonic()
+        self._drawn, self._drawn_at = step, time.monotonic()
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and shown is not None:
                 figure = trajectories(*shown)

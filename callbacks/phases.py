@@ -126,7 +126,11 @@ class TrainingPhases(Callback):
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit" or self.phase == 1:
+        if trainer.state.fn != "fit":
+            return
+        for callback in self._own():
+            callback.tell_validation(trainer)
+        if self.phase == 1:
             return
         rows = learner_of(trainer).results.get("training", {})
         fractions = [row["reward_fraction"] for row in rows.values()]

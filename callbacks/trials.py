@@ -4,10 +4,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
-from typing_extensions import override
 
 from modnav.learning import TD3, Block
 
@@ -36,7 +35,7 @@ class TrialCallback(Callback):
     It is called in runs, resumed runs and members of populations alike, at the same trials; after
     a resume only what is new is told, so keep what you gather in ``state_dict``. With several
     processes (``ddp``) each calls it, with the trials of all. The hooks of Lightning are there as
-    well; ``on_validation_end`` of your own must call that of this class.
+    well.
     """
 
     def on_block(self, trainer: Trainer, module: TD3, trials: TrialsOfBlock) -> None:
@@ -67,10 +66,8 @@ class TrialCallback(Callback):
         rewarded, steps = torch.tensor(block.outcomes).reshape(-1, 2).unbind(-1)
         self.on_block(trainer, learner_of(trainer), TrialsOfBlock(block, rewarded.bool(), steps))
 
-    @override
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit":
-            return
+    def tell_validation(self, trainer: Trainer) -> None:
+        """Call :meth:`on_validation`, as :class:`TrainingPhases` does after each validation."""
         module = learner_of(trainer)
         rows: list[dict[str, Any]] = [
             {"validation": name, "task": task, **row}

@@ -232,7 +232,7 @@ def write_picture(
     with styled(style):
         for file in files:
             with replacing(file) as temporary:
-                figure.savefig(temporary, dpi=DPI, **box)
+                figure.savefig(temporary, dpi=style.get("savefig.dpi", DPI), **box)
     return files
 
 

@@ -66,7 +66,9 @@ def _named(at: TracebackType) -> str | None:
     kind = first if isinstance(first, type) else type(first)
     source = getattr(sys.modules.get(kind.__module__), "__file__", None)
     file = Path(code.co_filename)
-    if not (source and hasattr(kind, code.co_name) and is_own(Path(source)) and is_own(file)):
+    private = f"_{kind.__name__.lstrip('_')}{code.co_name}"  # as Python keeps names like __step
+    is_method = hasattr(kind, code.co_name) or hasattr(kind, private)
+    if not (source and is_method and is_own(Path(source)) and is_own(file)):
         return None
     return (
         f"{kind.__module__}.{kind.__qualname__}.{code.co_name} ({file.name}, line {at.tb_lineno})"

@@ -39,8 +39,11 @@ def main(args: Sequence[str]) -> None:
         except (ValueError, LookupError, TypeError) as error:
             told = f"{type(error).__name__}: {one_line(error)}"
             raise ValueError(f"{file} is no table of panel {panel.name} ({told})") from error
-        for path in write_picture(panel.name, figure, given.out, style=style):
-            print(path)
+        try:
+            files = write_picture(panel.name, figure, given.out, style=style)
+        except RuntimeError as error:  # of a style sheet: there is no LaTeX, for one
+            raise ValueError(f"{file} cannot be drawn: {one_line(error)}") from error
+        print(*files, sep="\n")
 
 
 def _parser() -> Parser:

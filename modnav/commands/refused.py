@@ -60,7 +60,7 @@ def _value(line: str) -> str:
         r"Given value: (.*)",
     )
     found = (re.search(form, line) for form in forms)
-    return next((x[1] for x in found if x), "wrong")
+    return next((x[1] for x in found if x), "empty")
 
 
 def _of_class(line: str) -> str | None:

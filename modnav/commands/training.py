@@ -143,13 +143,15 @@ class ModnavCLI(LightningCLI):
         plugins = trainer.plugins or []
         plugins = plugins if isinstance(plugins, list) else [plugins]
         kwargs |= {"default_root_dir": str(folder.path), "logger": logger}
+        kwargs |= {
+            "plugins": [*plugins, AtomicCheckpointIO()],
+            "callbacks": self._callbacks(config),
+        }
         try:
-            return super().instantiate_trainer(
-                plugins=[*plugins, AtomicCheckpointIO()],
-                callbacks=self._callbacks(config),
-                **kwargs,
-            )
+            return super().instantiate_trainer(**kwargs)
         except TypeError as error:  # of Lightning, for what fits no device of the accelerator
+            if "devices" not in str(error):
+                raise
             raise ValueError(f"trainer: {one_line(str(error))}") from error
 
     def _claim(self, folder: RunFolder, config: Any) -> None:

@@ -78,5 +78,6 @@ class Seat:
         self.refusal = reason
         if self._at_turn:
             self._go.put(None)
+            self._thread.join()
         else:
             self.go_on()

@@ -214,7 +214,10 @@ def check_stack(agent: Agent) -> None:
                     "weights of the stacked form are not those of all members (share)"
                 )
             both = _done(stacked, inputs, action, anew)
-            learned = _gradients(stacked, inputs, action)
+            learned = [
+                (found, torch.stack([gradients[id(part)] for part in stack.parts]))  # type: ignore[attr-defined]  # by share
+                for stack, found in _gradients(stacked, inputs, action)
+            ]
         except ValueError:
             raise
         except Exception as error:  # a user's code raises many kinds
@@ -222,10 +225,8 @@ def check_stack(agent: Agent) -> None:
             raise ValueError(f"the stacked form of the agent failed: {told}") from error
     for found, *expected in zip(both, *alone, strict=True):
         _check_same("the stacked form of the agent is another", found, torch.cat(expected, dim=-2))
-    for stack, gradient in learned:
-        expected = [gradients[id(part)] for part in stack.parts]  # type: ignore[attr-defined]  # by share
-        why = "the stacked form of the agent has other gradients"
-        _check_same(why, gradient, torch.stack(expected))
+    for gradient, wanted in learned:
+        _check_same("the stacked form of the agent has other gradients", gradient, wanted)
 
 
 def _done(

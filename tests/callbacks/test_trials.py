@@ -56,10 +56,12 @@ def test_what_is_not_overridden_does_nothing(small):
     assert Path("runs/small/seed0/last.ckpt").is_file()
 
 
-def test_a_setup_of_ones_own_takes_no_blocks_away(small, monkeypatch):
-    monkeypatch.setattr(Seen, "setup", lambda *args, **kwargs: None)
+def test_hooks_of_ones_own_take_nothing_away(small, monkeypatch):
+    for hook in ("setup", "on_validation_end"):
+        monkeypatch.setattr(Seen, hook, lambda *args, **kwargs: None)
     fit(small, "whole", 20)
     assert [block["trials"] for block in told("whole")["blocks"]] == [10, 10, 20]
+    assert len(told("whole")["validations"]) == 1
 
 
 @pytest.mark.parametrize("state", [np.ones(2), threading.Lock()])

@@ -150,13 +150,15 @@ def test_states_of_one_moment_are_taken(small):
         meetings.append(own["meeting"])
     assert min(meetings) >= 1  # saved together before the first ended
     assert set(common_states(folders)) == set(folders)
-    changed = torch.load(RUNS / "seed0/last.ckpt", weights_only=False)
-    for name, state in changed["callbacks"].items():
-        if name.startswith("LastCheckpoint"):
-            state["meeting"] = meetings[1] + 1
     shutil.copy(RUNS / "seed1/last.ckpt", RunFolder(RUNS / "seed0").former)
-    torch.save(changed, RUNS / "seed0/last.ckpt")
-    chosen = common_states(folders)
+    (RUNS / "seed2").mkdir()
+    for name, meeting in (("seed0", meetings[1] + 1), ("seed2", 0)):  # seed2 went on alone
+        changed = torch.load(RUNS / "seed1/last.ckpt", weights_only=False)
+        for key, state in changed["callbacks"].items():
+            if key.startswith("LastCheckpoint"):
+                state["meeting"] = meeting
+        torch.save(changed, RUNS / name / "last.ckpt")
+    chosen = common_states([*folders, RUNS / "seed2"])
     assert chosen[folders[0]] == RunFolder(folders[0]).former
     assert chosen[folders[1]] == RunFolder(folders[1]).last
 

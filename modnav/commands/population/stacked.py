@@ -3,7 +3,7 @@
 import operator
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -214,10 +214,10 @@ def common_states(folders: Sequence[Path]) -> dict[Path, Path]:
     found = {folder: RunFolder(folder).last for folder in folders}
     found = {folder: state for folder, state in found.items() if state.is_file()}
     meetings = {folder: _meeting(state) for folder, state in found.items()}
+    common = _common(meetings.values())
     for folder, meeting in meetings.items():
         former = RunFolder(folder).former
-        common = min(meetings.values())
-        if meeting > common and former.is_file() and _meeting(former) == common:
+        if meeting > common > 0 and former.is_file() and _meeting(former) == common:
             found[folder] = former
     return found
 
@@ -229,7 +229,7 @@ def rejoin(plan: Plan) -> None:
     again, so that the others have the company that they had.
     """
     plan.states = common_states([m.folder for m in plan.members])
-    common = min(map(_meeting, plan.states.values()), default=0)
+    common = _common(map(_meeting, plan.states.values()))
     alone = []
     for outcome in plan.left_alone:
         folder = RunFolder(outcome.member.folder)
@@ -241,6 +241,11 @@ def rejoin(plan: Plan) -> None:
         else:
             alone.append(outcome)
     plan.left_alone = alone
+
+
+def _common(meetings: Iterable[int]) -> int:
+    """Return the last moment of which all have a state that went on together, or 0."""
+    return min(filter(None, meetings), default=0)
 
 
 def _meeting(state: Path) -> int:
