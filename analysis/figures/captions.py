@@ -99,7 +99,7 @@ CAPTIONS = {
     **dict.fromkeys(("8e", "8f"), f"{_CROSS} r: of the means of architectures."),
     "S9a": "C1 to C5: one critic each; A1 to A3: actors.",
     "seeds-iqm": "Line, band: interquartile mean, 95 % bootstrap interval over seeds (none below 5); red dots: seeds.",
-    "seeds-improvement": "Dots, bars: probability, 95 % bootstrap interval over seeds (none below 5); dotted: no difference.",
+    "seeds-improvement": "Dots, bars: probability, 95 % interval over seeds (Wilson; none below 5); dotted: no difference.",
     "units-likeness": (
         "Above the diagonal: similarity of best agents at the same moments; below: 95th percentile of 20 shuffles "
         "of trials. Alike does not mean that both compute alike: linear CKA (debiased) follows the few "
@@ -118,9 +118,10 @@ CAPTIONS = {
         "A line a trial, paler at higher gains. Diamonds: points where the belief stands still without input, found "
         "from step 8 of trials; filled: all eigenvalues within the unit circle. There may be others."
     ),
-    "effects-size": "Dots, bars: Hedges' g, 95 % bootstrap interval over seeds (none below 5).",
+    "effects-size": "Dots, bars: Hedges' g, 95 % interval over seeds (none below 5); not corrected for their number.",
     "effects-mixed": (
-        "Fixed effects, 95 % interval (Wald) of radial error by agent and gain beyond 1; random intercept of each seed."
+        "Fixed effects, 95 % interval (Wald, t) of radial error by agent and gain beyond 1; random intercept and slope of each seed."
+        " Not corrected for their number."
     ),
 }
 """Captions by panel."""

@@ -1,7 +1,7 @@
 """Comparisons of architectures over seeds that the study lacks: how sure is the ordering?
 
 Interquartile means, and the probability that a run of the modular agent is better than one of
-another architecture; both with bootstrap intervals over seeds.
+another architecture; with intervals over seeds, of a bootstrap and of Wilson.
 
 References:
     Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice",

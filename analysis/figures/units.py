@@ -28,13 +28,13 @@ from ..measures import (
     LAYER,
     PEAKS,
     SIMILARITIES,
-    activity,
     checked,
     dimensions,
     leading_plane,
     likeness,
     shared_moments,
     transferred,
+    units_of,
 )
 from ..study import (
     GAINS,
@@ -229,10 +229,9 @@ def compute_plane(study: Study) -> pd.DataFrame:
     still = study.cache.results([Standstill(a, Conditions("start", targets)) for a in agents])
     parts = []
     for agent, recording, points in zip(agents, recordings, still, strict=True):
-        assert recording.units is not None
         plane = leading_plane(recording)
         gain = plane["trial"].map(recording.trials.set_index("trial")["gain"])
-        units = activity(recording.units, LAYER)
+        units = units_of(recording, LAYER)
         places = _projected(points.iloc[:, 3:].to_numpy(float), units, plane[["pc1", "pc2"]])
         found = points[["speed", "radius", "outside"]].assign(kind="point")
         found[["pc1", "pc2"]] = places

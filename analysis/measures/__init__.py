@@ -1,5 +1,6 @@
 """Numbers behind the figures: pure functions of tables."""
 
+from .arrays import *
 from .behaviour import *
 from .decoding import *
 from .decoding_checked import *

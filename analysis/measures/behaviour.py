@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from modnav.tables import reward_rate, runs
+from modnav.tables import reward_rate, runs_of_trials
 
 __all__ = [
     "AHEAD_DEG",
@@ -77,8 +77,15 @@ def distances(trials: pd.DataFrame, random: Random = 1) -> tuple[Any, Any]:
     Args:
         trials: Table of trials.
         random: How the other targets are drawn, see :func:`other_targets`.
+
+    Raises:
+        ValueError: If an end or a target is not finite.
     """
     end, target = ends(trials), targets(trials)
+    if bad := int((~np.isfinite(np.c_[end, target])).any(axis=1).sum()):
+        raise ValueError(
+            f"{bad} trials have an end or a target that is not finite; leave them out"
+        )
     return tuple(np.linalg.norm(end - x, axis=-1) for x in (target, other_targets(target, random)))
 
 
@@ -221,7 +228,7 @@ def step_curvature(steps: pd.DataFrame, *, all_steps: bool = False) -> pd.DataFr
         ``trial`` and ``curvature_per_cm`` of the steps that are kept.
     """
     trial = steps["trial"].to_numpy()
-    first, count = runs(trial)
+    first, count = runs_of_trials(steps)
     low, high = np.repeat(first, count), np.repeat(first + count - 1, count)
     (dx, ddx), (dy, ddy) = (
         _derivatives(steps[name].to_numpy(float), low, high) for name in ("x_cm", "y_cm")
@@ -265,6 +272,6 @@ def path_length(trials: pd.DataFrame, steps: pd.DataFrame) -> Any:
     trial = steps["trial"].to_numpy()
     position = steps[["x_cm", "y_cm"]].to_numpy(float)
     length = np.r_[0.0, np.linalg.norm(np.diff(position, axis=0), axis=-1)]
-    length[runs(trial)[0]] = 0.0  # from one trial's end to the next one's start
+    length[runs_of_trials(steps)[0]] = 0.0  # from one trial's end to the next one's start
     total = pd.Series(length).groupby(trial).sum()
     return total.reindex(trials["trial"]).to_numpy(float)

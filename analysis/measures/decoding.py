@@ -17,6 +17,7 @@ from sklearn.linear_model import RidgeCV
 
 from modnav.tables import Recording
 
+from .arrays import Activity, as_activity
 from .too_few import TooFewError
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "latents",
     "scores",
     "split",
+    "units_of",
 ]
 
 LAYER = "actor.belief"
@@ -97,12 +99,27 @@ def activity(units: pd.DataFrame, layer: str = LAYER) -> Any:
     """Return the activity of a layer, ``(steps, units)``, double precision.
 
     Raises:
-        ValueError: If the table has none of its units.
+        ValueError: If the table has none of its units, or they are not finite.
     """
     names = [name for name in units.columns if name.rpartition(".")[0] == layer]
     if not names:
         raise ValueError(f"no unit of {layer} was recorded")
-    return units[names].to_numpy(float)
+    return as_activity(units[names])
+
+
+def units_of(recording: Recording, layer: str = LAYER) -> Activity:
+    """Return the activity of a layer, a row for each of the recording's ``steps``.
+
+    Raises:
+        ValueError: If there are no units, or not those of the steps in the same order.
+    """
+    _, steps, units = recording
+    if units is None:
+        raise ValueError("a recording without units cannot be read; this needs units of a layer")
+    names = [name for name in ("trial", "step") if name in units]
+    if len(units) != len(steps) or not (units[names].to_numpy() == steps[names].to_numpy()).all():
+        raise ValueError("units and steps are not of the same steps, in the same order")
+    return activity(units, layer)
 
 
 def decode(
@@ -129,11 +146,11 @@ def decode(
     Raises:
         ValueError: If there are no units, too few trials, or not a row for each step.
     """
-    trials, steps, units = recording
-    if units is None or len(variables) != len(steps):
-        raise ValueError("decoding needs units, and variables for each step")
+    trials, steps, _ = recording
+    if len(variables) != len(steps):
+        raise ValueError(f"variables has {len(variables)} rows; steps has {len(steps)}")
     fitted = np.isin(steps["trial"].to_numpy(), split(trials)[0])
-    features, values = activity(units, layer), variables.to_numpy(float)
+    features, values = units_of(recording, layer), variables.to_numpy(float)
     decoder = RidgeCV(alphas).fit(features[fitted], values[fitted])
     read = decoder.predict(features[~fitted]).reshape(-1, values.shape[1])
     found = steps.loc[~fitted, ["trial", "step"]].reset_index(drop=True)

@@ -16,7 +16,7 @@ from sklearn.metrics import r2_score
 
 from modnav.tables import Recording
 
-from .decoding import LAYER, POSITION, activity
+from .decoding import LAYER, POSITION, units_of
 from .similarity import shuffled_trials
 from .too_few import TooFewError
 
@@ -107,8 +107,14 @@ def transfer(
         ``table.pivot(index="fitted", columns="tested", values="r2")`` of a variable.
 
     Raises:
-        ValueError: As :func:`cross_validated`.
+        ValueError: As :func:`cross_validated`, and if targets differ between conditions.
     """
+    columns = ["target_x_cm", "target_y_cm"]
+    places = [r.trials.sort_values("trial")[columns].to_numpy(float) for r in recordings.values()]
+    if any(p.shape != places[0].shape or not np.allclose(p, places[0], atol=1e-3) for p in places):
+        raise ValueError(
+            "recordings are of other targets; decoders would see those they are tested with"
+        )
     read = {name: _read(recording, variables, layer) for name, recording in recordings.items()}
     table = _scores(read, variables, folds)
     return table.groupby(["fitted", "tested", "variable"], sort=False)["r2"].mean().reset_index()
@@ -155,14 +161,16 @@ def _scale(values: Any) -> tuple[Any, Any]:
 
 
 def _read(recording: Recording, variables: Sequence[str], layer: str) -> tuple[Any, Any, Any]:
-    if recording.units is None:
-        raise ValueError("a recording without units cannot be decoded")
-    y = recording.steps[list(variables)].to_numpy(float)
-    return (
-        np.asarray(activity(recording.units, layer), float),
-        y,
-        recording.steps["trial"].to_numpy(),
-    )
+    steps = recording.steps
+    if isinstance(variables, str) or not set(variables) <= set(steps.columns):
+        raise ValueError(f"variables is {variables}; it must be a list of columns of steps")
+    y = steps[list(variables)].to_numpy(float)
+    bad = np.flatnonzero(~np.isfinite(y).all(axis=0))
+    if len(bad):
+        raise ValueError(
+            f"steps.{variables[bad[0]]} is not finite in all steps; it cannot be decoded"
+        )
+    return units_of(recording, layer), y, steps["trial"].to_numpy()
 
 
 def _scores(read: Mapping[str, Any], variables: Sequence[str], folds: int) -> pd.DataFrame:

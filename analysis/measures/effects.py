@@ -11,60 +11,65 @@ References:
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .resampling import LEAST, RESAMPLES, Interval
+from .resampling import LEAST, Interval
 from .statistics import Numbers, finite
 from .too_few import TooFewError
 
 __all__ = ["hedges_g", "mixed_model"]
 
 
-def hedges_g(x: Numbers, y: Numbers, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """Return the difference of two means in standard deviations, with a bootstrap interval of 95 %.
+def hedges_g(x: Numbers, y: Numbers, *, confidence: float = 0.95) -> Interval:
+    """Return the difference of two means in standard deviations, with its interval.
+
+    The interval is Hedges' with Student's t. Of normal numbers it holds the true value 96 to 99 times
+    of 100 from five seeds on, where a bootstrap held it 82 to 89 times; of skewed ones it is too
+    narrow for large effects.
 
     Args:
         x: One number for each seed or animal of a group.
         y: Those of the other.
-        resamples: Number of resamples.
-        seed: Seed of the resampling.
+        confidence: Coverage of the interval.
 
     Returns:
         Hedges' g, positive where ``x`` is greater; all NaN for fewer than two of a group or no
         variance, and no interval for fewer than five of one.
     """
     first, second = finite(x), finite(y)
-    value = _hedges(first, second)
-    if min(len(first), len(second)) < LEAST or not np.isfinite(value):
-        return Interval(value, float("nan"), float("nan"))
-    rng = np.random.default_rng(seed)
-    draws = [
-        _hedges(rng.choice(first, len(first)), rng.choice(second, len(second)))
-        for _ in range(resamples)
-    ]
-    low, high = np.nanquantile(draws, (0.025, 0.975))
-    return Interval(value, float(low), float(high))
-
-
-def _hedges(x: Numbers, y: Numbers) -> float:
-    first, second = np.asarray(x, float), np.asarray(y, float)
-    free = len(first) + len(second) - 2
-    if min(len(first), len(second)) < 2:
-        return float("nan")
-    squares = (len(first) - 1) * first.var(ddof=1) + (len(second) - 1) * second.var(ddof=1)
-    if squares <= 0:
-        return float("nan")
+    count, free = (len(first), len(second)), len(first) + len(second) - 2
+    unknown = Interval(*[float("nan")] * 3)
+    if min(count) < 2:
+        return unknown
+    squares = sum(((part - part.mean()) ** 2).sum() for part in (first, second))
+    largest = max(np.abs(first).max(), np.abs(second).max())
+    if squares <= sum(count) * (10 * np.finfo(float).eps * largest) ** 2:  # but for rounding
+        return unknown
     small = 1 - 3 / (4 * free - 1)
-    return float(small * (first.mean() - second.mean()) / np.sqrt(squares / free))
+    value = float(small * (first.mean() - second.mean()) / np.sqrt(squares / free))
+    if min(count) < LEAST:
+        return unknown._replace(value=value)
+    error = np.sqrt(1 / count[0] + 1 / count[1] + value**2 / (2 * free))
+    half = float(stats.t.ppf(0.5 + confidence / 2, free) * error)
+    return Interval(value, value - half, value + half)
 
 
 def mixed_model(
-    table: pd.DataFrame, formula: str, group: str = "seed", confidence: float = 0.95
+    table: pd.DataFrame,
+    formula: str,
+    group: str = "seed",
+    confidence: float = 0.95,
+    slopes: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Fit a linear mixed model with a random intercept for each seed or animal.
+    """Fit a linear mixed model with a random intercept, and random slopes, of each seed or animal.
+
+    What varies within a seed (e.g. the gain) has an effect that differs from seed to seed. A model
+    that takes it for the same in all counts trials as if each were a seed, and finds effects that
+    are not there. So all such columns of the formula have slopes, unless you say which.
 
     Args:
         table: A row for each trial (or session, ...), with the columns of the formula.
@@ -72,40 +77,81 @@ def mixed_model(
         group: Column that tells seeds or animals apart; give each of another architecture a name of
             its own, e.g. ``architecture + seed``.
         confidence: Of the intervals.
+        slopes: Terms whose effect differs between seeds; by default the columns of the formula that
+            vary within one, ``()`` for none.
 
     Returns:
         A row for each fixed effect: ``effect``, ``estimate``, ``sem``, ``low``, ``high``, ``p``
-        (Wald), and ``group_sd``, ``residual_sd``, ``groups``, ``rows`` in all of them.
+        (Wald, Student's t), and in all of them ``df`` (groups less the effects that are the same
+        within each; below 1 there is no interval), ``group_sd`` (of the intercepts),
+        ``residual_sd``, ``groups``, ``rows``.
 
     Raises:
-        ValueError: If statsmodels is not installed, there are fewer than two groups, or a column of
-            the formula lacks values.
+        ValueError: If statsmodels is not installed, there are fewer than two groups, a column is
+            absent or lacks values, or the model cannot be fitted.
+
+    References:
+        Barr et al., "Random effects structure for confirmatory hypothesis testing: keep it
+        maximal", Journal of Memory and Language 68, 255 (2013).
     """
     try:
         import statsmodels.formula.api as models  # type: ignore[import-not-found,import-untyped,unused-ignore]  # of an extra
     except ImportError as error:
         raise ValueError("mixed models need statsmodels: pip install 'modnav[neuro]'") from error
+    names = _checked_columns(table, formula, group)
+    absent = table.select_dtypes("category").apply(lambda x: x.cat.remove_unused_categories())
+    table = table.assign(**absent)
     count = table[group].nunique()
-    if count < 2:
-        raise TooFewError(f"{group} has {count} values; a random effect needs two or more")
-    names = [name for name in table.columns if re.search(rf"\b{re.escape(str(name))}\b", formula)]
-    if bad := [name for name in [*names, group] if table[name].isna().any()]:
-        raise ValueError(f"{bad[0]} lacks values; leave those rows out")
-    fit = models.mixedlm(formula, table, groups=table[group]).fit(reml=True)
-    names = list(fit.fe_params.index)
-    z = stats.norm.ppf(0.5 + confidence / 2)
+    if slopes is None:
+        within = table.groupby(group, observed=True)[names[1:]].nunique().max() > 1
+        slopes = [name for name in names[1:] if within[name]]
+    try:
+        model = models.mixedlm(
+            formula, table, groups=table[group].to_numpy(), re_formula=" + ".join(["~ 1", *slopes])
+        )
+        fit = model.fit(reml=True)
+    except Exception as error:  # of the formula's parser and of linear algebra, of several kinds
+        told = str(error).strip().partition("\n")[0]
+        raise ValueError(f"formula is {formula}; the model cannot be fitted ({told})") from error
+    fixed = pd.DataFrame(model.exog).groupby(np.asarray(model.groups))
+    apart = (fixed.max() - fixed.min()).max() > 0
+    free = count - int((~apart).sum())
     estimate, errors = fit.fe_params.to_numpy(float), fit.bse_fe.to_numpy(float)
+    known = free > 0
+    t = stats.t.ppf(0.5 + confidence / 2, free) if known else float("nan")
     return pd.DataFrame(
         {
-            "effect": names,
+            "effect": list(fit.fe_params.index),
             "estimate": estimate,
             "sem": errors,
-            "low": estimate - z * errors,
-            "high": estimate + z * errors,
-            "p": 2 * stats.norm.sf(np.abs(estimate / errors)),
+            "low": estimate - t * errors,
+            "high": estimate + t * errors,
+            "p": 2 * stats.t.sf(np.abs(estimate / errors), free) if known else float("nan"),
+            "df": free,
             "group_sd": float(np.sqrt(fit.cov_re.to_numpy(float)[0, 0])),
             "residual_sd": float(np.sqrt(fit.scale)),
             "groups": count,
             "rows": len(table),
         }
     )
+
+
+def _checked_columns(table: pd.DataFrame, formula: str, group: str) -> list[str]:
+    """Return the columns that a formula names, what it explains first; all must have values."""
+    if group not in table:
+        raise ValueError(f"group is {group}; the table has {', '.join(map(str, table.columns))}")
+    count = table[group].nunique()
+    if count < 2:
+        raise TooFewError(f"{group} has {count} values; a random effect needs two or more")
+    places = {
+        str(name): found.start()
+        for name in table.columns
+        if (found := re.search(rf"(?<![\w.]){re.escape(str(name))}(?!\w)", formula))
+    }
+    names = sorted(places, key=places.__getitem__)
+    numbers = table[names].select_dtypes("number")
+    for name in [*names, group]:
+        values = table[name]
+        if values.isna().any() or (name in numbers and not np.isfinite(values).all()):
+            raise ValueError(f"{name} lacks values; leave those rows out")
+    return names

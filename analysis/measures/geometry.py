@@ -12,27 +12,29 @@ from sklearn.decomposition import PCA
 
 from modnav.tables import Recording
 
-from .decoding import LAYER, activity
+from .arrays import Activity, as_activity, centred
+from .decoding import LAYER, units_of
 from .too_few import TooFewError
 
 __all__ = ["leading_plane", "participation_ratio", "variances"]
 
 
-def variances(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def variances(x: Activity) -> npt.NDArray[np.float64]:
     """Return the variance along each principal component, largest first, ``(min(N - 1, units),)``.
 
     Args:
         x: Activity, ``(N, units)``.
 
     Raises:
-        ValueError: If there are fewer than two rows.
+        ValueError: If there are fewer than two rows, or activity is not finite.
     """
+    x = as_activity(x)
     if len(x) < 2:
         raise TooFewError(f"there are {len(x)} moments; variance needs two or more")
-    return np.linalg.svd(x - x.mean(axis=0), compute_uv=False)[: len(x) - 1] ** 2 / (len(x) - 1)
+    return np.linalg.svd(centred(x), compute_uv=False)[: len(x) - 1] ** 2 / (len(x) - 1)
 
 
-def participation_ratio(x: npt.NDArray[np.float64]) -> float:
+def participation_ratio(x: Activity) -> float:
     """Return how many dimensions activity fills: 1 for a line, ``d`` for a ball in ``d`` dimensions.
 
     It is the squared sum of the variances over the sum of their squares; NaN for no variance.
@@ -63,9 +65,9 @@ def leading_plane(recording: Recording, layer: str = LAYER, components: int = 2)
     Raises:
         ValueError: If there are no units, or fewer of them or of steps than components.
     """
-    if recording.units is None:
-        raise ValueError("a recording without units has no geometry")
-    x = activity(recording.units, layer)
+    x = units_of(recording, layer)
+    if components < 1:
+        raise ValueError(f"components is {components}; it must be 1 or more")
     if components > min(x.shape):
         raise TooFewError(f"components is {components}; there are {x.shape} steps and units")
     model = PCA(components, svd_solver="full").fit(x)

@@ -149,10 +149,8 @@ def maps(recording: Recording, layer: str = decoding.LAYER) -> pd.DataFrame:
         A row for each bin of :class:`.tuning.Grid`: ``x_cm``, ``y_cm``, and a column for each
         unit, by its index.
     """
-    if recording.units is None:
-        raise ValueError("maps need units")
     position = recording.steps[["x_cm", "y_cm"]].to_numpy(float)
-    found = tuning.spatial_maps(position, decoding.activity(recording.units, layer))
+    found = tuning.spatial_maps(position, decoding.units_of(recording, layer))
     across, along = np.meshgrid(*tuning.Grid().centres)
     table = pd.DataFrame(found.reshape(len(found), -1).T.astype(np.float32))
     table.columns = [str(k) for k in range(len(found))]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from modnav.tables import Recording
 
-from .decoding import LAYER, activity
+from .decoding import LAYER, units_of
 from .decoding_checked import cross_validated, decoding_null, transfer
 from .geometry import participation_ratio
 
@@ -50,8 +50,7 @@ def transferred(recording: Recording, base: int, names: Sequence[str]) -> pd.Dat
 def dimensions(recording: Recording, base: int, names: Sequence[str]) -> pd.DataFrame:
     """Return the participation ratio of a layer in each condition: ``tested`` and ``value``."""
     rows = [
-        (name, participation_ratio(activity(part.units, LAYER)))
+        (name, participation_ratio(units_of(part, LAYER)))
         for name, part in parts_of(recording, base, names)
-        if part.units is not None
     ]
     return pd.DataFrame(rows, columns=["tested", "value"])

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from modnav.tables import runs
+from modnav.tables import runs_of_trials
 
 __all__ = [
     "DELIVERED",
@@ -65,7 +65,7 @@ def delivered(trials: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
         the steps taken times their duration), and ``felt``, whether there was any.
     """
     trial = steps["trial"].to_numpy()
-    first, _ = runs(trial)
+    first, _ = runs_of_trials(steps)
     pulse = steps[list(DELIVERED)].to_numpy(float)
     found = pd.DataFrame(np.add.reduceat(pulse, first), columns=["linear_cm", "angular_deg"])
     found = found.assign(felt=np.logical_or.reduceat(pulse.any(axis=1), first))
@@ -97,7 +97,7 @@ def action_changes(
 
 def _actions_at(steps: pd.DataFrame, wanted: "pd.Series[int]", column: Any) -> Any:
     trial = steps["trial"].to_numpy()
-    first, count = runs(trial)
+    first, count = runs_of_trials(steps)
     rows = pd.Series(np.arange(len(first)), index=trial[first]).loc[wanted].to_numpy()
     inside = column < count[rows, None]
     at = np.where(inside, first[rows, None] + column, 0)

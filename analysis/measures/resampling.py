@@ -122,7 +122,10 @@ def bootstrap_interval(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Return a statistic over seeds with its percentile bootstrap interval.
+    """Return a statistic over seeds with its expanded percentile bootstrap interval.
+
+    Percentiles are those that make the interval of a mean as wide as Student's: resamples of few
+    seeds vary less than new seeds would (plain percentiles of five hold their mean 84 times of 100).
 
     Args:
         values: A number for each seed (and stratum), ``(N,)``.
@@ -130,17 +133,27 @@ def bootstrap_interval(
         strata: What each value belongs to, e.g. its test task, ``(N,)``; values are drawn anew
             within each stratum alone.
         resamples: Number of resamples.
-        confidence: Part of the bootstrap distribution in the interval.
+        confidence: Coverage of the interval.
         seed: Seed of the resampling.
 
     Returns:
         The statistic and the interval; the interval is NaN if no stratum has two values.
 
+    Raises:
+        ValueError: If values are no vector, there is not a stratum for each, or the confidence is
+            not between 0 and 1.
+
     References:
+        Hesterberg, "What teachers should know about the bootstrap", The American Statistician
+        69, 371 (2015).
         Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice",
         NeurIPS (2021).
     """
     x = np.asarray(values, float)
+    if x.ndim != 1 or (strata is not None and len(strata) != len(x)):
+        raise ValueError(f"values are {x.shape}; they must be (N,), with a stratum for each")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}; it must be between 0 and 1, e.g. 0.95")
     kept = np.isfinite(x)
     labels = np.zeros(len(x)) if strata is None else pd.factorize(np.asarray(strata))[0]
     groups = [x[kept & (labels == label)] for label in np.unique(labels[kept])]
@@ -152,38 +165,41 @@ def bootstrap_interval(
         statistic(np.concatenate([rng.choice(group, len(group)) for group in groups]))
         for _ in range(resamples)
     ]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, (tail, 1 - tail))
+    least = min(len(group) for group in groups if len(group) > 1)
+    reach = stats.t.ppf(0.5 + confidence / 2, least - 1) * np.sqrt(least / (least - 1))
+    low, high = np.quantile(drawn, stats.norm.cdf((-reach, reach)))
     return Interval(value, float(low), float(high))
 
 
-def improvement_interval(
-    x: Numbers, y: Numbers, *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
-) -> Interval:
-    """Return :func:`probability_of_improvement` with its percentile bootstrap interval.
+def improvement_interval(x: Numbers, y: Numbers, *, confidence: float = 0.95) -> Interval:
+    """Return :func:`probability_of_improvement` with an interval that also holds near 0 and 1.
+
+    It is Wilson's for as many pairs as the smaller group has seeds: pairs that share no seed are
+    independent, and the mean over all pairs varies no more than theirs (Birnbaum & Klose 1957). A
+    bootstrap knows no other value where every seed of one beats all of the other, however few.
 
     Args:
         x: A number for each seed of one architecture.
-        y: Those of the other; both are drawn anew, each from its own.
-        resamples: Number of resamples.
-        confidence: Part of the bootstrap distribution in the interval.
-        seed: Seed of the resampling.
+        y: Those of the other.
+        confidence: Coverage of the interval.
 
     Returns:
         The probability and the interval; the interval is NaN if either has fewer than two.
     """
     first, second = finite(x), finite(y)
-    value = probability_of_improvement(first, second)
-    if min(len(first), len(second)) < 2:
+    value, pairs = probability_of_improvement(first, second), min(len(first), len(second))
+    if pairs < 2:
         return Interval(value, float("nan"), float("nan"))
-    rng = np.random.default_rng(seed)
-    drawn = [
-        probability_of_improvement(rng.choice(first, len(first)), rng.choice(second, len(second)))
-        for _ in range(resamples)
-    ]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, (tail, 1 - tail))
-    return Interval(value, float(low), float(high))
+    return Interval(value, *_wilson(value, pairs, confidence))
+
+
+def _wilson(share: float, of: int, confidence: float) -> tuple[float, float]:
+    """Return the ends of Wilson's score interval of a share, which need not be of whole counts."""
+    z2 = stats.norm.ppf(0.5 + confidence / 2) ** 2
+    middle = share + z2 / (2 * of)
+    half = np.sqrt(z2 * (share * (1 - share) / of + z2 / (4 * of**2)))
+    low, high = ((middle + sign * half) / (1 + z2 / of) for sign in (-1, 1))
+    return float(max(low, 0.0)), float(min(high, 1.0))
 
 
 def wilson_interval(count: int, of: int, confidence: float = 0.95) -> Interval:
@@ -193,11 +209,15 @@ def wilson_interval(count: int, of: int, confidence: float = 0.95) -> Interval:
         count: How many did.
         of: How many there were.
         confidence: Coverage of the interval.
+
+    Raises:
+        ValueError: If there were more who did than there were.
     """
     if not of:
         return Interval(*[float("nan")] * 3)
-    found = stats.binomtest(count, of).proportion_ci(confidence, method="wilson")
-    return Interval(count / of, float(found.low), float(found.high))
+    if not 0 <= count <= of:
+        raise ValueError(f"count is {count}; it must be from 0 to of, {of}")
+    return Interval(count / of, *_wilson(count / of, of, confidence))
 
 
 def compare(table: pd.DataFrame, by: str, column: str, reference: str) -> pd.DataFrame:

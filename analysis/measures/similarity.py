@@ -2,7 +2,8 @@
 
 Rows of activity are moments that both lived through: steps of the same trials, or bins of the same
 variables; columns are units, of which there may be other numbers. All measures are 1 where one is a
-rotation of the other. None of them proves that two systems compute alike: linear CKA is high for
+scaled copy of the other with its units in any order; CKA and Procrustes also where it is a rotation, RSA
+(correlations across units) not. None of them proves that two systems compute alike: linear CKA is high for
 all that share a few large directions, grows with few moments and many units, and can be moved far
 by changes that no decoder sees. So they are given with a null distribution (:func:`likeness`), and
 are best read several at once.
@@ -26,12 +27,12 @@ from scipy import spatial, stats
 
 from modnav.tables import Recording
 
-from .decoding import LAYER, activity
+from .arrays import Activity, as_activity, centred
+from .decoding import LAYER, units_of
 from .too_few import TooFewError
 
 __all__ = [
     "SIMILARITIES",
-    "Activity",
     "Likeness",
     "likeness",
     "linear_cka",
@@ -40,9 +41,6 @@ __all__ = [
     "shared_moments",
     "shuffled_trials",
 ]
-
-Activity = npt.NDArray[np.float64]
-"""Activity of units, ``(moments, units)``."""
 
 
 class Likeness(NamedTuple):
@@ -74,7 +72,7 @@ def shared_moments(
         other_layer: Layer to read of the second; the same by default.
 
     Returns:
-        Activity of both, ``(moments, units)``, and the trial of each moment, ``(moments,)``.
+        Activity of both, ``(moments, units)``, and the trial of each moment, ``(moments,)``, in order.
 
     Raises:
         ValueError: If one has no units of the layer, targets differ, or no step is in both.
@@ -87,11 +85,10 @@ def shared_moments(
         raise ValueError("the recordings are of other trials; record both in one session")
     parts = []
     for recording, name in ((first, layer), (second, other_layer or layer)):
-        if recording.units is None:
-            raise ValueError("a recording without units has no activity")
         place = recording.steps[["trial", "step"]].reset_index(drop=True)
-        parts.append((place.assign(row=place.index), activity(recording.units, name)))
+        parts.append((place.assign(row=place.index), units_of(recording, name)))
     both = parts[0][0].merge(parts[1][0], on=["trial", "step"], suffixes=("", "_other"))
+    both = both.sort_values(["trial", "step"])
     if both.empty:
         raise TooFewError("the recordings have no step in common")
     return parts[0][1][both["row"]], parts[1][1][both["row_other"]], both["trial"].to_numpy()
@@ -104,13 +101,14 @@ def linear_cka(x: Activity, y: Activity, *, debiased: bool = True) -> float:
         x: Activity, ``(moments, units)``.
         y: That of others at the same moments.
         debiased: Take the estimate that is about 0 for unrelated activity however many units there
-            are; it needs more than three moments. Else the biased one of Kornblith et al.
+            are, if moments are independent: steps of a trial are not, so read it beside
+            :func:`likeness`. It needs more than three moments. Else the biased one of Kornblith et al.
 
     Returns:
         1 for a rotation or scaling; about 0 for unrelated activity, if debiased.
 
     Raises:
-        ValueError: If there are not as many moments of both, too few, or one never changes.
+        ValueError: If there are not as many moments of both, too few, one never changes or is not finite.
     """
     x, y = _centred(x, y, least=4 if debiased else 2)
     if not debiased:
@@ -151,9 +149,13 @@ def representational_similarity(x: Activity, y: Activity) -> float:
     """Return Spearman's correlation of the distances between moments (correlation distance).
 
     Raises:
-        ValueError: If there are not as many moments of both, fewer than three, or one never changes.
+        ValueError: If there are not as many moments of both, fewer than three, or of one fewer than two
+            units, or one never changes.
     """
+    x, y = as_activity(x), as_activity(y)
     _centred(x, y, least=3)
+    if min(x.shape[1], y.shape[1]) < 2:
+        raise TooFewError("one of both has one unit; correlations across units need two or more")
     distances = [spatial.distance.pdist(a, "correlation") for a in (x, y)]
     return float(stats.spearmanr(*distances).statistic)
 
@@ -189,8 +191,16 @@ def likeness(
         seed: Seed of the shuffling.
 
     Raises:
-        ValueError: As the measure, and if there are fewer than two trials.
+        ValueError: As the measure, and if there are fewer than two trials or no shuffle, or moments of
+            a trial stand apart.
     """
+    if shuffles < 1:
+        raise ValueError(f"shuffles is {shuffles}; it must be 1 or more")
+    x, y, trials = as_activity(x), as_activity(y), np.asarray(trials)
+    if not len(x) == len(y) == len(trials):
+        raise ValueError(
+            f"there are {len(x)} and {len(y)} moments and {len(trials)} trials of them"
+        )
     rng = np.random.default_rng(seed)
     null = [measure(x, y[shuffled_trials(trials, rng)]) for _ in range(shuffles)]
     value = measure(x, y)
@@ -213,12 +223,15 @@ def shuffled_trials(
         rng: Draws which.
 
     Raises:
-        ValueError: If there are fewer than two trials.
+        ValueError: If there are fewer than two trials, or moments of one stand apart.
     """
+    trials = np.asarray(trials)
     starts = np.flatnonzero(np.append(True, trials[1:] != trials[:-1]))
     lengths = np.diff(np.append(starts, len(trials)))
     if len(starts) < 2:
         raise TooFewError("there is one trial; shuffling needs two or more")
+    if len(np.unique(trials[starts])) < len(starts):
+        raise ValueError("moments of a trial stand apart; sort them by trial and step")
     order = rng.permutation(len(starts))
     return np.concatenate(
         [
@@ -229,11 +242,12 @@ def shuffled_trials(
 
 
 def _centred(x: Activity, y: Activity, least: int = 2) -> tuple[Activity, Activity]:
+    x, y = as_activity(x), as_activity(y)
     if len(x) != len(y) or len(x) < least:
         raise TooFewError(
             f"there are {len(x)} and {len(y)} moments; as many of both, {least} or more"
         )
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    x, y = centred(x), centred(y)
     if not (x.any() and y.any()):
         raise ValueError("activity that never changes is like nothing")
     return x, y

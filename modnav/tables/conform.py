@@ -11,7 +11,7 @@ import pandas as pd
 
 from .schema import SCHEMA, UNIT_NAME, Column, unit_column
 
-__all__ = ["Recording", "check", "conform", "refuse_unknown", "runs"]
+__all__ = ["Recording", "check", "conform", "refuse_unknown", "runs", "runs_of_trials"]
 
 
 class Recording(NamedTuple):
@@ -149,6 +149,26 @@ def check(recording: Recording) -> None:
         np.array_equal(units["trial"], trial) and np.array_equal(units["step"], step)
     ):
         raise ValueError("units and steps are not of the same steps")
+
+
+def runs_of_trials(steps: pd.DataFrame) -> tuple[Any, Any]:
+    """Return :func:`runs` of the trials of steps.
+
+    Raises:
+        ValueError: If steps of a trial stand apart, or not in their order.
+    """
+    trial = steps["trial"].to_numpy()
+    first, counts = runs(trial)
+    apart = len(np.unique(trial[first])) < len(first)
+    if "step" in steps:
+        same = trial[1:] == trial[:-1]
+        apart = apart or bool((np.diff(steps["step"].to_numpy())[same] <= 0).any())
+    if apart:
+        raise ValueError(
+            "steps of a trial stand apart or not in order; sort them by trial and step, with a number "
+            "of its own for each trial"
+        )
+    return first, counts
 
 
 def runs(trial: Any) -> tuple[Any, Any]:

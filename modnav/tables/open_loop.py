@@ -8,7 +8,7 @@ import pandas as pd
 
 from modnav.task import REWARD_ZONE_CM
 
-from .conform import Recording, conform, runs
+from .conform import Recording, conform, runs_of_trials
 from .outcomes import outcomes
 
 __all__ = ["PULSE_S", "PULSE_WIDTH_S", "open_loop"]
@@ -78,7 +78,7 @@ def open_loop(
 def _actions(steps: pd.DataFrame, wanted: Any) -> tuple[Any, Any]:
     """Return actions of trials, 0 after their end, ``(N, L, 2)``, and numbers of steps."""
     trial = steps["trial"].to_numpy()
-    first, counts = runs(trial)
+    first, counts = runs_of_trials(steps)
     rows = pd.Series(np.arange(len(first)), index=trial[first]).reindex(wanted)
     if rows.isna().any():
         raise ValueError(f"the recorded steps have no trial {rows.index[rows.isna()][0]}")

@@ -8,7 +8,7 @@ import torch
 
 from modnav.task import signed_radial_error
 
-from .conform import runs
+from .conform import runs_of_trials
 
 __all__ = ["SIGNALS", "outcomes", "reward_rate"]
 
@@ -34,10 +34,10 @@ def outcomes(trials: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
         its absolute value.
 
     Raises:
-        ValueError: If a trial has no steps.
+        ValueError: If a trial has no steps, or they are not in order.
     """
     trial = steps["trial"].to_numpy()
-    first, counts = runs(trial)
+    first, counts = runs_of_trials(steps)
     rows = pd.Series(np.arange(len(first)), index=trial[first]).reindex(trials["trial"])
     if rows.isna().any():
         raise ValueError(f"trial {rows.index[rows.isna()][0]} has no steps")

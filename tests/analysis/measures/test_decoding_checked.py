@@ -11,6 +11,7 @@ from modnav.analysis.measures import (
     cross_validated,
     decoding_null,
     fitted_ridge,
+    path_length,
     transfer,
 )
 
@@ -120,3 +121,19 @@ def test_folds_that_cannot_be_are_refused(folds):
 def test_recordings_without_units_are_refused():
     with pytest.raises(ValueError, match="without units"):
         cross_validated(recording_of()._replace(units=None))
+
+
+def test_tables_that_do_not_belong_together_are_refused():
+    recording = recording_of()
+    trials, steps, units = recording
+    moved = trials.assign(target_x_cm=trials["target_x_cm"] + 1)
+    with pytest.raises(ValueError, match="of other targets"):
+        transfer({"a": recording, "b": recording._replace(trials=moved)})
+    with pytest.raises(ValueError, match="not of the same steps"):
+        cross_validated(recording._replace(units=units[1:]))
+    with pytest.raises(ValueError, match="nonsense"):
+        cross_validated(recording, ["nonsense"])
+    with pytest.raises(ValueError, match="x_cm is not finite"):
+        cross_validated(recording._replace(steps=steps.assign(x_cm=np.nan)))
+    with pytest.raises(ValueError, match="stand apart or not in order"):
+        path_length(trials, steps[::-1])

@@ -19,12 +19,12 @@ def test_hedges_g_by_hand():
 
 
 def test_the_interval_covers_the_true_effect_about_as_often_as_it_says():
-    draw, inside = np.random.default_rng(0), 0
-    for k in range(100):
-        found = hedges_g(draw.normal(1, 1, 20), draw.normal(0, 1, 20), resamples=200, seed=k)
-        assert found.low < found.value < found.high
-        inside += found.low < 1 < found.high
-    assert 85 <= inside <= 99
+    draw = np.random.default_rng(0)
+    for count in (5, 20):
+        found = [hedges_g(draw.normal(2, 1, count), draw.normal(0, 1, count)) for _ in range(300)]
+        assert all(x.low < x.value < x.high for x in found)
+        assert 0.93 <= np.mean([x.low < 2 < x.high for x in found]) <= 0.995
+    assert np.isnan(hedges_g([0.3] * 5, [0.3, 0.3, 0.3, 0.3, 0.1 + 0.2])).all()  # but for rounding
 
 
 @pytest.fixture
@@ -52,6 +52,28 @@ def test_a_mixed_model_recovers_what_made_the_data(trials):
     assert effect["estimate"] == pytest.approx(means["B"] - means["A"], abs=1e-6)
 
 
+def test_what_varies_within_seeds_has_slopes_of_its_own():
+    """The effect of the gain differs between 8 seeds and is 0 on average: trials are not 8 x 90."""
+    pytest.importorskip("statsmodels")
+    draw, gain = np.random.default_rng(1), np.repeat([0.0, 0.5, 1.0], 30)
+    parts = [
+        pd.DataFrame({"seed": k, "gain": gain, "who": "ab"[k % 2], "error": noise + slope * gain})
+        for k, slope in enumerate(draw.normal(0, 3, 8))
+        for noise in [draw.normal(0, 1) + draw.normal(0, 0.5, 90)]
+    ]
+    table = pd.concat(parts).sample(frac=1, random_state=0)  # neither sorted nor of a unique index
+    table["who"] = pd.Categorical(table["who"], ["a", "b", "absent"])
+    found, naive = (
+        mixed_model(table, "error ~ who + gain", slopes=x).set_index("effect").loc["gain"]
+        for x in (None, ())
+    )
+    slopes = table.groupby("seed").apply(lambda x: np.polyfit(x["gain"], x["error"], 1)[0])
+    assert found["sem"] == pytest.approx(slopes.std() / 8**0.5, rel=0.1)
+    assert found["sem"] > 5 * naive["sem"]
+    assert found["df"] == 6
+    assert found["high"] - found["estimate"] == pytest.approx(2.446912 * found["sem"])
+
+
 def test_what_a_mixed_model_needs_is_said(trials, monkeypatch):
     pytest.importorskip("statsmodels")
     with pytest.raises(ValueError, match="seed has 1 values"):
@@ -59,6 +81,10 @@ def test_what_a_mixed_model_needs_is_said(trials, monkeypatch):
     holes = trials.assign(error=trials["error"].where(trials.index > 0))
     with pytest.raises(ValueError, match="error lacks values"):
         mixed_model(holes, "error ~ architecture")
+    with pytest.raises(ValueError, match="group is animal; the table has seed, architecture"):
+        mixed_model(trials, "error ~ architecture", "animal")
+    with pytest.raises(ValueError, match=r"cannot be fitted .*nonsense"):
+        mixed_model(trials, "error ~ nonsense")
     monkeypatch.setitem(sys.modules, "statsmodels.formula.api", None)
     with pytest.raises(ValueError, match=r"pip install 'modnav\[neuro\]'"):
         mixed_model(trials, "error ~ architecture")

@@ -85,5 +85,5 @@ def test_maps_have_a_column_for_each_unit(gains):
     found = measures.maps(gains)
     assert found.shape == (4800, 130)
     assert np.isfinite(found.to_numpy()).any(axis=0).all()
-    with pytest.raises(ValueError, match="need units"):
+    with pytest.raises(ValueError, match="needs units"):
         measures.maps(gains._replace(units=None))

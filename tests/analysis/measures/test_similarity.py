@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.stats import ortho_group
 
 from modnav.analysis.measures import (
@@ -42,6 +43,25 @@ def test_rotations_and_shifts_change_nothing(measure, x):
     assert measure(x, turned) == pytest.approx(1)
     # scaling one direction does: these are not invariant to all linear maps
     assert measure(x, x * np.array([40.0, *[1.0] * 11])) < 0.8
+
+
+@pytest.mark.parametrize("measure", SIMILARITIES.values())
+def test_what_is_no_activity_is_refused_by_what_is_wrong(measure, x):
+    hole = x.copy()
+    hole[7, 3] = np.nan
+    with pytest.raises(ValueError, match="is nan at moment 7, unit 3"):
+        measure(x, hole)
+    with pytest.raises(ValueError, match=r"shape \(240,\)"):
+        measure(x, x[:, 0])
+    same = measure(x, x[:, ::-1])
+    assert measure(torch.tensor(x), pd.DataFrame(x[:, ::-1])) == pytest.approx(same)
+
+
+def test_correlations_across_units_know_rotations_and_need_two_units(x):
+    turned = x @ ortho_group.rvs(12, random_state=0)
+    assert SIMILARITIES["RSA"](x, turned) < 0.97
+    with pytest.raises(ValueError, match="one unit"):
+        SIMILARITIES["RSA"](x, x[:, :1])
 
 
 def test_unrelated_activity_is_0_only_if_debiased(draw):
@@ -84,6 +104,8 @@ def test_activity_that_never_changes_has_no_likeness(x):
     for measure in SIMILARITIES.values():
         with pytest.raises(ValueError, match="never changes"):
             measure(x, np.ones_like(x))
+        with pytest.raises(ValueError, match="never changes"):
+            measure(x, np.full_like(x, 0.1))  # which rounding alone moves from its mean
     dead = x.copy()
     dead[0] = 1.0  # a moment at which all units are alike has no correlation distance
     found = likeness(SIMILARITIES["RSA"], x, dead, TRIALS, shuffles=3)
@@ -100,6 +122,8 @@ def test_shuffling_keeps_steps_in_order_and_puts_every_trial_somewhere(draw):
         start = np.flatnonzero(trials == trials[part[0]])[0]
         length = (trials == trials[part[0]]).sum()
         assert (part - start == np.minimum(np.arange(len(part)), length - 1)).all()
+    with pytest.raises(ValueError, match="stand apart"):
+        shuffled_trials(np.tile([0, 1], 3), draw)
     with pytest.raises(ValueError, match="there is one trial"):
         shuffled_trials(np.zeros(4, int), draw)
 

@@ -148,7 +148,8 @@ def test_improvement_has_an_interval():
     rng = np.random.default_rng(0)
     found = improvement_interval(rng.normal(0.7, 1, 20), rng.normal(0, 1, 20))
     assert 0 < found.low < found.value < found.high <= 1
-    assert improvement_interval([3, 4], [1, 2]) == (1, 1, 1)
+    z2 = 1.959964**2  # all of five beat all of five: five pairs, by Wilson
+    assert improvement_interval(range(5, 10), range(5)) == pytest.approx((1, 5 / (5 + z2), 1))
     assert np.isnan(improvement_interval([3], [1, 2]).low)
 
 
