@@ -68,8 +68,11 @@ def leading_plane(recording: Recording, layer: str = LAYER, components: int = 2)
     x = units_of(recording, layer)
     if components < 1:
         raise ValueError(f"components is {components}; it must be 1 or more")
-    if components > min(x.shape):
-        raise TooFewError(f"components is {components}; there are {x.shape} steps and units")
+    moments, units = x.shape
+    if components > units:
+        raise ValueError(f"components is {components}; the layer has {units} units")
+    if components > moments:
+        raise TooFewError(f"components is {components}; there are {moments} moments")
     model = PCA(components, svd_solver="full").fit(x)
     found = recording.steps[["trial", "step"]].reset_index(drop=True)
     found[[f"pc{k + 1}" for k in range(components)]] = model.transform(x)

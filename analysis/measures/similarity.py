@@ -243,10 +243,10 @@ def shuffled_trials(
 
 def _centred(x: Activity, y: Activity, least: int = 2) -> tuple[Activity, Activity]:
     x, y = as_activity(x), as_activity(y)
-    if len(x) != len(y) or len(x) < least:
-        raise TooFewError(
-            f"there are {len(x)} and {len(y)} moments; as many of both, {least} or more"
-        )
+    if len(x) != len(y):
+        raise ValueError(f"there are {len(x)} and {len(y)} moments; they must be the same ones")
+    if len(x) < least:
+        raise TooFewError(f"there are {len(x)} moments; likeness needs {least} or more")
     x, y = centred(x), centred(y)
     if not (x.any() and y.any()):
         raise ValueError("activity that never changes is like nothing")

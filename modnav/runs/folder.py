@@ -135,6 +135,15 @@ class RunFolder:
             ) from error
         self._held = self._identity()
 
+    def check_free(self) -> None:
+        """Check that nobody trains there.
+
+        Raises:
+            ValueError: If another process does.
+        """
+        self.lock()
+        self.unlock()
+
     def check_held(self) -> None:
         """Check that the folder is still the one that was taken.
 

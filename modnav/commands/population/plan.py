@@ -157,9 +157,7 @@ def _resumed(request: Request, imported: Sequence[str], more: tuple[str, ...]) -
                 plan.members.append(member)
     _check_files(plan)
     for member in plan.members:
-        taken = RunFolder(member.folder)
-        taken.lock()  # nobody else trains there
-        taken.unlock()
+        RunFolder(member.folder).check_free()
     return plan
 
 
@@ -205,8 +203,7 @@ def _make_ready(configs: Mapping[Path, str], *, overwrite: bool) -> None:
     for path in configs:  # all are asked for before anything in one of them is deleted
         folder = RunFolder(path)
         folder.claim(overwrite=overwrite, resume=False)
-        folder.lock()
-        folder.unlock()
+        folder.check_free()
     for path, config in configs.items():
         folder = RunFolder(path)
         folder.lock()
