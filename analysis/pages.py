@@ -15,6 +15,9 @@ FAR = 3.0
 APART = 0.5
 """Relative difference from which it is marked where no SEM is known."""
 
+HEADS = {"in_sem": "in SEM"}
+"""What stands above columns that are not called as people say."""
+
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -49,7 +52,7 @@ def html_table(table: pd.DataFrame) -> str:
     """Return a table, numbers to four digits, large ones whole, those far from published ones marked."""
     words = [not pd.api.types.is_numeric_dtype(table[name]) for name in table]
     heads = [
-        (str(name).replace("in_sem", "in SEM"), "text" if word else "")
+        (HEADS.get(str(name), str(name)), "text" if word else "")
         for name, word in zip(table, words, strict=True)
     ]
     rows = []

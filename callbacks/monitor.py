@@ -22,6 +22,9 @@ from .phases import phases_of
 __all__ = ["Monitor"]
 
 
+PICTURE_EVERY_S = 60.0
+"""Least time between two pictures of trajectories, s."""
+
 _SHOWN = {"total_trials", "trials", "task", "validation", "reward_fraction", "reward_rate"}
 """Columns of a validation that are shown when a run ends."""
 
@@ -34,12 +37,12 @@ class Monitor(Callback):
     draws ``learning_curve.png`` when training ends.
 
     Attributes:
-        picture_every_s: Least time between two pictures of trajectories, s.
+        members: How many runs take turns in this process; they share the time for pictures.
     """
 
     def __init__(self) -> None:
-        self.picture_every_s = 60.0
-        self._drawn = -1
+        self.members = 1
+        self._validated = self._drawn = -1  # trials at the last validation, and at that drawn
         self._drawn_at = -math.inf
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
@@ -103,7 +106,8 @@ class Monitor(Callback):
                     }
                 )
         self._write(Path(trainer.default_root_dir))
-        if now - self._drawn_at >= self.picture_every_s:
+        self._validated = experience.counters.total_trials
+        if now - self._drawn_at >= PICTURE_EVERY_S * self.members:
             self._draw(trainer)
 
     @rank_zero_only
@@ -118,14 +122,14 @@ class Monitor(Callback):
     @rank_zero_only
     def _draw(self, trainer: Trainer) -> None:
         """Draw the trajectories of the last validation, unless they are drawn."""
-        step, shown = experience_of(trainer).counters.total_trials, learner_of(trainer).shown
-        if step == self._drawn:
+        shown = learner_of(trainer).shown
+        if self._validated == self._drawn:
             return
-        self._drawn, self._drawn_at = step, time.monotonic()
+        self._drawn, self._drawn_at = self._validated, time.monotonic()
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and shown is not None:
                 figure = trajectories(*shown)
-                logger.experiment.add_figure("trajectories", figure, global_step=step)
+                logger.experiment.add_figure("trajectories", figure, global_step=self._drawn)
 
     @override
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -28,5 +28,5 @@ class Together(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         last = callback_of(trainer, LastCheckpoint)
         last.together, last.in_company = True, self.members > 1
-        callback_of(trainer, Monitor).picture_every_s *= self.members
+        callback_of(trainer, Monitor).members = self.members
         Member(self.seat, trainer, learner_of(trainer), experience_of(trainer)).join()

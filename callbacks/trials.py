@@ -34,8 +34,8 @@ class TrialCallback(Callback):
 
     It is called in runs, resumed runs and members of populations alike, at the same trials; after
     a resume only what is new is told, so keep what you gather in ``state_dict``. With several
-    processes (``ddp``) each calls it, with the trials of all. The hooks of Lightning are there as
-    well.
+    processes (``ddp``) each calls it, with the trials of all. :class:`TrainingPhases` tells it, so a
+    trainer of your own needs that too. The hooks of Lightning are there as well.
     """
 
     def on_block(self, trainer: Trainer, module: TD3, trials: TrialsOfBlock) -> None:

@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -14,7 +13,7 @@ from modnav.files import drop_leftovers, replacing
 
 from ..measures import TooFewError
 from ..study import FEW, Missing
-from .style import LEAST_TEXT, mark, new_figure, styled
+from .style import LEAST_TEXT, NO_STYLE, mark, new_figure, styled
 
 if TYPE_CHECKING:
     from ..study import Study
@@ -41,9 +40,6 @@ DPI = 300
 
 CAPTION, LACKS = "dimgray", "firebrick"
 """Colours of what is written on panels."""
-
-NO_STYLE: Mapping[str, Any] = MappingProxyType({})
-"""Settings of matplotlib on top of the study's style: none."""
 
 KINDS = ("csv", "pdf", "png")
 """Endings of a panel's files."""

@@ -24,6 +24,7 @@ __all__ = [
     "COLOURS",
     "LEAST_TEXT",
     "MOTOR",
+    "NO_STYLE",
     "OTHER",
     "REWARDED",
     "SEED_DOT",
@@ -54,6 +55,9 @@ SENSORY, BELIEF, MOTOR = "#662f8e", "#ff343c", "#e867c7"
 REWARDED, UNREWARDED = "rosybrown", "dodgerblue"
 SEED_DOT = "crimson"
 
+NO_STYLE: Mapping[str, Any] = MappingProxyType({})
+"""Settings of matplotlib on top of the study's style: none."""
+
 OTHER = "#c49a5a"
 """Colour of architectures that have none of their own."""
 
@@ -69,7 +73,7 @@ def colour_of(name: str) -> str:
 
 
 @contextmanager
-def styled(style: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
+def styled(style: Mapping[str, Any] = NO_STYLE) -> Iterator[None]:
     """Draw in the style of the study while the context lasts; then all is as it was.
 
     Args:

@@ -12,6 +12,7 @@ References:
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -84,7 +85,7 @@ def mixed_model(
         A row for each fixed effect: ``effect``, ``estimate``, ``sem``, ``low``, ``high``, ``p``
         (Wald, Student's t), and in all of them ``df`` (groups less the effects that are the same
         within each; below 1 there is no interval), ``group_sd`` (of the intercepts),
-        ``residual_sd``, ``groups``, ``rows``.
+        ``residual_sd``, ``groups``, ``rows`` and ``converged``: if not, believe none of it.
 
     Raises:
         ValueError: If statsmodels is not installed, there are fewer than two groups, a column is
@@ -94,28 +95,17 @@ def mixed_model(
         Barr et al., "Random effects structure for confirmatory hypothesis testing: keep it
         maximal", Journal of Memory and Language 68, 255 (2013).
     """
-    try:
-        import statsmodels.formula.api as models  # type: ignore[import-not-found,import-untyped,unused-ignore]  # of an extra
-    except ImportError as error:
-        raise ValueError("mixed models need statsmodels: pip install 'modnav[neuro]'") from error
     names = _checked_columns(table, formula, group)
     absent = table.select_dtypes("category").apply(lambda x: x.cat.remove_unused_categories())
     table = table.assign(**absent)
-    count = table[group].nunique()
     if slopes is None:
         within = table.groupby(group, observed=True)[names[1:]].nunique().max() > 1
         slopes = [name for name in names[1:] if within[name]]
-    try:
-        model = models.mixedlm(
-            formula, table, groups=table[group].to_numpy(), re_formula=" + ".join(["~ 1", *slopes])
-        )
-        fit = model.fit(reml=True)
-    except Exception as error:  # of the formula's parser and of linear algebra, of several kinds
-        told = str(error).strip().partition("\n")[0]
-        raise ValueError(f"formula is {formula}; the model cannot be fitted ({told})") from error
-    fixed = pd.DataFrame(model.exog).groupby(np.asarray(model.groups))
-    apart = (fixed.max() - fixed.min()).max() > 0
-    free = count - int((~apart).sum())
+    fit = _fitted(table, formula, group, slopes)
+    fixed = pd.DataFrame(fit.model.exog).groupby(np.asarray(fit.model.groups))
+    within = (fixed.max() - fixed.min()).max() > 0
+    count = table[group].nunique()
+    free = count - int((~within).sum())
     estimate, errors = fit.fe_params.to_numpy(float), fit.bse_fe.to_numpy(float)
     known = free > 0
     t = stats.t.ppf(0.5 + confidence / 2, free) if known else float("nan")
@@ -132,8 +122,24 @@ def mixed_model(
             "residual_sd": float(np.sqrt(fit.scale)),
             "groups": count,
             "rows": len(table),
+            "converged": bool(fit.converged),
         }
     )
+
+
+def _fitted(table: pd.DataFrame, formula: str, group: str, slopes: Sequence[str]) -> Any:
+    """Return the fit of statsmodels."""
+    try:
+        import statsmodels.formula.api as models  # type: ignore[import-not-found,import-untyped,unused-ignore]  # of an extra
+    except ImportError as error:
+        raise ValueError("mixed models need statsmodels: pip install 'modnav[neuro]'") from error
+    try:
+        return models.mixedlm(
+            formula, table, groups=table[group].to_numpy(), re_formula=" + ".join(["~ 1", *slopes])
+        ).fit(reml=True)
+    except Exception as error:  # of the formula's parser and of linear algebra, of several kinds
+        told = str(error).strip().partition("\n")[0]
+        raise ValueError(f"formula is {formula}; the model cannot be fitted ({told})") from error
 
 
 def _checked_columns(table: pd.DataFrame, formula: str, group: str) -> list[str]:

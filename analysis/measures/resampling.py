@@ -194,7 +194,10 @@ def improvement_interval(x: Numbers, y: Numbers, *, confidence: float = 0.95) ->
 
 
 def _wilson(share: float, of: int, confidence: float) -> tuple[float, float]:
-    """Return the ends of Wilson's score interval of a share, which need not be of whole counts."""
+    """Return the ends of Wilson's score interval of a share.
+
+    SciPy has it for whole counts alone; a probability of improvement is a mean over all pairs.
+    """
     z2 = stats.norm.ppf(0.5 + confidence / 2) ** 2
     middle = share + z2 / (2 * of)
     half = np.sqrt(z2 * (share * (1 - share) / of + z2 / (4 * of**2)))

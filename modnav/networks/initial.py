@@ -27,9 +27,8 @@ def init_weights(module: nn.Module) -> None:
     """
     if isinstance(module, nn.Linear):
         _check_plain(module, [module.weight])
-        if (
-            not module.weight.is_meta
-        ):  # torch would import its compiler for that, which takes seconds
+        # on meta torch would import its compiler for that, which takes seconds
+        if not module.weight.is_meta:
             nn.init.normal_(module.weight, std=0.1)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

@@ -81,7 +81,7 @@ def given_by(part: str, found: object, like: Tensor) -> Tensor:
     Args:
         part: Key of the part.
         found: What it gave.
-        like: A tensor of the shape, precision and device that it must or shall have.
+        like: A tensor of the shape that it must have; it is given the same precision and device.
 
     Raises:
         ValueError: If it is no tensor of that shape, or not finite.

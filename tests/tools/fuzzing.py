@@ -65,7 +65,7 @@ class Guard:
         sys.addaudithook(self._note)  # there is no way to take it back
 
     def _note(self, event: str, args: tuple[Any, ...]) -> None:
-        own = bool(args) and args[0] == sys.executable  # jsonargparse asks Python where stubs are
+        own = bool(args) and args[0] == sys.executable  # jsonargparse asks Python for paths
         if self.on and event in self.forbidden and not own:
             self.caught.append(f"{event} {args!r:.80}")
 

@@ -15,12 +15,13 @@ import pytest
 import torch
 from forked import Forked
 from same_weights import same
+from small_runs import weights
 
 from modnav.cli import main
 from modnav.files import write_atomically
 from modnav.networks import build_agent
 from modnav.published import write_published
-from modnav.runs import read, save_agent
+from modnav.runs import save_agent
 
 
 @pytest.fixture
@@ -54,10 +55,6 @@ def _told(stderr):
     told = re.findall("^modnav: error: (.+)$", stderr, re.MULTILINE)
     assert len(told) == 1, stderr
     return told[0]
-
-
-def weights(run):
-    return read(run / "last.ckpt").content["state_dict"]
 
 
 def test_a_full_disk_leaves_the_former_checkpoint_and_room_lets_the_run_go_on(small, mount):

@@ -11,22 +11,12 @@ import torch
 from forked import Forked, told_at
 from pytorch_lightning import Trainer
 from same_weights import same
+from small_runs import WITH_BF16, fit, weights
 
 from modnav.callbacks.last import LastCheckpoint
 from modnav.cli import main
-from modnav.learning import TD3, runs_bf16
+from modnav.learning import TD3
 from modnav.runs import read
-
-WITH_BF16 = pytest.mark.skipif(not runs_bf16(), reason="the processor has no bfloat16")
-
-
-def fit(config: Path, *more: str, seed: int = 0) -> Path:
-    main(["fit", "--config", str(config), "--seed_everything", str(seed), *more])
-    return Path("runs/small") / f"seed{seed}"
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    return read(run / "last.ckpt").content["state_dict"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])

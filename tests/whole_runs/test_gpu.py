@@ -8,6 +8,7 @@ import gpu_check
 import pandas as pd
 import pytest
 import torch
+from small_runs import weights
 
 from modnav.bench import tf32
 from modnav.cli import main
@@ -26,10 +27,6 @@ def words(config: Path, folder: str) -> list[str]:
 def fit(config: Path, folder: str, *more: str) -> Path:
     main([*words(config, folder), *more])
     return Path(folder)
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    return read(run / "last.ckpt").content["state_dict"]
 
 
 @pytest.mark.parametrize("precision", ["32-true", "16-mixed", "bf16-mixed"])

@@ -6,18 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_runs import fit
 
 from modnav.cli import main
 from modnav.runs import read
-
-
-def fit(config: Path, *more: str, seed: int = 0) -> Path:
-    main(["fit", "--config", str(config), "--seed_everything", str(seed), *more])
-    return Path("runs/small") / f"seed{seed}"
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    return read(run / "last.ckpt").content["state_dict"]
 
 
 def test_a_second_run_into_one_folder_is_refused(small: Path, small_run: Path, capsys):

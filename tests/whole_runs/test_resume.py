@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -275,10 +276,15 @@ def test_states_that_no_run_wrote_are_damaged_and_the_one_before_is_named(
 
 
 def test_a_run_that_the_trainer_ends_says_so(small, capsys):
-    fit("--config", "small.yaml", "--trainer.max_steps", "30")
+    fit("--config", "small.yaml", "--trainer.max_steps", "45", "--trainer.logger", "true")
     told = " ".join(capsys.readouterr().out.split())
     assert "ended by the trainer" in told
     assert f"modnav fit --resume {RUN}" in told
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    validated = set(pd.read_csv(f"{RUN}/validation.csv")["total_trials"])
+    events = EventAccumulator(str(RUN)).Reload()
+    assert {picture.step for picture in events.Images("trajectories")} <= validated
 
 
 NO_SENSE = (with_nan, set_saves, odd_row, wrong_count, odd_phase, no_list, old_lightning)

@@ -6,22 +6,12 @@ import pandas as pd
 import pytest
 import torch
 from same_weights import same
+from small_runs import WITH_BF16, fit, weights
 
 from modnav.callbacks.figures import save_figure
 from modnav.cli import main
-from modnav.learning import TD3, Experience, Setting, runs_bf16
+from modnav.learning import TD3, Experience, Setting
 from modnav.runs import read
-
-WITH_BF16 = pytest.mark.skipif(not runs_bf16(), reason="the processor has no bfloat16")
-
-
-def fit(config: Path, *more: str, seed: int = 0) -> Path:
-    main(["fit", "--config", str(config), "--seed_everything", str(seed), *more])
-    return Path("runs/small") / f"seed{seed}"
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    return read(run / "last.ckpt").content["state_dict"]
 
 
 def test_a_run_leaves_what_it_promises_with_curves_over_trials(
