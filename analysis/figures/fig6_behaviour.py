@@ -46,7 +46,7 @@ from ..published import published
 from ..study import DATA, HOLISTIC, MAIN, MODULAR, NO_GENERALIZATION, Missing, Study
 from . import perturbation_task as task
 from .animal_trials import TARGET, perturbation_trials
-from .fig5 import best_of
+from .decoders import best_of
 from .transfer import plot_transfer, transfer_curves
 
 WINDOW = 100

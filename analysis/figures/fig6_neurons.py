@@ -23,7 +23,7 @@ from ..measures import (
 from ..published import published
 from ..study import HOLISTIC, MAIN, MODULAR, Conditions, Study, short
 from . import perturbation_task as task
-from .fig5 import best_of, crosses, last_errors, plot_clouds, plot_crosses, plot_paths
+from .decoders import best_of, crosses, last_errors, plot_clouds, plot_crosses, plot_paths
 
 TRIALS = 5000
 """Trials of each condition."""

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from modnav.analysis.drawing import LEAST_TEXT, comparison, draw, missing_of, picture
 from modnav.analysis.figures import fig4, fig5, fig6_behaviour, fig6_neurons, fig7_action, fig8
 from modnav.analysis.figures.gain_task import DATA, NO_GENERALIZATION
-from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
+from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Selection, Study
 from modnav.runs import save_agent
 
 FIGURES = (fig4, fig5, fig6_behaviour, fig6_neurons, fig7_action, fig8)
@@ -138,7 +138,7 @@ def test_example_perturbation_moves_who_does_not_answer(tiny_study):
     plain, base, _ = fig6_behaviour.task.perturbed_conditions(tiny_study)
     for name, end in again.iterrows():
         recording = tiny_study.simulate(
-            [tiny_study.best(name, fig5.Selection(test="perturbation"))], plain
+            [tiny_study.best(name, Selection(test="perturbation"))], plain
         )[0]
         trials = recording.trials.iloc[:base]
         here = np.isclose(trials["target_x_cm"], end["target_x_cm"])
