@@ -31,11 +31,13 @@ class Counted(FireflyVectorEnv):
 
     def __init__(self, count: int, watch: Watch) -> None:
         super().__init__(count, autoreset_mode="SameStep")
-        self.watch = watch
+        self.watch, watch.rewarded = watch, 0
 
     def step(self, actions: np.ndarray) -> tuple[Any, ...]:
         observation, reward, terminated, truncated, infos = super().step(actions)
         self.watch.trials += int((terminated | truncated).sum())
+        if "final_info" in infos:
+            self.watch.rewarded += int(infos["final_info"]["rewarded"].sum())
         self.watch.look()
         return observation, reward, terminated, truncated, infos
 
@@ -96,10 +98,8 @@ def train_recurrent_ppo(seed: int, watch: Watch) -> None:
         def step_wait(self) -> tuple[Any, ...]:
             observation, reward, terminated, truncated, infos = self.envs.step(self.actions)
             ended: list[dict[str, Any]] = [{} for _ in reward]
-            for row in np.flatnonzero(terminated | truncated):
-                late = bool(truncated[row] and not terminated[row])
-                last = infos["final_obs"][row]
-                ended[row] = {"terminal_observation": last, "TimeLimit.truncated": late}
+            for row in np.flatnonzero(terminated | truncated):  # a time-out ends a trial for good
+                ended[row] = {"terminal_observation": infos["final_obs"][row]}
             return observation, reward.astype(np.float32), terminated | truncated, ended
 
         def close(self) -> None:

@@ -47,6 +47,7 @@ class Watch:
 
     Attributes:
         trials: Trials so far, counted by who trains.
+        rewarded: Those of them that were rewarded, exploration and all; None if nobody counts them.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Watch:
     ) -> None:
         self.name, self.seconds, self.every, self.count = name, seconds, every, count
         self.write, self.trials = write, 0
+        self.rewarded: int | None = None
 
     def begin(self, policy: Policy) -> None:
         """Start the clock of a training, whose ``policy`` acts without exploration."""
@@ -90,8 +92,8 @@ class Watch:
     def _row(self) -> None:
         found = evaluate(self.policy, self.count)
         clock = {"cpu_s": round(self.spent, 1), "wall_s": round(self.passed, 1)}
-        load = round(os.getloadavg()[0], 1)
-        self.write(clock | {"trials": self.trials} | found | {"load": load})
+        counts = {"trials": self.trials, "rewarded": self.rewarded}
+        self.write(clock | counts | found | {"load": round(os.getloadavg()[0], 1)})
         self.latest = f", {found['rewarded_1x']:.3f} rewarded at 1x"
         self._say(self.spent)
 
