@@ -172,9 +172,12 @@ def forking_ranks(number: int | None = None) -> None:
     fork = multiprocessing.get_context("fork")
 
     def popen(command: Sequence[str], env: Mapping[str, str], cwd: None) -> Forked:
-        args = sys.argv[1:]
+        name, *args = sys.argv
         assert list(command[-len(args) :]) == args
-        return Forked(*args, stdout=1, stderr=2, environment=env, context=fork)
+        how = {"stdout": 1, "stderr": 2, "environment": env, "context": fork}
+        if name == "modnav":
+            return Forked(*args, **how)
+        return Forked(name, *args, call=script, **how)
 
     subprocess_script.subprocess = SimpleNamespace(Popen=popen)  # type: ignore[assignment]
     if number is not None:

@@ -50,7 +50,7 @@ class Batches(LightningDataModule):
             )
 
 
-def main(processes: int, folder: Path) -> None:
+def update(processes: int, folder: Path) -> None:
     """Train for two updates and write the weights of each process."""
     seed_everything(0)
     agent = build_agent("modular")
@@ -70,5 +70,10 @@ def main(processes: int, folder: Path) -> None:
     torch.save(learner.state_dict(), folder / f"{processes}.{trainer.global_rank}.pt")
 
 
+def main() -> None:
+    """Do as the command line says."""
+    update(int(sys.argv[1]), Path(sys.argv[2]))
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main()

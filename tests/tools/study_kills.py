@@ -26,12 +26,12 @@ WAYS = ("group", "engine", "job")
 """What is killed: all processes at once, the engine, or one job (which the engine starts anew)."""
 
 
-def started(study: str, folder: Path, log: Path) -> subprocess.Popen:
+def started(study: str, folder: Path, log: Path, cores: int = 2) -> subprocess.Popen:
     """Start a study in a process group of its own."""
     command = [sys.executable, "-m", "modnav", "study", study, "--folder", str(folder)]
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*command, "--cores", "2"],
+            [*command, "--cores", str(cores)],
             env={**os.environ, "PYTHONSAFEPATH": "1"},
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -15,7 +15,7 @@ import halves
 import pandas as pd
 import pytest
 import torch
-from forked import Forked, forking_ranks
+from forked import Forked, forking_ranks, script
 from same_weights import same
 
 from modnav.runs import read
@@ -139,8 +139,8 @@ def test_a_killed_process_stops_the_other(small: Path):
 
 @pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no")
 def test_an_update_on_two_halves_is_the_update_on_the_whole(tmp_path: Path):
-    run = start(str(TOOLS / "halves.py"), "2", str(tmp_path))
-    halves.main(1, tmp_path)
+    run = Forked("halves", "2", str(tmp_path), call=script, begin=forking_ranks)
+    halves.update(1, tmp_path)
     finished(run)
     whole, first, second = (torch.load(tmp_path / f"{x}.pt") for x in ("1.0", "2.0", "2.1"))
     assert same(first, second)

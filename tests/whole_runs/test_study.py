@@ -3,13 +3,14 @@
 import json
 import random
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import study_kills
-from forked import forked_jobs
+from forked import Forked, forked_jobs
 
 import modnav
 from modnav.cli import main
@@ -61,20 +62,22 @@ def begun(folder: Path) -> dict[str, float]:
 
 
 def test_a_study_that_was_told_to_stop_and_killed_ends_as_one_left_alone(folder, study):
-    """Here it is started as users do, with jobs that start Python."""
+    """Here jobs start Python, and so does what is killed, as users have it."""
     file, killed = str(folder / "study.yaml"), folder / "killed"
-    process = study_kills.started(file, killed, folder / "log")
+    with (folder / "log").open("ab") as log:
+        both = {"stdout": log.fileno(), "stderr": log.fileno()}
+        process = Forked("study", file, "--folder", str(killed), "--cores", "2", **both)
     while not list(killed.glob("runs/small/*/last.ckpt")):
         assert process.poll() is None, (folder / "log").read_text()
         time.sleep(0.05)
     jobs = study_kills.jobs_of(process)
     assert jobs
-    process.terminate()
+    process.send_signal(signal.SIGTERM)
     assert process.wait(120) == 130
     assert not any(job.is_running() for job in jobs)
     assert "interrupted; the same command goes on" in (folder / "log").read_text()
 
-    process = study_kills.started(file, killed, folder / "log")
+    process = study_kills.started(file, killed, folder / "log", cores=1)
     while not study_kills.jobs_of(process):
         assert process.poll() is None, (folder / "log").read_text()
         time.sleep(0.05)
