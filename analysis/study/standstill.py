@@ -12,6 +12,9 @@ from .sources import hashed, sources_of
 
 __all__ = ["Standstill"]
 
+ROUNDING = 1e-6
+"""How much larger than 1 an eigenvalue may come out along a line of points that stand still."""
+
 
 @dataclass(frozen=True)
 class Standstill:
@@ -39,7 +42,7 @@ class Standstill:
 
         Returns:
             A row a point, slowest first: ``speed`` (how far it moves in a step), ``radius`` (size of the
-            largest eigenvalue of a step), ``outside`` (eigenvalues beyond the unit circle), and the activity
+            largest eigenvalue of a step), ``outside`` (eigenvalues beyond the unit circle by more than rounding), and the activity
             of the units, ``0``, ``1``, ...
 
         Raises:
@@ -47,11 +50,11 @@ class Standstill:
         """
         agent = self.chosen.agent()
         memories = trial_memories(agent, self.conditions.session(filtered=False), self.steps)
-        found = slow_points(agent.actor.belief, memories, iterations=1000)
+        found = slow_points(agent.actor.belief, memories)
         size = found.eigenvalues.abs()
         table = pd.DataFrame(found.states[:, : agent.actor.belief.out_features].numpy())
         table.columns = [str(name) for name in table.columns]
         table.insert(0, "speed", found.speeds.numpy())
         table.insert(1, "radius", size.amax(dim=1).numpy() if len(size) else [])
-        table.insert(2, "outside", (size > 1).sum(dim=1).numpy())
+        table.insert(2, "outside", (size > 1 + ROUNDING).sum(dim=1).numpy())
         return table

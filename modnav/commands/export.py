@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from modnav.recording import PAUSE, to_pynapple, write_nwb
+from modnav.files import replacing
+from modnav.recording import OBJECTS, PAUSE, to_pynapple, write_nwb
 from modnav.runs import load_agent
 from modnav.tables import read_tables
 
@@ -43,14 +44,21 @@ def main(args: Sequence[str]) -> None:
 
 
 def _save_pynapple(objects: dict, folder: Path) -> list[Path]:  # type: ignore[type-arg]
-    """Write each object as an ``.npz`` that ``pynapple.load_file`` reads."""
+    """Write each object as an ``.npz`` that ``pynapple.load_file`` reads.
+
+    Those of a former export are replaced or deleted; what else lies in the folder stays.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out is {folder}, a file; it must be a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    for former in folder.glob("*.npz"):
-        former.unlink()
     files = []
     for name, each in objects.items():
         files.append(folder / f"{name}.npz")
-        each.save(str(files[-1]))
+        with replacing(files[-1]) as temporary:
+            each.save(str(temporary))
+    for former in set(folder.glob("*.npz")) - set(files):
+        if former.stem in OBJECTS or former.stem.split(".")[0] in ("actor", "critic"):
+            former.unlink()
     return files
 
 

@@ -12,6 +12,9 @@ from modnav.files import one_line, read_text, regular
 from .figures import INDEX
 from .refused import Parser
 
+NAMED = ["fitted", "tested"]
+"""Columns of conditions, some of which are called by a gain."""
+
 
 def main(args: Sequence[str]) -> None:
     """Run the command.
@@ -20,8 +23,6 @@ def main(args: Sequence[str]) -> None:
         ValueError: For a mistake in the arguments or the files.
         OSError: If a file cannot be written.
     """
-    import pandas as pd
-
     from modnav.analysis import FIGURES, panels_of
     from modnav.analysis.drawing import picture, write_picture
 
@@ -33,7 +34,7 @@ def main(args: Sequence[str]) -> None:
         if given.size:
             panel = replace(panel, size=tuple(given.size))
         try:
-            table = pd.read_csv(regular(file, text=True))
+            table = _numbers(file)
             table.attrs.update(said)
             figure = picture(panel, table, style, bare=given.bare)
         except (ValueError, LookupError, TypeError) as error:
@@ -41,8 +42,13 @@ def main(args: Sequence[str]) -> None:
             raise ValueError(f"{file} is no table of panel {panel.name} ({told})") from error
         try:
             files = write_picture(panel.name, figure, given.out, style=style)
-        except RuntimeError as error:  # of a style sheet: there is no LaTeX, for one
-            raise ValueError(f"{file} cannot be drawn: {one_line(error)}") from error
+        except OSError:
+            raise
+        except (
+            Exception
+        ) as error:  # of a style sheet or a number: no LaTeX, a size beyond all memory
+            told = one_line(error) or type(error).__name__
+            raise ValueError(f"{file} cannot be drawn: {told}") from error
         print(*files, sep="\n")
 
 
@@ -100,6 +106,24 @@ def _tables(given: Iterable[Path], panels: Collection[str]) -> list[Path]:
             f"{twice[0]} would be drawn over another {twice[0].stem}; redraw it apart"
         )
     return found
+
+
+def _numbers(file: Path) -> Any:
+    """Return the table of a panel; matplotlib would draw a text among numbers as a place of its own."""
+    import pandas as pd
+
+    table = pd.read_csv(regular(file, text=True))
+    if len(table.columns) == 1 and {";", "\t"} & set(table.columns[0]):
+        raise ValueError("its columns must be separated by commas")
+    if table.empty:
+        raise ValueError("it has no rows")
+    for name in table.select_dtypes(exclude=["number", "bool"]).columns.difference(NAMED):
+        values = table[name].dropna()
+        read = pd.to_numeric(values, errors="coerce")
+        if read.notna().any() and read.isna().any():
+            row = values.index[read.isna()][0]
+            raise ValueError(f"{name} is {values[row]!r} in line {row + 2}; it must be a number")
+    return table
 
 
 def _said(file: Path) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 """Options that `modnav record` and `modnav watch` share: what the agent is put through."""
 
 import argparse
+import math
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from modnav.networks import Agent
 from modnav.recording import Session, ablate, clamp, make_session, read_targets
@@ -95,6 +99,8 @@ def session_of(given: argparse.Namespace, trials: int | None = None) -> Session:
         targets = read_targets(given.targets)
         replaced = [c for name in constants for c in _FROM_FILE.get(name, [])]
         targets = targets.drop(columns=replaced, errors="ignore")
+        for note in _doubts(targets, given.task):
+            print(f"modnav: {given.targets}: {note}", file=sys.stderr)
     return make_session(
         trials=trials if given.trials is None and targets is None else given.trials,
         targets=targets,
@@ -103,6 +109,21 @@ def session_of(given: argparse.Namespace, trials: int | None = None) -> Session:
         filter_observation_noise=given.filter_observation_noise,
         **constants,
     )
+
+
+def _doubts(targets: pd.DataFrame, task: str) -> Iterator[str]:
+    """Yield what a table of targets may not mean as it is: units, perturbations that are not used."""
+    names = [name for name in ("target_x_cm", "target_y_cm", "target_r_cm") if name in targets]
+    lengths = targets[names].apply(pd.to_numeric, errors="coerce").abs()
+    if len(targets) and (lengths < 10).all(axis=None):
+        yield "all targets lie within 10 cm of the start; are they in cm?"
+    if "target_theta_deg" in targets:
+        angles = pd.to_numeric(targets["target_theta_deg"], errors="coerce").abs()
+        if len(targets) and (angles <= math.pi).all():
+            yield "all of target_theta_deg are within 3.14; are they in degrees, 90 straight ahead?"
+    peaks = [name for name in map(str, targets) if name.startswith("perturbation_peak")]
+    if task == "gain" and targets[peaks].fillna(0).astype(bool).any(axis=None):
+        yield f"{', '.join(peaks)} are not used without --task perturbation"
 
 
 def tell_parts(checkpoint: Path) -> None:

@@ -3,6 +3,7 @@
 References:
     Sussillo & Barak, "Opening the black box: low-dimensional dynamics in high-dimensional recurrent
     neural networks", Neural Computation 25, 626 (2013).
+    Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM J. 11, 431 (1963).
 """
 
 import copy
@@ -18,6 +19,9 @@ from modnav.networks import AbstractSequence, Agent, Memory, map_memory
 from .session import Session
 
 __all__ = ["SlowPoints", "slow_points", "trial_memories"]
+
+LEAST, MOST = 1e-12, 1e8
+"""Speed below which a state stands still, and bounds of the damping of the search."""
 
 
 class SlowPoints(NamedTuple):
@@ -46,6 +50,8 @@ def slow_points(
 ) -> SlowPoints:
     """Find states near some where a recurrent module stands still, by going downhill in speed.
 
+    Each state goes its own way (damped least squares): that another finds nothing is nothing to it.
+
     Args:
         module: E.g. ``agent.actor.belief``; its weights stay as they are.
         memories: States to start from, as :meth:`~modnav.networks.AbstractSequence.forward` returns
@@ -53,31 +59,31 @@ def slow_points(
         x: The input that stays, ``(in_features,)``; zeros by default.
         fast: Points that move more in a step are left out.
         apart: Points that are nearer to each other than this count once, the slowest of them.
-        iterations: Steps of L-BFGS.
+        iterations: Most steps downhill; where there are fixed points 10 to 30 do.
 
     Returns:
         The points, slowest first; in double precision.
 
     Raises:
-        ValueError: If there is no state to start from: the module remembers nothing.
+        ValueError: If there is no state to start from, e.g. as the module remembers nothing, one is not
+            finite, or the input is not, or has not the features of the module.
     """
-    if memories is None:
-        raise ValueError("there is no memory to start from; slow points are of recurrent modules")
+    inputs = torch.zeros(module.in_features) if x is None else x
+    _check(inputs, memories, module.in_features)
     module = copy.deepcopy(module).double().eval().requires_grad_(requires_grad=False)
     start, back = _flat(map_memory(lambda part: part.detach().double(), memories))
-    inputs = torch.zeros(module.in_features) if x is None else x
-    inputs = inputs.double().expand(1, 1, -1)
+    inputs = inputs.detach().double().expand(1, 1, -1)
 
     def step(states: Tensor) -> Tensor:
         after = module(inputs.expand(1, len(states), -1), back(states))[1]
         return _flat(after)[0]
 
-    states = _slowed(step, start, iterations)
-    with torch.no_grad():
-        speeds = (step(states) - states).norm(dim=1)
-    chosen = _distinct(states, speeds, fast, apart)
     jacobian = torch.func.jacrev(lambda state: step(state[None])[0])
-    found = [torch.linalg.eigvals(jacobian(states[k])) for k in chosen]
+    with torch.no_grad():
+        states = _slowed(step, jacobian, start, iterations)
+        speeds = (step(states) - states).norm(dim=1)
+        chosen = _distinct(states, speeds, fast, apart)
+        found = [torch.linalg.eigvals(jacobian(states[k])) for k in chosen]
     none = torch.empty((0, start.shape[1]), dtype=torch.complex128)
     return SlowPoints(states[chosen], speeds[chosen], torch.stack(found) if found else none)
 
@@ -106,26 +112,46 @@ def trial_memories(agent: Agent, session: Session, steps: int) -> Memory:
     return belief(went.inputs[belief.source][:steps, longer])[1]
 
 
-def _slowed(step: Callable[[Tensor], Tensor], start: Tensor, iterations: int) -> Tensor:
-    """Return states that L-BFGS finds from those at the start, going downhill in speed, ``(B, n)``."""
-    states = start.clone().requires_grad_()
-    search = torch.optim.LBFGS(
-        [states],
-        max_iter=iterations,
-        tolerance_grad=1e-14,
-        tolerance_change=1e-20,
-        history_size=20,
-        line_search_fn="strong_wolfe",
-    )
+def _check(x: Tensor, memories: Memory, features: int) -> None:
+    parts: list[Tensor] = []
+    map_memory(lambda part: parts.append(part) or part, memories)  # type: ignore[func-returns-value]  # as in _flat
+    if not parts:
+        raise ValueError("there is no memory to start from; slow points are of recurrent modules")
+    if not all(part.numel() for part in parts):
+        raise ValueError("memories hold no state to start from")
+    if not all(part.isfinite().all() for part in parts):
+        raise ValueError("memories hold numbers that are not finite")
+    if x.shape != (features,):
+        raise ValueError(f"x has shape {tuple(x.shape)}; it must be ({features},), as the module")
+    if not x.isfinite().all():
+        raise ValueError(f"x is {x.tolist()}; it must be finite")
 
-    def speed() -> Tensor:
-        search.zero_grad()
-        loss = (step(states) - states).square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]  # of torch
-        return loss
 
-    search.step(speed)  # type: ignore[no-untyped-call]  # of torch
-    return states.detach()
+def _slowed(
+    step: Callable[[Tensor], Tensor],
+    jacobian: Callable[[Tensor], Tensor],
+    start: Tensor,
+    iterations: int,
+) -> Tensor:
+    """Return states that go downhill in speed by damped least squares, ``(B, n)``, each on its own."""
+    states, still = start.clone(), torch.eye(start.shape[1], dtype=start.dtype)
+    damping = torch.full((len(start), 1, 1), 0.1, dtype=start.dtype)
+    moved = step(states) - states
+    slopes = torch.stack([jacobian(state) for state in states]) - still
+    for _ in range(iterations):
+        normal = slopes.mT @ slopes + damping * still
+        tried = states - torch.linalg.solve(normal, slopes.mT @ moved[..., None])[..., 0]
+        after = step(tried) - tried
+        better = after.norm(dim=1) < moved.norm(dim=1)  # not where it is NaN
+        states[better], moved[better] = tried[better], after[better]
+        damping *= torch.where(better, 0.3, 3.0)[:, None, None]
+        damping.clamp_(LEAST, MOST)
+        rest = (moved.norm(dim=1) < LEAST) | (damping.flatten() >= MOST)  # there, or no way down
+        if rest.all():
+            break
+        for k in better.nonzero().flatten().tolist():
+            slopes[k] = jacobian(states[k]) - still
+    return states
 
 
 def _distinct(states: Tensor, speeds: Tensor, fast: float, apart: float) -> list[int]:

@@ -21,7 +21,7 @@ import pandas as pd
 from modnav.files import replacing
 from modnav.tables import SCHEMA, Recording
 
-__all__ = ["PAUSE", "to_pynapple", "trial_times", "write_nwb"]
+__all__ = ["OBJECTS", "PAUSE", "to_pynapple", "trial_times", "write_nwb"]
 
 PAUSE = 0.5
 """Time between the end of a trial and the start of the next, s."""
@@ -44,6 +44,9 @@ _SERIES = {
 }
 """What of ``steps`` becomes a series: columns, factor to SI, unit, and what it is."""
 
+OBJECTS = ("trials", *_SERIES)
+"""Names of the objects of pynapple, beside those of layers."""
+
 _NEEDS = "exports for neurophysiology need pynwb and pynapple: pip install 'modnav[neuro]'"
 
 
@@ -55,19 +58,27 @@ def trial_times(recording: Recording, pause: float = PAUSE) -> pd.DataFrame:
         pause: Time between trials, s.
 
     Returns:
-        ``trial``, ``start_time`` and ``stop_time`` (of the last step's end), s.
+        ``trial``, ``start_time`` and ``stop_time`` (of the last step's end), s; trials in the order of
+        their steps, which that of the table need not be.
 
     Raises:
         ValueError: If the pause is not a positive number.
     """
     if not 0 < pause < np.inf:
         raise ValueError(f"pause is {pause}; it must be a number above 0")
-    trials = recording.trials
+    trials = _in_order(recording).trials
     taken = (trials["steps"] * trials["dt_s"]).to_numpy(float)
     start = np.concatenate(([0.0], np.cumsum(taken + pause)[:-1]))
     return pd.DataFrame(
         {"trial": trials["trial"], "start_time": start, "stop_time": start + taken}
     )
+
+
+def _in_order(recording: Recording) -> Recording:
+    """Return a recording whose trials stand in the order of their steps: the clock goes forward."""
+    order = recording.steps["trial"].unique()
+    trials = recording.trials.set_index("trial", drop=False).loc[order].reset_index(drop=True)
+    return recording._replace(trials=trials)
 
 
 def _layers(recording: Recording) -> dict[str, list[str]]:
@@ -120,7 +131,7 @@ def write_nwb(
         ValueError: If pynwb is not installed, there is no trial, or trials are of several subjects.
         OSError: If the file cannot be written.
     """
-    pynwb = _pynwb()
+    pynwb, recording = _pynwb(), _in_order(recording)
     subjects = recording.trials["subject"].unique()
     if len(subjects) != 1:
         raise ValueError(f"the recording has {len(subjects)} subjects; a file is of one")
@@ -206,6 +217,7 @@ def to_pynapple(recording: Recording, pause: float = PAUSE) -> dict[str, Any]:
         import pynapple as nap  # type: ignore[import-not-found,import-untyped,unused-ignore]  # of an extra
     except ImportError as error:
         raise ValueError(_NEEDS) from error
+    recording = _in_order(recording)
     times = trial_times(recording, pause)
     about = recording.trials.drop(columns="subject").reset_index(drop=True)
     trials = nap.IntervalSet(times["start_time"], times["stop_time"], metadata=about)

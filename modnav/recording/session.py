@@ -173,6 +173,11 @@ def _taken(targets: pd.DataFrame, drawn: Trials, task: TaskParameters) -> Trials
         angular = _numbers(targets, "perturbation_peak_w_deg_s", torch.rad2deg(peak[:, 1]))
         peak = torch.stack((linear, torch.deg2rad(angular)), dim=-1)
         start = _numbers(targets, "perturbation_onset_s", onset * task.dt, above=False)
+        if len(start) and float(start.min()) > task.dt * task.max_steps:
+            raise ValueError(
+                f"targets.perturbation_onset_s is {float(start.min()):g} or more; trials end after "
+                f"{task.dt * task.max_steps:g} s, and none would be perturbed"
+            )
         onset = (start / task.dt).round().long()
     target = _points(targets)
     return make_trials(task, target, gain, process, observation, peak, onset)

@@ -214,3 +214,32 @@ def test_files_that_cannot_be_used_are_told(run, tmp_path, capsys):
     with pytest.raises(SystemExit):
         run("--targets", f"{tmp_path}/two.csv")
     assert "more perturbation than the schema knows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"target_x_cm": [0.5, -0.2], "target_y_cm": [2.0, 3.0]}, "are they in cm?"),
+        ({"target_r_cm": [200, 300], "target_theta_deg": [1.5, 1.7]}, "are they in degrees"),
+        (
+            {"target_x_cm": [50], "target_y_cm": [200], "perturbation_peak_v_cm_s": [90]},
+            "perturbation_peak_v_cm_s are not used without --task perturbation",
+        ),
+        ({"target_x_cm": [0.5, 50], "target_y_cm": [2, 200], "perturbation_peak_v_cm_s": 0}, ""),
+    ],
+)
+def test_targets_that_seem_of_another_unit_are_told_of(run, tmp_path, columns, told):
+    pd.DataFrame(columns).to_csv(tmp_path / "targets.csv", index=False)
+    _, printed = run("--targets", f"{tmp_path}/targets.csv", "--no-units")
+    lines = [line for line in printed.err.splitlines() if line.startswith("modnav: ")]
+    assert [told in line for line in lines] == [True] * bool(told)
+
+
+def test_perturbations_that_begin_after_all_trials_are_refused():
+    pushed = {"perturbation_peak_v_cm_s": 90.0, "perturbation_onset_s": [300.0, 500.0]}
+    targets = pd.DataFrame({"target_x_cm": [50.0, 20.0], "target_y_cm": 200.0, **pushed})
+    with pytest.raises(
+        ValueError, match=r"perturbation_onset_s is 300 or more; trials end after 3.5"
+    ):
+        make_session("perturbation", targets=targets)
+    make_session("perturbation", targets=targets.assign(perturbation_onset_s=[300.0, None]))

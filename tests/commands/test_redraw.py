@@ -64,3 +64,30 @@ def test_mistakes_are_one_line(tmp_path, capsys):
     missing = said(capsys, NUMBERS, *out, "--style", tmp_path / "no.mplstyle")
     assert "there is no such file" in missing
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (lambda text: text.splitlines()[0], "it has no rows"),
+        (lambda text: text.replace(",", ";"), "must be separated by commas"),
+        (lambda text: text.replace(".966521", ".9665 *"), "value is '0.9665 *' in line 2"),
+    ],
+)
+def test_what_was_edited_by_hand_is_refused_for_what_is_wrong(tmp_path, capsys, changed, told):
+    table = tmp_path / "4f.csv"
+    table.write_text(changed(NUMBERS.read_text()))
+    assert told in said(capsys, table, "--out", tmp_path / "out")
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_a_table_of_a_spreadsheet_is_drawn(tmp_path):
+    table = tmp_path / "4f.csv"
+    table.write_bytes(b"\xef\xbb\xbf" + NUMBERS.read_bytes().replace(b"\n", b"\r\n"))
+    redrawn(tmp_path / "out", table=table)
+
+
+def test_a_style_beyond_all_memory_is_refused(tmp_path, capsys):
+    sheet = tmp_path / "vast.mplstyle"
+    sheet.write_text("savefig.dpi: 1000000\n")
+    assert "cannot be drawn" in said(capsys, NUMBERS, "--out", tmp_path, "--style", sheet)

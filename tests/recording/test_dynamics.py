@@ -74,6 +74,35 @@ def test_a_module_without_memory_has_no_slow_points():
         slow_points(tanh_network([[2.0]]), None)
 
 
+def test_every_start_finds_a_point_of_its_own_whatever_others_find():
+    """Random tanh networks of gain 1.5 have many points that repel (Sompolinsky et al. 1988)."""
+    torch.manual_seed(1)
+    module = tanh_network((1.5 * torch.randn(64, 64) / 8).tolist(), 0.0)
+    starts = module(torch.zeros(20, 12, 1), torch.rand(1, 12, 64) * 2 - 1)[1].detach()
+    found = slow_points(module, starts)
+    assert len(found.states) >= 3
+    assert (found.speeds < 1e-9).all()
+    assert (found.eigenvalues.abs() > 1).any(dim=1).sum() == len(found.states)
+    hopeless = torch.full((1, 1, 64), 1e6)  # all slopes are 0 there
+    again = slow_points(module, torch.cat((hopeless, starts), dim=1))
+    assert len(again.states) >= len(found.states)
+
+
+@pytest.mark.parametrize(
+    ("memories", "x", "told"),
+    [
+        (torch.tensor([[[0.1], [float("nan")]]]), None, "numbers that are not finite"),
+        (torch.zeros(1, 0, 1), None, "no state to start from"),
+        ((None,), None, "no memory to start from"),
+        (torch.zeros(1, 2, 1), torch.zeros(3), r"x has shape \(3,\); it must be \(1,\)"),
+        (torch.zeros(1, 2, 1), torch.tensor([float("inf")]), "it must be finite"),
+    ],
+)
+def test_what_no_search_can_begin_from_is_refused(memories, x, told):
+    with pytest.raises(ValueError, match=told):
+        slow_points(tanh_network([[2.0]]), memories, x)
+
+
 def test_where_nothing_stands_still_nothing_is_found():
     class Counter(Recurrent):
         def forward(self, x, memory=None):

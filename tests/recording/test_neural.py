@@ -90,3 +90,29 @@ def test_several_subjects_are_no_session(recording, tmp_path: Path):
     with pytest.raises(ValueError, match="has 2 subjects"):
         write_nwb(recording._replace(trials=trials), tmp_path / "agent.nwb")
     assert not (tmp_path / "agent.nwb").exists()
+
+
+def test_trials_may_stand_in_another_order_than_their_steps(recording):
+    turned = recording._replace(trials=recording.trials.iloc[::-1].reset_index(drop=True))
+    found, usual = to_pynapple(turned), to_pynapple(recording)
+    assert np.array_equal(found["position"].t, usual["position"].t)
+    assert np.array_equal(found["position"].values, usual["position"].values)
+    assert np.array_equal(found["trials"]["steps"], usual["trials"]["steps"])
+    assert (np.diff(found["position"].t) > 0).all()
+
+
+def test_an_export_deletes_nothing_but_a_former_one(recording, tmp_path: Path):
+    write_tables(tmp_path / "tables", recording)
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("precious", "critic.belief", "actor.belief"):
+        np.savez(out / f"{name}.npz", mine=1)
+    (tmp_path / "file").write_text("mine")
+    args = ["export", str(tmp_path / "tables"), "--to", "pynapple", "--overwrite", "--out"]
+    main([*args, str(out)])
+    assert (out / "precious.npz").is_file()
+    assert not (out / "critic.belief.npz").exists()
+    assert nap.load_file(str(out / "actor.belief.npz")).shape[1] == 128
+    with pytest.raises(SystemExit):
+        main([*args, str(tmp_path / "file")])
+    assert (tmp_path / "file").read_text() == "mine"
