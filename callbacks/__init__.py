@@ -1,6 +1,7 @@
 """Callbacks: training phases, checkpoints, and what is shown of a run."""
 
 from .checkpoints import *
+from .hooks import *
 from .last import *
 from .monitor import *
 from .parts import *

@@ -10,6 +10,7 @@ from typing_extensions import override
 from modnav.errors import RunFinishedError, require
 from modnav.learning import Block, End, Experience, Phase, Schedule, Standing, Step
 
+from .hooks import check_hooks
 from .parts import callback_of, experience_of, learner_of
 from .trials import TrialCallback
 
@@ -90,6 +91,7 @@ class TrainingPhases(Callback):
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
+            check_hooks(trainer.callbacks)  # type: ignore[attr-defined]  # set by a connector
             self._trainer = trainer
             self._experience().decide = self._decide
             for callback in self._own():  # not by their `setup`, which a subclass may replace

@@ -88,7 +88,7 @@ def execute(args: Sequence[str], *, from_process: bool = False) -> list[Path]:
         for module in imported:
             import_own(module)
     if given[0] in COMMANDS:
-        with nothing_collected():
+        with nothing_collected(kept=from_process):
             command = load(given[0])
         command(given[1:])
         return []
@@ -118,7 +118,7 @@ def _imports(args: list[str]) -> list[str]:
 
 
 def _train(args: list[str], imported: Sequence[str], from_process: bool) -> list[Path]:
-    with nothing_collected():
+    with nothing_collected(kept=from_process):
         from modnav.commands.arguments import with_config_paths, with_negative_numbers, with_run
         from modnav.commands.population.options import requested
         from modnav.commands.population.together import end_with_parent

@@ -20,3 +20,15 @@ def test_nothing_is_collected_for_a_while():
     with nothing_collected():
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+def test_what_is_kept_is_not_gone_through_again():
+    with nothing_collected(kept=True):
+        pass
+    try:
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
+    with nothing_collected():
+        pass
+    assert gc.get_freeze_count() == 0

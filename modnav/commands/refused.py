@@ -8,22 +8,22 @@ from typing import NoReturn
 
 from typing_extensions import override
 
+from .kinds import expected, literals
+
 __all__ = ["Parser", "told"]
 
 OWN = re.compile(r"[\w.]+ is [^;\n]*; it must be [^\n]*")
 """What our own checks say of a value."""
 
-KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "a text",
-    "list": "a list",
-    "tuple": "a list",
-    "Sequence": "a list",
-    "dict": "a mapping",
-    "NoneType": "null",
-}
+ROOMS = (
+    *(f"modnav.{room}" for room in ("networks", "task", "acting", "learning", "callbacks")),
+    "torch.optim",
+    "pytorch_lightning.callbacks",
+    "pytorch_lightning.loggers",
+)
+"""Where classes are that options name."""
+
+_KEY = re.compile(r'Parser key "([\w.]+)":')
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,30 +43,62 @@ def told(text: str) -> str:
     if "Union subtypes" in text and (rule := OWN.search(text)):
         return rule.group()
     line = " ".join(text.split())
-    key = ".".join(re.findall(r'Parser key "([\w.]+)"', line))
-    if key and (why := _of_class(line) or _of_kind(line)):
-        return f"{key} is {_value(line)}; {why}"
     made = re.search(r"Errors: (.*) Given value type.*class_path='([\w.]+)'", line)
     said = [x for x in made[1].split("- ") if x and not x.startswith("Expected")] if made else []
-    return f"{made[2]} cannot be made: {said[0].strip()}" if made and said else line
+    if (key := _key(line)) and (why := _of_class(line) or _of_section(line) or _of_kind(line)):
+        return f"{key} is {_value(line)}; {why}"
+    return f"{made[2]} cannot be made: {said[0].strip()}" if made and said else _of_words(line)
+
+
+def _key(line: str) -> str:
+    """Return the key of the value that was refused; those of classes are told without their class's."""
+    found = ""
+    for key in _KEY.findall(line):
+        whole = not found or key == found or key.startswith(f"{found}.")
+        found = key if whole else f"{found}.{key}"
+    return found
+
+
+def _of_words(line: str) -> str:
+    """Return what argparse says of words in which it finds no option, or no value of one."""
+    if found := re.fullmatch(r"argument (--[\w.]+)[^:]*: expected one argument", line):
+        return f"{found[1]} has no value; it must be followed by one"
+    if found := re.fullmatch(r"unrecognized arguments: ([^-].*)", line):
+        return f"{found[1]} is no option; a value with spaces or brackets must be in quotes"
+    return line
 
 
 def _value(line: str) -> str:
     """Return the value that was refused; of a class that was given arguments, its name."""
+    last = _innermost(line)
     forms = (
-        r"Got value: (.+?)(?: - Expected| Given value|$)",
-        r"Expected a path but (\S+) either",
-        r"given class_path '([\w.]+)': (?!Parser)",
-        r"Given value: (.*)",
-    )
-    found = (re.search(form, line) for form in forms)
-    return next((x[1] for x in found if x), "empty")
+        (r"given class_path '([\w.]+)': (?!Parser)", line),
+        (r"Subtypes: .*?Given value: (.+?)(?:\. Got value: Namespace| - Expected a| Given value|$)", last),
+        (r"Got value: (?!Namespace)(.+?)(?:\. Got value| - Expected| Given value|$)", last),
+        (r"Got value: Namespace\(class_path='([\w.]+)'", line),
+        (r"Expected a path but (.+?) either not", line),
+        (r"Unable to load config '(.*?)' - ", line),
+        (r"Given value: (.*)", line),
+        (r"Expected a dot import path string: (\S+)", line),
+    )  # fmt: skip
+    found = (re.search(form, where) for form, where in forms)
+    value = next((x[1] for x in found if x), "empty")
+    return {"None": "null", "True": "true", "False": "false", "": "empty"}.get(value, value)
+
+
+def _innermost(line: str) -> str:
+    """Return what is said of the innermost value, without other kinds that the outer ones have."""
+    last = _KEY.split(line)[-1]
+    ended = re.match(r" Expected .*?Got value: .+?(?= - Expected a <class)", last)
+    return ended[0] if ended else last
 
 
 def _of_class(line: str) -> str | None:
     """Return what is wrong with a class that was named, or with its arguments."""
     if found := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", line):
-        near = difflib.get_close_matches(found[2], dir(sys.modules.get(found[1])), 1)
+        module = sys.modules.get(found[1])
+        names = [x for x in dir(module) if isinstance(getattr(module, x, None), type)]
+        near = difflib.get_close_matches(found[2], names, 1)
         return f"{found[1]} has no {found[2]}" + (f"; did you mean {near[0]}?" if near else "")
     if found := re.search(r"No module named '([\w.]+)'", line):
         return f"Python finds no module {found[1]}"
@@ -83,17 +115,36 @@ def _of_class(line: str) -> str | None:
     return None
 
 
+def _of_section(line: str) -> str | None:
+    """Return what is wrong with what was given in place of several options."""
+    last = _innermost(line)
+    if "Unable to load config" not in last:
+        return None
+    if "while parsing" in last or "while scanning" in last:
+        return "it is no YAML: a bracket, a quote or a colon is missing or too many"
+    return "it must be a mapping of its options, such as {name: value}, or a YAML file of them"
+
+
 def _of_kind(line: str) -> str | None:
-    """Return which kinds of values, or which words, there may be."""
-    inner = re.search(r'Parser key "\w+": (Expected a <class .*?Got value)', line)
-    kinds = re.findall(r"Expected a <class '(?:[\w.]+\.)?(\w+)'>", inner[1] if inner else line)
-    words = re.search(r"Expected a typing\.Literal\[([^\]]*)\]", line)
-    names = words[1].replace("'", "").split(", ") if words and not inner else []
-    some = list(dict.fromkeys([*names, *(KINDS.get(kind, kind) for kind in kinds)]))
-    if "Expected a dot import path" in line and not inner:
-        some.append("a class of your own")
-    return (
-        "it must be " + " or ".join(filter(None, (", ".join(some[:-1]), *some[-1:])))
-        if some
-        else None
-    )
+    """Return which kinds of values, or which words, there may be, and the nearest of these."""
+    last = _innermost(line)
+    kinds = expected(last)
+    if kinds is None:
+        return None
+    value = _value(line)
+    near: list[str] = difflib.get_close_matches(value, literals(last), 1)
+    if not near and "Expected a dot import path" in last:
+        near = _near_classes(value)
+    return f"it must be {kinds}" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _near_classes(name: str) -> list[str]:
+    """Return the class, among those that options name, whose name is nearest to a word."""
+    known = {
+        word: f"{room}.{word}"
+        for room in reversed(ROOMS)
+        if room in sys.modules
+        for word, kind in vars(sys.modules[room]).items()
+        if isinstance(kind, type) and not word.startswith("Abstract")
+    }
+    return [known[x] for x in difflib.get_close_matches(name.rpartition(".")[2], known, 1, 0.8)]

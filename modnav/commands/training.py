@@ -30,8 +30,9 @@ from modnav.callbacks import (
     TrainingPhases,
     TrialCheckpoint,
     TrialProgress,
+    check_hooks,
 )
-from modnav.errors import ProcessLostError, RunEndedError
+from modnav.errors import ProcessLostError, RunEndedError, require
 from modnav.files import one_line, plain_values, replacing
 from modnav.learning import (
     SINGLE,
@@ -148,11 +149,13 @@ class ModnavCLI(LightningCLI):
             "callbacks": self._callbacks(config),
         }
         try:
-            return super().instantiate_trainer(**kwargs)
+            made = super().instantiate_trainer(**kwargs)
         except TypeError as error:  # of Lightning, for what fits no device of the accelerator
             if "devices" not in str(error):
                 raise
             raise ValueError(f"trainer: {one_line(str(error))}") from error
+        check_hooks(made.callbacks)  # type: ignore[attr-defined]  # set by a connector
+        return made
 
     def _claim(self, folder: RunFolder, config: Any) -> None:
         folder.claim(overwrite=config.overwrite, resume=folder.holds(config.ckpt_path))
@@ -201,6 +204,7 @@ class ModnavCLI(LightningCLI):
                 for option in action.option_strings
             ]
             raise ValueError(told(with_nearest_key(str(error), known))) from error
+        require("seed_everything", int(self.config[self._command].seed_everything), 0, 2**32 - 1)
 
     @override
     def _parse_ckpt_path(self) -> None:

@@ -1,9 +1,11 @@
 """Messages in which jsonargparse refuses a value, as users see them."""
 
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import pytest
 from jsonargparse import ArgumentError, ArgumentParser
+from torch.optim import Optimizer
 
 from modnav.acting import AbstractExploration, Warmup
 from modnav.cli import main
@@ -19,7 +21,12 @@ def parser():
     parser.add_argument("--metrics", type=list[AbstractExploration] | None)
     parser.add_argument("--warmup", type=Warmup | None)
     parser.add_argument("--gain", type=float | tuple[float, float])
+    parser.add_argument("--gains", type=tuple[float, ...])
+    parser.add_argument("--trials", type=int)
     parser.add_argument("--on", type=bool)
+    parser.add_class_arguments(Warmup, "warm")
+    optimizer = Callable[[Iterable], Optimizer]
+    parser.add_argument("--optimizer", type=optimizer)
     return parser
 
 
@@ -32,11 +39,30 @@ def parser():
         ("reward=modnav.task.AbstractReward", "reward is modnav.task.AbstractReward; it lacks a method that its base wants"),
         ("reward=own_parts.Hurried --reward.wide=3", "reward is own_parts.Hurried; it takes no wide"),
         ("reward=own_parts.Hurried --reward.width=x", "reward.width is x; it must be a number"),
-        ("reward=most", "reward is most; it must be mixed, const or a class of your own"),
-        ("exploration=3", "exploration is 3; it must be null or a class of your own"),
+        ("reward=other", "reward is other; it must be mixed, const or a class that inherits modnav.task.AbstractReward"),
+        ("reward=mixd", "reward is mixd; it must be mixed, const or a class that inherits modnav.task.AbstractReward; did you mean mixed?"),
+        ("reward=[1]", "reward is [1]; it must be mixed, const or a class that inherits modnav.task.AbstractReward"),
+        ("exploration=3", "exploration is 3; it must be a class that inherits modnav.acting.AbstractExploration or null"),
+        ("warmup=Warmpu", "warmup is Warmpu; it must be a class that inherits modnav.acting.Warmup or null; did you mean modnav.acting.Warmup?"),
+        ("warmup={trils:3}", "warmup is {trils:3}; it must be a class that inherits modnav.acting.Warmup or null"),
+        ("optimizer=SGDD", "optimizer is SGDD; it must be a class by its name; did you mean torch.optim.SGD?"),
+        ("optimizer=torch.optim.Adam --optimizer.lr=x", "optimizer.lr is x; it must be a number or a class that inherits Tensor"),
         ("metrics=own_parts.Slow", "metrics is own_parts.Slow; it must be a list or null"),
         ("warmup.trials=x", "warmup.trials is x; it must be a whole number"),
-        ("gain=x", "gain is x; it must be a number or a list"),
+        ("gain=x", "gain is x; it must be a number or a list of 2 numbers"),
+        ("gain=[1]", "gain is [1]; it must be a number or a list of 2 numbers"),
+        ("gain=[a,1]", "gain is ['a', 1]; it must be a number or a list of 2 numbers"),
+        ("gain={low:1}", "gain is {low:1}; it must be a number or a list of 2 numbers"),
+        ("gain=null", "gain is null; it must be a number or a list of 2 numbers"),
+        ("gains=[x]", "gains is x; it must be a number"),
+        ("gains=3", "gains is 3; it must be a list"),
+        ("trials=1e4", "trials is 10000.0; it must be a whole number"),
+        ("trials={a}", "trials is {a}; it must be a whole number"),
+        ("warm=3", "warm is 3; it must be a mapping of its options, such as {name: value}, or a YAML file of them"),
+        ("warm={trials", "warm is {trials; it is no YAML: a bracket, a quote or a colon is missing or too many"),
+        ("warm.trials=x", "warm.trials is x; it must be a whole number"),
+        ("on", "--on has no value; it must be followed by one"),
+        ("on=true 3]", "3] is no option; a value with spaces or brackets must be in quotes"),
         ("on=maybe", "on is maybe; it must be true or false"),
     ],
 )  # fmt: skip
