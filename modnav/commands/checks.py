@@ -11,6 +11,7 @@ import torch
 
 from modnav.errors import require
 from modnav.files import one_line
+from modnav.learning import Schedule
 
 LEFT_ALONE = {
     "limit_val_batches": ((None,), "validations decide phases and select checkpoints"),
@@ -52,8 +53,8 @@ def check_fit(config: Any) -> None:
         raise ValueError(f"name is {one_line(config.name)}; it must name a folder below --runs")
     optimizer = config.model.get("optimizer")
     rate = getattr(getattr(optimizer, "init_args", None), "lr", None)
-    # torch's own default and that of the configs: nobody asked for them
-    if rate not in (None, 1e-3, 3e-4, config.phases.one.learning_rate):
+    # torch's own default and the published one: nobody asked for them
+    if rate not in (None, 1e-3, Schedule.one.learning_rate, config.phases.one.learning_rate):
         raise ValueError(
             f"model.optimizer.init_args.lr is {rate}, but phases decide the learning rate; set "
             "phases.one.learning_rate, phases.two.learning_rate and phases.three.learning_rate"

@@ -28,22 +28,38 @@ def replacing(path: Path) -> Iterator[Path]:
     it is removed. What processes of this machine that were killed left of ``path`` is removed too.
 
     Raises:
-        OSError: If it cannot be written; ``path`` is as before.
+        OSError: If it cannot be written; the message says so, and ``path`` is as before.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _drop_of_dead(path)
-    prefix = f".{path.name}.{_MACHINE}-{os.getpid()}."
-    handle, name = tempfile.mkstemp(path.suffix, prefix, path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    try:
+        temporary = _beside(path)
+    except OSError as error:
+        raise _not_written(path, error) from error
     try:
         yield temporary
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename not in (None, str(temporary)):
+            raise  # of another file
+        raise _not_written(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _drop_of_dead(path)
+    prefix = f".{path.name}.{_MACHINE}-{os.getpid()}."
+    handle, name = tempfile.mkstemp(path.suffix, prefix, path.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _not_written(path: Path, error: Exception) -> OSError:
+    reason = getattr(error, "strerror", None) or error
+    return OSError(f"{path} could not be written and is as it was: {reason}")
 
 
 def _drop_of_dead(path: Path) -> None:
@@ -74,9 +90,8 @@ def write_atomically(content: Any, path: Path) -> None:
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(content, file)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a failed write
-        reason = getattr(error, "strerror", None) or error
-        raise OSError(f"{path} could not be written and is as it was: {reason}") from error
+    except RuntimeError as error:  # torch reports a full disk as a failed write
+        raise _not_written(path, error) from error
 
 
 def write_text_atomically(text: str, path: Path) -> None:

@@ -87,6 +87,17 @@ class Counters:
         ):
             raise ValueError("its counters are damaged")
 
+    def has_block(self, more: int, size: int, epoch: int) -> bool:
+        """Return whether a block of trials, or the epoch, has ended after so many more trials.
+
+        Args:
+            more: Trials.
+            size: Trials in a block.
+            epoch: Trials in an epoch.
+        """
+        trials = self.trials + more
+        return trials - self.checked >= size or trials - self.closed >= epoch
+
     def next_block(self, size: int, epoch: int, dt: float) -> Block | None:
         """Return how the next full block of trials of this epoch went, if it has ended.
 

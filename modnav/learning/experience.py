@@ -235,7 +235,7 @@ class Experience(LightningDataModule):
             if self.counters.total_env_steps == 0:
                 self.counters.scripted = self.warmup.trials / self.processes
             self._add_scripted(self.warmup)
-        self._count(self.act())
+        self.count(self.act())
 
     def _next_batch(self) -> Segment:
         self.counters.due -= 1
@@ -249,8 +249,21 @@ class Experience(LightningDataModule):
         self.replay.add_sweep(sweep, setting.mirror)
         return sweep.ended()
 
-    def _count(self, own: list[list[int]]) -> None:
-        """Count trials that ended in all processes, so that they all decide alike."""
+    def only_counts(self, ended: int) -> bool:
+        """Return whether nothing but :meth:`count` follows a step that ended so many trials.
+
+        No block or epoch ends with them, and no scripted trials come before the next step.
+        """
+        if self._closing or (self.setting.scripted and self.warmup):
+            return False
+        return not self.counters.has_block(ended, self.check_trials, self.epoch_trials)
+
+    def count(self, own: list[list[int]]) -> None:
+        """Count a step, and the trials that ended in all processes, so that they all decide alike.
+
+        Args:
+            own: Whether rewarded, and steps, of each trial of this process that ended.
+        """
         counters, (ended, stored) = self.counters, self._everywhere(own)
         steps = self.parallel_trials * self.processes
         before, after = counters.env_steps, counters.env_steps + steps

@@ -46,7 +46,7 @@ from . import td3
 __all__ = ["TD3", "UPDATES_PER_STEP"]
 
 UPDATES_PER_STEP = 16
-"""Updates in one Lightning step, whose fixed cost they share; those of a member come by the block."""
+"""Updates in one Lightning step, whose fixed cost they share."""
 
 BLOCK = 16
 """Normal numbers that generators draw at a time."""
@@ -135,6 +135,7 @@ class TD3(LightningModule):
         self.results: dict[str, dict[str, dict[str, float]]] = {}
         self.shown: tuple[TestTrials, Rollout] | None = None
         self.generator: Generator | None = None
+        self.batches_per_step = UPDATES_PER_STEP  # a population has its own, as of what follows
         self.update_with: Callable[[Any], None] = self.update  # a population has its own
         self.after_updates: Callable[[], None] = _done
 
@@ -169,7 +170,7 @@ class TD3(LightningModule):
     @override
     def training_step(self, dataloader_iter: Iterator[tuple[Any, int, int]]) -> None:
         """Make the next updates; the batches come when asked for, so acting waits for learning."""
-        for batch, _, _ in islice(dataloader_iter, UPDATES_PER_STEP):
+        for batch, _, _ in islice(dataloader_iter, self.batches_per_step):
             self.update_with(batch)
         self.after_updates()
 

@@ -6,9 +6,10 @@ is what it would do alone, up to rounding, and it can be resumed alone.
 """
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,9 @@ from .stackable import check_stackable
 
 __all__ = ["Member", "Population"]
 
+ROUNDS_PER_STEP = 16
+"""Rounds after which a member's thread is woken, if not before."""
+
 
 @dataclass(frozen=True, eq=False)
 class Member:
@@ -54,6 +58,7 @@ class Member:
     learner: TD3
     experience: Experience
     batches: list[np.ndarray] = field(default_factory=list)
+    rounds: Iterator[int] = field(default_factory=partial(count, 1))
 
     def join(self) -> None:
         """Leave steps and updates to the population from now on.
@@ -65,6 +70,23 @@ class Member:
         experience.act, experience.next_batch = self._act, self._next_batches
         experience.listeners.insert(0, lambda block: self._finish())
         learner.update_with, learner.after_updates = self.batches.extend, self._finish
+        learner.batches_per_step = 1  # which are those of several rounds, see `take`
+
+    def take(self, ended: list[list[int]]) -> None:
+        """Take what came of a step, and draw the batches that follow.
+
+        Its thread is woken only where there is more to do: something to be decided, scripted trials,
+        or, every few rounds, what Lightning does between its steps.
+
+        Args:
+            ended: Whether rewarded, and steps, of each trial that ended.
+        """
+        wake = next(self.rounds) % ROUNDS_PER_STEP == 0 or self.seat.refusal is not None
+        if wake or not self.experience.only_counts(len(ended)):
+            self.seat.go_on(ended)
+        else:
+            self.experience.count(ended)
+            self.batches.extend(self._next_batches())
 
     def _next_batches(self) -> list[np.ndarray]:
         """Draw all that are due."""
@@ -203,6 +225,8 @@ class Population:
             graphs=device.type == "cuda",
         )
         self._collector, self._members = join_collectors(lone), members
+        self._optimizers = [m.trainer.optimizers[0] for m in members]  # slow to come by
+        self._counted = [_counted_steps(m.trainer) for m in members]
         for k, m in enumerate(members):
             own = _CollectorOf(self._collector, k, self._joint.agent.actor)
             m.experience.collector = own  # type: ignore[assignment]  # what it uses of one
@@ -240,8 +264,8 @@ class Population:
         self._whole.add_sweep_of_all(self._replays(), sweep, mirror)
         ended = iter(sweep.ended())
         self._set_aside()
-        for m, count in zip(self._members, sweep.counts, strict=True):
-            m.seat.go_on(list(islice(ended, count)))
+        for m, own in zip(self._members, sweep.counts, strict=True):
+            m.take(list(islice(ended, own)))
 
     @property
     def device(self) -> torch.device:
@@ -270,13 +294,9 @@ class Population:
             losses += self._joint.update(
                 segment._replace(members=len(drawn)), noise[k, :longest], turn, acting=acting[k]
             )
-        both = (
-            torch.stack(losses).view(-1, 2, len(drawn)).permute(2, 1, 0)
-        )  # by member and network
+        both = torch.stack(losses).view(-1, 2, len(drawn)).permute(2, 1, 0)  # by member, network
         self._unchecked.append((self._members, both.isfinite().flatten(1).all(dim=1)))
-        for m, critic, actor in zip(self._members, *both.unbind(1), strict=True):
-            if m.waiting:
-                self._count(m, critic, actor)
+        self._count(both)
 
     def _turns(self, counts: np.ndarray) -> tuple[Tensor, list[bool]]:
         """Return whose turn each update is, ``(J, P, 4)`` as :class:`Turn`, and if any actor's."""
@@ -285,28 +305,34 @@ class Population:
         updates = number < counts
         done = np.array([x.updates for x in learners])
         acts = updates & ((done + number) % learners[0].policy_delay == 0)
-        rates = [m.trainer.optimizers[0].param_groups[0]["lr"] for m in self._members]
+        rates = [optimizer.param_groups[0]["lr"] for optimizer in self._optimizers]
         own = [
             np.broadcast_to(x, acts.shape) for x in (rates, [x.action_penalty for x in learners])
         ]
         turns = np.stack((updates, acts, *own), axis=-1).astype(np.float32)
         return torch.from_numpy(turns).to(self.device), acts.any(axis=1).tolist()
 
-    def _count(self, member: Member, critic: Tensor, actor: Tensor) -> None:
-        """Count updates of a member, and keep its losses, ``(J,)`` with those of others' turns."""
-        learner, count = member.learner, len(member.batches)
-        first = -learner.updates % learner.policy_delay
-        acted = actor[first : count : learner.policy_delay]
-        learner.losses["critic"].append(critic[:count])
-        learner.losses["actor"].append(acted)
-        # what Lightning's optimizers count, and checkpoints are numbered by
-        steps = member.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-        for told in (steps.total, steps.current):
-            told.ready += count + len(acted)
-            told.completed += count + len(acted)
-        learner.updates += count
-        self.updates += count
-        member.batches.clear()
+    def _count(self, losses: Tensor) -> None:
+        """Count updates of all members, and keep their losses, ``(P, 2, J)`` with those of others' turns."""
+        parts: dict[tuple[int, int], Sequence[Sequence[Tensor]]] = {}  # most are alike
+        for k, (m, steps) in enumerate(zip(self._members, self._counted, strict=True)):
+            if not m.waiting:
+                continue
+            learner, made, delay = m.learner, len(m.batches), m.learner.policy_delay
+            form = (made, -learner.updates % delay)
+            if form not in parts:
+                critics, actors = losses[:, 0, :made], losses[:, 1, form[1] : made : delay]
+                parts[form] = critics.unbind(), actors.unbind()
+            critic, actor = (own[k] for own in parts[form])
+            learner.losses["critic"].append(critic)
+            learner.losses["actor"].append(actor)
+            acted = len(range(form[1], made, delay))
+            for told in steps:
+                told.ready += made + acted
+                told.completed += made + acted
+            learner.updates += made
+            self.updates += made
+            m.batches.clear()
 
     def _set_aside(self) -> None:
         """Refuse to go on with members whose losses were not finite."""
@@ -315,3 +341,9 @@ class Population:
                 if not is_finite:
                     m.seat.refusal = DivergedError(m.learner.diverged("a loss was not finite"))
         self._unchecked.clear()
+
+
+def _counted_steps(trainer: Trainer) -> tuple[Any, Any]:
+    """Return what Lightning's optimizers count, and checkpoints are numbered by."""
+    steps = trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+    return steps.total, steps.current

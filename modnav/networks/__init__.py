@@ -9,5 +9,6 @@ from .description import *
 from .initial import *
 from .linear import *
 from .sequence import *
+from .stack_contract import *
 from .stacked import *
 from .step_policy import *

@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -24,9 +24,8 @@ from .sequence import (
     own_sequences,
     restarted,
 )
-from .stacked import stack_agents
 
-__all__ = ["check_agent", "check_saved", "check_sequence", "check_stack", "plain_tensors"]
+__all__ = ["check_agent", "check_saved", "check_sequence", "plain_tensors"]
 
 LONGEST = 100
 """Steps of a trial beyond which modules are not tried."""
@@ -103,15 +102,15 @@ def _check_alike(agent: Agent, again: Agent) -> None:
     device = next(agent.parameters()).device
     with evaluating(agent), evaluating(again), _eager():
         for old, new in zip(own_sequences(agent), own_sequences(again), strict=True):
-            name, x = name_of_class(old), _inputs(2, old.in_features).to(device)
+            name, x = name_of_class(old), example_inputs(2, old.in_features).to(device)
             outputs = [_called(module, name, x)[0] for module in (old, new)]
-            _check_same(f"{name} {what} outputs: keep its tensors by register_buffer", *outputs)
-        inputs = {x: _inputs(2, STREAMS[x].features).to(device) for x in agent.sources}
-        action = _inputs(2, ACTIONS).to(device)
+            check_same(f"{name} {what} outputs: keep its tensors by register_buffer", *outputs)
+        inputs = {x: example_inputs(2, STREAMS[x].features).to(device) for x in agent.sources}
+        action = example_inputs(2, ACTIONS).to(device)
         for key in ("actions", "values"):
             more = () if key == "actions" else (action,)
             pair = [getattr(x, key)(inputs, *more) for x in (agent, again)]
-            _check_same(f"the agent {what} {key}: undo what was done to it since", *pair)
+            check_same(f"the agent {what} {key}: undo what was done to it since", *pair)
 
 
 @torch.no_grad()
@@ -141,7 +140,7 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
         raise ValueError(f"{name}.train returns None; it must return the module, {_SEE}")
     given, module = module, copy.deepcopy(module).eval()
     lengths = (steps, max(1, steps // 2), max(1, steps // 3))
-    x = _inputs(3 * steps, module.in_features, len(lengths))
+    x = example_inputs(3 * steps, module.in_features, len(lengths))
     x = x.to(next(module.parameters(), x))
     with torch.random.fork_rng(devices=[]), _eager():
         apart = _step_by_step(module, name, x, lengths)
@@ -150,7 +149,7 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
             for start in range(0, until, length):
                 span = slice(start, min(start + length, until)), slice(trial, trial + 1)
                 whole, _ = _called(module, name, x[span])
-                _check_same(_why(module, name, again=start > 0), apart[span], whole)
+                check_same(_why(module, name, again=start > 0), apart[span], whole)
         _check_learning(copy.deepcopy(given).train(), name, x[:steps])
 
 
@@ -178,86 +177,6 @@ def _check_learning(module: AbstractSequence, name: str, x: Tensor) -> None:
         ) from error
     if all(gradient is None for gradient in reached):
         raise ValueError(f"{name} cannot learn: no gradient reaches its weights; {_SEE}")
-
-
-@torch.no_grad()
-def check_stack(agent: Agent) -> None:
-    """Check that the stacked form of an agent does what its members do, in both modes.
-
-    Three members run two trials each, of which one starts anew after the first step; on the CPU,
-    where no product is rounded to TF32.
-
-    Args:
-        agent: The agent; it stays as it is.
-
-    Raises:
-        ValueError: If there is none, or it does not; the message says why.
-    """
-    members = [copy.deepcopy(agent).cpu() for _ in range(3)]
-    for k, weight in ((k, weight) for k, m in enumerate(members) for weight in m.parameters()):
-        weight.mul_(1 - 0.3 * k).add_(0.05 * k)  # so that members differ, also where weights are 0
-    inputs = {x: _inputs(3, STREAMS[x].features, 6) for x in agent.sources}
-    action, anew = _inputs(3, ACTIONS, 6), torch.tensor([1, 2, 5])
-    with torch.random.fork_rng(devices=[]):
-        alone = []
-        gradients = dict[int, Tensor]()
-        for k, member in enumerate(members):
-            own = slice(2 * k, 2 * k + 2)
-            mine = {name: x[:, own] for name, x in inputs.items()}
-            alone.append(_done(member, mine, action[:, own], anew[k : k + 1] - 2 * k))
-            gradients |= {id(x): g for x, g in _gradients(member, mine, action[:, own])}
-        try:
-            stacked = stack_agents(members)
-            shared = {id(p) for s in stacked.parameters() for p in getattr(s, "parts", [s])}
-            if shared != {id(p) for m in members for p in m.parameters()}:
-                raise ValueError(
-                    "weights of the stacked form are not those of all members (share)"
-                )
-            both = _done(stacked, inputs, action, anew)
-            learned = [
-                (found, torch.stack([gradients[id(part)] for part in stack.parts]))  # type: ignore[attr-defined]  # by share
-                for stack, found in _gradients(stacked, inputs, action)
-            ]
-        except ValueError:
-            raise
-        except Exception as error:  # a user's code raises many kinds
-            told = one_line(str(error)) or type(error).__name__
-            raise ValueError(f"the stacked form of the agent failed: {told}") from error
-    for found, *expected in zip(both, *alone, strict=True):
-        _check_same("the stacked form of the agent is another", found, torch.cat(expected, dim=-2))
-    for gradient, wanted in learned:
-        _check_same("the stacked form of the agent has other gradients", gradient, wanted)
-
-
-def _done(
-    agent: Agent, inputs: Mapping[str, Tensor], action: Tensor, anew: Tensor
-) -> tuple[Tensor, ...]:
-    """Return values and actions of whole trials in both modes, and actions step by step."""
-    found: list[Tensor] = []
-    for mode in (True, False):
-        agent.train(mode)
-        found += agent.critic(inputs, action), agent.critic.first(inputs, action)
-        found.append(agent.actor(inputs)[0])
-    first, memory = agent.act({name: x[0] for name, x in inputs.items()})
-    memory = agent.actor.reset(memory, anew)
-    second, _ = agent.act({name: x[1] for name, x in inputs.items()}, memory)
-    return *found, torch.stack((first, second))
-
-
-def _gradients(
-    agent: Agent, inputs: Mapping[str, Tensor], action: Tensor
-) -> list[tuple[nn.Parameter, Tensor]]:
-    """Return the weights that learn, each with its gradient of all values and actions."""
-    agent.train()
-    weights = [weight for weight in agent.parameters() if weight.requires_grad]
-    with torch.enable_grad():
-        done = torch.cat(
-            [agent.critic(inputs, action).flatten(), agent.actor(inputs)[0].flatten()]
-        )
-        found = torch.autograd.grad(
-            done.square().sum(), weights, allow_unused=True, materialize_grads=True
-        )
-    return list(zip(weights, found, strict=True))
 
 
 def _why(module: AbstractSequence, name: str, *, again: bool) -> str:
@@ -339,7 +258,8 @@ def _size(name: str, memory: Memory, trials: int) -> int:
     return sum(_size(name, part, trials) for part in parts)
 
 
-def _check_same(why: str, found: Tensor, expected: Tensor) -> None:
+def check_same(why: str, found: Tensor, expected: Tensor) -> None:
+    """Check that there is one outcome of two ways; ``why`` says what is wrong if not."""
     most = TOLERANCE * (1 + float(expected.abs().nan_to_num(0, 0, 0).max()))
     apart = ~torch.isclose(found, expected, rtol=0, atol=most, equal_nan=True)
     if apart.any():
@@ -353,7 +273,7 @@ def _eager() -> AbstractContextManager[Any]:
     return torch.compiler.set_stance("force_eager") if compiles else nullcontext()
 
 
-def _inputs(steps: int, features: int, trials: int = 3) -> Tensor:
+def example_inputs(steps: int, features: int, trials: int = 3) -> Tensor:
     """Return inputs in [-1, 1] as of an agent, the same each time, ``(T, B, F)``."""
     generator = torch.Generator().manual_seed(0)
     with torch.device("cpu"):

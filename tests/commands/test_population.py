@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,9 +19,9 @@ from same_weights import same
 from modnav.cli import main
 from modnav.commands.population import together
 from modnav.commands.population.gathered import gather, standing
-from modnav.commands.population.members import Member, Outcome, names_of, told_seeds
+from modnav.commands.population.members import Member, Outcome, Request, names_of, told_seeds
 from modnav.commands.population.options import requested
-from modnav.commands.population.plan import planned
+from modnav.commands.population.plan import Plan, planned
 from modnav.runs import RunFolder, read
 
 
@@ -239,14 +240,35 @@ def test_plain_runs_know_nothing_of_populations(small_run):
     assert found.args == ("fit", "--phases.trials", "80")
 
 
+def planned_now(request: Request, imported: Sequence[str]) -> Plan:
+    """Return a plan, after which others may have the members."""
+    with planned(request, imported) as plan:
+        return plan
+
+
+def test_members_of_a_plan_are_no_other_command_s_before_they_have_begun(small, capsys):
+    request = requested([*FIT, "--seeds", "1-2"])
+    with planned(request, []):  # nobody trains yet
+        twice = Forked(*FIT, "--seeds", "0-1", "--population", "stacked")
+        again = Forked("fit", "--resume", str(RUNS))
+        for other in (twice, again):
+            _, told = other.communicate()
+            assert other.returncode == 2
+            assert "runs/small/seed1 is being trained by another command" in told
+        assert not (RUNS / "seed0").exists()
+        with planned(requested([*FIT, "--seeds", "0,3"]), []):  # others may
+            pass
+    main(["fit", "--resume", str(RUNS), "--seeds", "1", "--phases.trials", "10"])
+
+
 def test_a_population_goes_on_with_the_seeds_that_are_named(small_run):
     for seed in (1, 2):
         shutil.copytree(small_run, small_run.with_name(f"seed{seed}"))
-    plan = planned(requested(["fit", "--resume", str(RUNS), "--seeds", "0,2"]), ())
+    plan = planned_now(requested(["fit", "--resume", str(RUNS), "--seeds", "0,2"]), ())
     assert [x.member.seed for x in plan.left_alone] == [0, 2]
     assert not plan.members
     with pytest.raises(ValueError, match=r"--seeds has 3-4; runs/small holds no such run"):
-        planned(requested(["fit", "--resume", str(RUNS), "--seeds", "2-4"]), ())
+        planned_now(requested(["fit", "--resume", str(RUNS), "--seeds", "2-4"]), ())
 
 
 def test_a_sweep_is_the_product_of_its_values(small):
@@ -254,7 +276,7 @@ def test_a_sweep_is_the_product_of_its_values(small):
     sweeps = ["--sweep", f"{noise}=0,0.1", f"--sweep={rate}=1e-4,3e-4"]
     request = requested([*FIT, "--seeds", "0-1", *sweeps, "--runs", "out", "--name", "a/b"])
     assert request is not None
-    plan = planned(request, ["json"])
+    plan = planned_now(request, ["json"])
     assert len(plan.members) == 8
     assert len(set(plan.members)) == 8
     assert plan.members[3].folder == Path("out/a/b-process_noise0-learning_rate0.0003/seed1")
@@ -281,7 +303,7 @@ def test_a_default_name_tells_noise_and_a_sweep_keeps_it_apart(small):
     sweep = ["--seeds", "3", "--sweep", "data.task.process_noise=0.3"]
     request = requested(["fit", "--config", "anonymous.yaml", *sweep])
     assert request is not None
-    (member,) = planned(request, []).members
+    (member,) = planned_now(request, []).members
     name = member.folder.parent.name
     assert name.startswith("ActorCritic-")
     assert name.endswith("-gain-0.3_0.1-process_noise0.3")

@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import torch
 from close_runs import close_runs
 from forked import Forked, told_at, with_forked_members
 from populations import FIT, RUNS, weights
-from same_weights import same_learning
+from same_weights import same, same_learning
 
+from modnav.acting import Collector
 from modnav.callbacks import Monitor
 from modnav.cli import main
 from modnav.commands.population import together
@@ -21,7 +23,7 @@ from modnav.commands.population.members import Member, Outcome
 from modnav.commands.population.plan import Plan
 from modnav.commands.population.stacked import common_states, rejoin
 from modnav.files import read_yaml
-from modnav.learning import TD3
+from modnav.learning import TD3, Seat
 from modnav.runs import RunFolder, read
 
 STACKED = [*FIT, "--seeds", "0-1", "--population", "stacked"]
@@ -63,6 +65,35 @@ def test_a_member_is_the_lone_run_of_its_seed(small, more):
         configs = [read_yaml(x / f"seed{seed}/config.yaml") for x in (RUNS, Path("runs/alone"))]
         assert configs[0] == configs[1] | {"name": "small"}
     assert not torch.equal(*(next(iter(weights(RUNS / f"seed{k}").values())) for k in (0, 1)))
+
+
+def test_threads_of_members_sleep_while_there_is_nothing_to_decide(small, monkeypatch):
+    woken, rounds = Counter(), []
+    go_on, sweep = Seat.go_on, Collector.sweep_all
+
+    def counted(seat, answer=None):
+        woken[seat] += isinstance(answer, list)
+        go_on(seat, answer)
+
+    def of_all(*args):
+        rounds.append(1)
+        return sweep(*args)
+
+    monkeypatch.setattr(Seat, "go_on", counted)
+    monkeypatch.setattr(Collector, "sweep_all", of_all)
+    main(
+        [
+            *STACKED,
+            "--phases.trials",
+            "40",
+            "--data.epoch_trials",
+            "40",
+            "--data.check_trials",
+            "40",
+        ]
+    )
+    least = len(rounds) // 16  # then Lightning has its turn
+    assert all(least <= count <= least + 6 for count in woken.values() if count), (woken, rounds)
 
 
 def test_members_of_other_noises_and_rates_are_each_the_lone_run(small):
@@ -203,6 +234,18 @@ def test_what_cannot_be_stacked_is_trained_as_processes(
     assert "trained as processes, not stacked: " in out
     assert reason in out
     assert "finished" in out
+
+
+def test_members_without_room_are_refused_before_anything_is_deleted(small, monkeypatch, capsys):
+    main([*STACKED, "--phases.trials", "10"])
+    kept = weights(RUNS / "seed0")
+    monkeypatch.setattr("modnav.learning.memory.memory_bytes", lambda: 1000)
+    with pytest.raises(SystemExit) as end:
+        main([*FIT, "--seeds", "0-7", "--population", "stacked", "--overwrite", "true"])
+    assert end.value.code == 2
+    assert "8 stacked members take 0.0 GiB" in capsys.readouterr().err
+    assert same(kept, weights(RUNS / "seed0"))
+    assert not (RUNS / "seed7").exists()
 
 
 def test_a_lone_run_may_be_a_population_of_one(small, small_run):

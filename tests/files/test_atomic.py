@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -36,6 +37,18 @@ def test_after_an_error_all_is_as_it_was(error, tmp_path):
         raise error
     assert path.read_text() == "former"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_names_the_file_and_not_that_beside_it(tmp_path):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # of a write, which knows no name
+    told = r"x\.csv could not be written and is as it was: No space left on device$"
+    with pytest.raises(OSError, match=told), replacing(tmp_path / "x.csv"):
+        raise full
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"file/x\.csv could not be written"):
+        write_text_atomically("", tmp_path / "file" / "x.csv")
+    with pytest.raises(FileNotFoundError, match="other"), replacing(tmp_path / "x.csv"):
+        (tmp_path / "other").read_text()
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])

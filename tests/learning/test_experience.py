@@ -1,9 +1,11 @@
 """What experience goes on from."""
 
+import random
+
 import pytest
 import torch
 
-from modnav.learning import take_up
+from modnav.learning import Counters, take_up
 
 
 def test_a_generators_state_is_taken_up_unless_it_is_of_another_device():
@@ -17,3 +19,23 @@ def test_a_generators_state_is_taken_up_unless_it_is_of_another_device():
     assert torch.equal(torch.rand(3, generator=generator), torch.rand(3, generator=other))
     with pytest.raises(RuntimeError):
         take_up(generator, state[:100])
+
+
+def test_it_is_known_beforehand_whether_a_block_or_an_epoch_ends_with_a_step():
+    """Threads of members sleep until then."""
+    draw = random.Random(0)
+    for first in (0, 1):  # phase II begins with trial 1
+        counters, found = Counters(trials=first), set()
+        for _ in range(300):
+            more = draw.choice([0, 0, 1, 3, 16])
+            known = counters.has_block(more, 10, 40)
+            counters.trials += more
+            counters.recent += [[1, 5]] * more
+            blocks = 0
+            while counters.next_block(10, 40, 0.1):
+                blocks += 1
+            ended = counters.trials - counters.closed >= 40
+            counters.closed += 40 * ended
+            assert known == (blocks > 0 or ended)
+            found.add((blocks, ended))
+        assert {(0, False), (1, False), (1, True)} <= found

@@ -27,20 +27,20 @@ def fit_members(request: Request, imported: Sequence[str]) -> list[Path]:
         InterruptedRunError: If it was told to stop; the message says how to go on.
         MembersFailedError: If members failed.
     """
-    plan = planned(request, imported)
-    kind = request.kind or ("stacked" if plan.on_gpu else "processes")
-    if kind == "stacked" and (reason := plan.not_stacked()):
-        print(f"members are trained as processes, not stacked: {reason}")
-        kind = "processes"
-    if kind == "stacked":
+    with planned(request, imported) as plan:
+        return _fit_planned(plan, request.at_once, imported)
+
+
+def _fit_planned(plan: Plan, cores: int, imported: Sequence[str]) -> list[Path]:
+    if plan.kind == "stacked":
         rejoin(plan)
     _tell(plan)
-    if kind == "stacked" and plan.members:
+    if plan.kind == "stacked" and plan.members:
         need, have = (x / 2**30 for x in plan.room())
         print(f"stacked they take about {need:.1f} of {have:.1f} GiB")
     again = "go on with: modnav fit --resume " + " ".join(map(str, plan.folders))
     try:
-        outcomes = [*plan.left_alone, *_trained(plan, kind, request.at_once, imported)]
+        outcomes = [*plan.left_alone, *_trained(plan, cores, imported)]
     except InterruptedRunError as error:
         raise InterruptedRunError(f"{error}; {again}") from None
     for folder in plan.folders:
@@ -51,12 +51,12 @@ def fit_members(request: Request, imported: Sequence[str]) -> list[Path]:
     return [outcome.member.folder for outcome in outcomes]
 
 
-def _trained(plan: Plan, kind: str, cores: int, imported: Sequence[str]) -> list[Outcome]:
+def _trained(plan: Plan, cores: int, imported: Sequence[str]) -> list[Outcome]:
     if not plan.members:
         return []
     at_once = max(1, cores // plan.threads)
     with Display(plan.members, plan.left_alone) as display:
-        if kind == "stacked":
+        if plan.kind == "stacked":
             return train_stacked(plan, imported, display)
         return train_together(plan.members, at_once, display)
 

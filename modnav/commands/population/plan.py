@@ -1,7 +1,8 @@
 """What each member of a population will do, checked before any of them starts."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from modnav.learning import check_stackable, room_for
 from modnav.runs import RunFolder
 
 from .checked import CheckedCLI, check_same, checked, ended, is_finished, one_thread
+from .claims import claim
 from .gathered import CURVES, VALIDATIONS
 from .members import Member, Outcome, Request, names_of, runs_in, seed_of, told_seeds
 
@@ -36,6 +38,7 @@ class Plan:
         on_gpu: Whether members are to be trained on a GPU.
         parts: Those of a member of each setting.
         states: States from which members go on, if not from their last.
+        kind: How they are trained, ``processes`` or ``stacked``.
     """
 
     members: list[Member] = field(default_factory=list)
@@ -45,6 +48,7 @@ class Plan:
     on_gpu: bool = False
     parts: list[CheckedCLI] = field(default_factory=list)
     states: dict[Path, Path] = field(default_factory=dict)
+    kind: str = "processes"
 
     def take(self, cli: CheckedCLI) -> None:
         """Take up what one setting asks for."""
@@ -56,6 +60,22 @@ class Plan:
         where = config.trainer.accelerator
         self.on_gpu |= where in ("gpu", "cuda", "auto") and torch.cuda.is_available()
         self.parts.append(cli)
+
+    def settle(self, kind: str | None) -> None:
+        """Settle how members are trained, before anything of them is made or deleted.
+
+        Args:
+            kind: What was asked for; None if it is left to modnav.
+
+        Raises:
+            ValueError: If there is too little memory.
+        """
+        self.kind = kind or ("stacked" if self.on_gpu else "processes")
+        if self.kind == "stacked" and (reason := self.not_stacked()):
+            print(f"members are trained as processes, not stacked: {reason}")
+            self.kind = "processes"
+        if self.kind == "stacked" and self.members:
+            self.room()
 
     def not_stacked(self) -> str:
         """Return why the members cannot be stacked; empty if they can."""
@@ -78,8 +98,11 @@ class Plan:
         return room_for(first.model, first.datamodule, len(self.members), device)
 
 
-def planned(request: Request, imported: Sequence[str]) -> Plan:
-    """Check a population and return what it has to do; new members' folders are made.
+@contextmanager
+def planned(request: Request, imported: Sequence[str]) -> Iterator[Plan]:
+    """Check a population and yield what it has to do; new members' folders are made.
+
+    While the context lasts no other command trains its members.
 
     Args:
         request: What is asked for.
@@ -89,13 +112,16 @@ def planned(request: Request, imported: Sequence[str]) -> Plan:
         ValueError: If a member would not start, or its folder holds a run that is not finished.
     """
     more = tuple(word for module in imported for word in ("--import", module))
-    with one_thread():
-        if request.resumed:
-            return _resumed(request, imported, more)
-        return _begun(request, more)
+    with ExitStack() as held:
+        with one_thread():
+            if request.resumed:
+                plan = _resumed(request, imported, more, held)
+            else:
+                plan = _begun(request, more, held)
+        yield plan
 
 
-def _begun(request: Request, more: tuple[str, ...]) -> Plan:
+def _begun(request: Request, more: tuple[str, ...], held: ExitStack) -> Plan:
     plan, texts, overwrite = Plan(), dict[Path, str](), False
     names = names_of(request.settings())
     for k, setting in enumerate(request.settings()):
@@ -123,11 +149,15 @@ def _begun(request: Request, more: tuple[str, ...]) -> Plan:
                 texts[member.folder] = _SEED_LINE.sub(f"seed_everything: {seed}", text)
     _refuse_unfinished(plan, overwrite=overwrite)
     _check_files(plan)
+    plan.settle(request.kind)
+    claim(plan.members, held)
     _make_ready(texts, overwrite=overwrite)
     return plan
 
 
-def _resumed(request: Request, imported: Sequence[str], more: tuple[str, ...]) -> Plan:
+def _resumed(
+    request: Request, imported: Sequence[str], more: tuple[str, ...], held: ExitStack
+) -> Plan:
     plan, known = Plan(folders=list(dict.fromkeys(request.resumed))), dict[str, CheckedCLI]()
     rest = request.args[1:]
     for folder in plan.folders:
@@ -156,6 +186,8 @@ def _resumed(request: Request, imported: Sequence[str], more: tuple[str, ...]) -
             else:
                 plan.members.append(member)
     _check_files(plan)
+    plan.settle(request.kind)
+    claim(plan.members, held)
     for member in plan.members:
         RunFolder(member.folder).check_free()
     return plan

@@ -141,6 +141,9 @@ def train_stacked(plan: Plan, imported: Sequence[str], display: Display) -> list
     with saves.listening(), threads_everywhere(plan.threads):
         errors = population.run()
     if saves.received:
+        for member, error in zip(members, errors, strict=True):
+            if member not in told and not isinstance(error, (InterruptedRunError, type(None))):
+                display.ended(_outcome(member, error))
         raise InterruptedRunError(f"stopped by {signal.Signals(saves.received).name}")
     return [_outcome(member, error) for member, error in zip(members, errors, strict=True)]
 

@@ -183,10 +183,12 @@ class _Worker:
             own = self._spec.words(trial.params)
             words = ["fit", *self._args, *own, "--runs", str(cell.parent), "--name", cell.name]
             words += [*seeds, "--overwrite", "true"]
-        request = requested(with_config_paths(words))
+        request = requested([*with_config_paths(words), "--population", "processes"])
         assert request is not None
-        plan = planned(request, self._imports)
-        with Display(plan.members, plan.left_alone) as display:
+        with (
+            planned(request, self._imports) as plan,
+            Display(plan.members, plan.left_alone) as display,
+        ):
             watched = _Watched(trial, RunFolder(cell / f"seed{self._seeds[0]}"), self._lock)
             ended = train_together(plan.members, 1, display, watched.should_end)
         ended = sorted([*plan.left_alone, *ended], key=lambda x: self._seeds.index(x.member.seed))
