@@ -148,7 +148,7 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         over, renew = self._ended(), self._mode is AutoresetMode.NEXT_STEP
         if not self._generators or (over.any() and not renew):
             raise ResetNeeded(f"no trial under way in {np.flatnonzero(over)}: call reset() first")
-        values = np.array(actions, dtype=np.float32)
+        values = _numbers(actions).astype(np.float32)
         if not self.action_space.contains(values):
             rule = "they must be 2 for each environment, in [-1, 1] (ClipAction sees to that)"
             raise InvalidAction(f"actions are {actions}; {rule}")
@@ -280,7 +280,7 @@ class FireflyEnv(gymnasium.Env[Array, Array]):
 
     @override
     def step(self, action: Array) -> tuple[Array, float, bool, bool, Infos]:
-        observation, reward, ended, timed_out, infos = self._batch.step(np.asarray(action)[None])
+        observation, reward, ended, timed_out, infos = self._batch.step(_numbers(action)[None])
         return observation[0], float(reward[0]), bool(ended[0]), bool(timed_out[0]), _first(infos)
 
     @override
@@ -292,6 +292,24 @@ class FireflyEnv(gymnasium.Env[Array, Array]):
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
+
+
+def _numbers(actions: Any) -> Array:
+    """Return actions as an array of numbers, also those of a policy that keeps gradients.
+
+    Raises:
+        InvalidAction: If they are none, such as texts, or rows of several lengths.
+    """
+    try:
+        values = actions.detach().cpu().numpy() if isinstance(actions, Tensor) else None
+        values = np.asarray(actions) if values is None else values
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidAction(
+            f"actions are {actions!r}; they must be an array of numbers"
+        ) from error
+    if values.dtype.kind not in "fiu":
+        raise InvalidAction(f"actions are {actions!r}; they must be numbers, in [-1, 1]")
+    return values
 
 
 def _put(old: _Rows, rows: Tensor, new: _Rows) -> _Rows:

@@ -1,63 +1,29 @@
-import subprocess
-import sys
+"""The Gymnasium environments: their spaces, episodes and randomness."""
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
-from gymnasium.error import InvalidAction, ResetNeeded
+from gym_episodes import (
+    DRIVE,
+    QUIET,
+    STOP,
+    WIDE,
+    assert_same,
+    make_vec,
+    only,
+    random_actions,
+    record,
+    trials_to,
+)
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from modnav.acting import Noise, rollout
-from modnav.gym import ENV_ID, FireflyEnv, FireflyVectorEnv
-from modnav.task import UNIT_CM, TaskParameters, Trials, make_trials, sample_trials
+from modnav.gym import ENV_ID, FireflyEnv
+from modnav.task import TaskParameters, make_trials, sample_trials
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-QUIET = {"process_noise": 0.0, "observation_noise": 0.0}
-WIDE = TaskParameters(name="perturbation", gain=(1.0, 2.0), **QUIET)
-DRIVE, STOP = np.float32([0.9, 0.0]), np.float32([0.02, -0.03])
-
-
-def make_vec(count, **kwargs):
-    return gymnasium.make_vec(ENV_ID, num_envs=count, **kwargs)
-
-
-def trials_to(*targets, gain=1.0):
-    """Trials without noise to given targets."""
-    one = torch.ones(len(targets))
-    return make_trials(TaskParameters(), torch.tensor(targets), gain * one, 0 * one, 0 * one)
-
-
-def only(trials, k):
-    return Trials(*(x[k : k + 1] for x in trials))
-
-
-def random_actions(steps, count, seed=0):
-    """Actions of which one in 24 is a stop: some trials terminate, some time out."""
-    generator = np.random.default_rng(seed)
-    actions = generator.uniform(-1, 1, (steps, count, 2)).astype(np.float32)
-    return np.where(generator.random((steps, count, 1)) < 1 / 24, STOP, actions)
-
-
-def record(env, actions, **reset):
-    """Run one episode of an environment, or a batch of them, and stack what it returns."""
-    observation, info = env.reset(**reset)
-    steps = [env.step(action) for action in actions]
-    infos = [info, *(step[4] for step in steps)]
-    log = {key: np.stack([x[key] for x in infos]) for key in info if not key.startswith("_")}
-    log["observation"] = np.stack([observation, *(step[0] for step in steps)])
-    for i, key in enumerate(("reward", "terminated", "truncated"), start=1):
-        log[key] = np.stack([step[i] for step in steps])
-    return log
-
-
-def assert_same(found, expected):
-    assert found.keys() == expected.keys()
-    for key, x in expected.items():
-        np.testing.assert_array_equal(found[key], x, err_msg=key)
 
 
 @pytest.mark.parametrize("kind", ["gain", "perturbation"])
@@ -270,207 +236,3 @@ def test_each_role_has_its_own_generator():
     after_short, _ = env.reset()
     record(env, [DRIVE] * 9, seed=2, options={"trials": trials_to((0.0, 0.5))})
     np.testing.assert_array_equal(env.reset()[0], after_short)
-
-
-def staggered(mode):
-    """Three trials straight ahead; the first ends at the third step, the second at the fourth."""
-    envs = make_vec(3, task=QUIET, autoreset_mode=mode)
-    options = {"trials": trials_to((0.0, 0.5), (0.1, 0.5), (0.2, 0.5))}
-    envs.reset(seed=0, options=options)
-    envs.step(np.stack([DRIVE] * 3))
-    envs.step(np.stack([DRIVE] * 3))
-    return envs, envs.step(np.stack([STOP, DRIVE, DRIVE])), np.stack([DRIVE, STOP, DRIVE])
-
-
-def test_autoreset_in_the_next_step():
-    envs, (observation, _, terminated, _, info), actions = staggered(AutoresetMode.NEXT_STEP)
-    assert terminated.tolist() == [True, False, False]
-    np.testing.assert_allclose(observation[0, 2:4], STOP)
-    assert "final_obs" not in info
-    observation, reward, terminated, _, info = envs.step(actions)
-    assert terminated.tolist() == [False, True, False]
-    np.testing.assert_array_equal(observation[0], [0, 0, 0, 0, *info["target"][0]])
-    np.testing.assert_allclose(observation[2], [0.45, 0, 0.9, 0, 0, 0], atol=1e-6)
-    assert reward[0] == 0
-    assert info["distance"][0] == pytest.approx(np.hypot(*info["target"][0]))
-    observation, *_ = envs.step(actions)  # now the first drives, and the second begins
-    np.testing.assert_allclose(observation[0, :4], [0.45, 0, 0.9, 0])
-    np.testing.assert_array_equal(observation[1, :4], 0)
-
-
-def test_autoreset_in_the_same_step():
-    envs, (observation, reward, terminated, _, info), actions = staggered("SameStep")
-    assert terminated.tolist() == [True, False, False]
-    assert reward[0] > 0
-    np.testing.assert_array_equal(observation[0], [0, 0, 0, 0, *info["target"][0]])
-    assert info["final_obs"][1] is None
-    np.testing.assert_allclose(info["final_obs"][0], [0.01, -0.015 * np.pi, *STOP, 0, 0.5])
-    final = info["final_info"]
-    for mask in (info["_final_obs"], info["_final_info"], final["_state"], final["_gain"]):
-        assert mask.tolist() == [True, False, False]
-    assert final["distance"].tolist() == pytest.approx([0.5 - 0.045, 0, 0])
-    assert info["_state"].all()
-    _, _, terminated, _, info = envs.step(actions)
-    assert terminated.tolist() == [False, True, False]
-    assert info["_final_obs"].tolist() == [False, True, False]
-    assert "final_obs" not in envs.step(np.stack([DRIVE] * 3))[4]
-
-
-def test_reset_by_mask():
-    envs, (before, *_), actions = staggered(AutoresetMode.DISABLED)
-    with pytest.raises(ResetNeeded, match=r"\[0\]"):
-        envs.step(actions)
-    options = {"reset_mask": np.array([True, False, False])}
-    observation, info = envs.reset(options=options)
-    assert options.keys() == {"reset_mask"}
-    np.testing.assert_array_equal(observation[1:], before[1:])
-    np.testing.assert_array_equal(observation[0, :4], 0)
-    assert info["_target"].tolist() == [True, False, False]
-    assert info["target"][0].any()
-    assert not info["target"][1:].any()
-    observation, _, terminated, *_ = envs.step(actions)
-    assert terminated.tolist() == [False, True, False]
-    trials = trials_to((0.0, 0.9), (0.1, 0.9), (0.2, 0.9))
-    given = {"reset_mask": np.array([False, True, False]), "trials": trials}
-    _, info = envs.reset(options=given)
-    np.testing.assert_allclose(info["target"], [[0, 0], [0.1, 0.9], [0, 0]])
-    *_, info = envs.step(np.stack([DRIVE] * 3))
-    np.testing.assert_allclose(info["target"][1:], [[0.1, 0.9], [0.2, 0.5]])
-
-
-def test_nothing_returned_or_given_is_shared():
-    envs, twin = (make_vec(3, autoreset_mode="Disabled") for _ in range(2))
-    clean = record(twin, random_actions(5, 3), seed=3)
-    observation, info = envs.reset(seed=3)
-    for action in random_actions(5, 3):
-        for x in (observation, *info.values()):
-            x[:] = 0
-        observation, _, terminated, truncated, info = envs.step(action)
-        action[:] = 0
-        terminated[:], truncated[:] = True, True
-    mask = {"reset_mask": np.array([True, False, False])}
-    np.testing.assert_array_equal(observation, clean["observation"][5])
-    np.testing.assert_array_equal(envs.reset(options=mask)[0][1:], clean["observation"][5, 1:])
-    np.testing.assert_array_equal(info["state"], clean["state"][5])
-
-
-def test_gymnasium_wrappers_work():
-    envs = RecordEpisodeStatistics(make_vec(4, autoreset_mode="NextStep"))
-    envs.reset(seed=0)
-    for action in random_actions(100, 4):
-        envs.step(action)
-    assert 35 >= max(envs.length_queue) > min(envs.length_queue) > 0
-
-
-def centre(picture, color):
-    """Mean position of the pixels of a colour, in cm."""
-    rows, columns = np.nonzero((picture == color).all(axis=-1))
-    cm = 2 * (400 + 65) / 400
-    return (columns.mean() + 0.5) * cm - 465, (399.5 - rows.mean()) * cm - 465 / 2
-
-
-def test_pictures():
-    env = gymnasium.make(ENV_ID, task=QUIET, render_mode="rgb_array")
-    env.reset(options={"trials": trials_to((-0.3, 0.7))})
-    before = env.render()
-    assert before.shape == (400, 400, 3)
-    assert before.dtype == np.uint8
-    assert (before == 255).all(axis=-1).mean() > 0.5
-    zone, agent = (152, 251, 152), (65, 105, 225)  # pale green, royal blue
-    target = np.array([-0.3, 0.7]) * UNIT_CM
-    np.testing.assert_allclose(centre(before, zone), target, atol=4)
-    np.testing.assert_allclose(centre(before, agent), (0, 7), atol=4)  # with its nose ahead
-    for _ in range(11):
-        env.step(DRIVE)
-    after = env.render()
-    np.testing.assert_allclose(centre(after, zone), target, atol=4)
-    np.testing.assert_allclose(centre(after, agent), (0, 187), atol=4)
-    black = (0, 0, 0)
-    assert not (before == black).all(axis=-1).any()
-    np.testing.assert_allclose(centre(after, black), (0, 80), atol=4)  # the agent hides the rest
-    env.reset()
-    for _ in range(11):
-        env.step(np.float32([0, -1]))  # to the right by 90 deg in 10 steps
-    np.testing.assert_allclose(centre(env.render(), agent), (7, 0), atol=4)
-    assert gymnasium.make(ENV_ID).unwrapped.render() is None
-
-
-def test_pictures_of_a_batch():
-    envs = make_vec(2, task=QUIET, render_mode="rgb_array")
-    envs.reset(options={"trials": trials_to((-0.3, 0.7), (0.3, 0.7))})
-    left, right = envs.render()
-    assert centre(left, (152, 251, 152))[0] == pytest.approx(-120, abs=4)
-    assert centre(right, (152, 251, 152))[0] == pytest.approx(120, abs=4)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"task": {"gian": 2}}, TypeError, "gian"),
-        ({"task": {"gain": -1}}, ValueError, r"task\.gain is -1; it must be above 0"),
-        ({"render_mode": "ascii"}, ValueError, "render_mode is 'ascii'"),
-        ({"num_envs": 0}, ValueError, "num_envs is 0"),
-        ({"autoreset_mode": "Sometimes"}, ValueError, "Sometimes"),
-        ({"max_episode_steps": 0}, ValueError, "max_steps is 0"),
-    ],
-)
-def test_wrong_arguments(arguments, error, message):
-    with pytest.raises(error, match=message):
-        FireflyVectorEnv(**arguments)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"trial": 1}, "unknown options.*'trial'"),
-        ({"trials": [1, 2]}, "must be modnav.task.Trials, 2 in all"),
-        ({"trials": trials_to((0.0, 0.5))}, "must be modnav.task.Trials, 2 in all"),
-        ({"trials": trials_to((0.0, 0.5), (0.0, 1.5))}, "leave the observation space"),
-        ({"trials": trials_to((0.0, 0.5), (0.0, 0.5), gain=3.0)}, "leave the observation space"),
-        ({"trials": trials_to((0.0, 0.5), (0.0, float("nan")))}, "leave the observation space"),
-        ({"reset_mask": np.array([True])}, "must be 2 booleans"),
-        ({"reset_mask": np.array([1, 0])}, "must be 2 booleans"),
-        ({"reset_mask": np.array([False, False])}, "not all of them false"),
-    ],
-)
-def test_wrong_reset_options(options, message):
-    envs = make_vec(2, task=QUIET)
-    with pytest.raises(ValueError, match=message):
-        envs.reset(options=options)
-
-
-@pytest.mark.parametrize(
-    "action", [[0.5], [0.5, 0.5, 0.5], [[0.5, 0.5]], 0.5, [0.5, 1.1], [0.5, float("nan")]]
-)
-def test_wrong_actions(action):
-    env, envs = FireflyEnv(), make_vec(2)
-    env.reset(seed=0)
-    envs.reset(seed=0)
-    for either, given in ((env, action), (envs, [action, action])):
-        with pytest.raises(InvalidAction, match=r"in \[-1, 1\]"):
-            either.step(given)
-
-
-def test_no_step_before_reset_or_after_the_end():
-    env = FireflyEnv()
-    for either, action in ((env, DRIVE), (make_vec(2), [DRIVE, DRIVE])):
-        with pytest.raises(ResetNeeded, match="call reset"):
-            either.step(action)
-    record(env, [DRIVE, STOP], seed=0)
-    with pytest.raises(ResetNeeded, match="call reset"):
-        env.step(DRIVE)
-
-
-def test_registered_by_name_and_only_on_demand():
-    code = (
-        "import sys, modnav, modnav.task.world; assert 'gymnasium' not in sys.modules;"
-        "import gymnasium; env = gymnasium.make('modnav.gym:modnav/Firefly-v0', task={'gain': 2});"
-        "assert env.reset(seed=0)[1]['gain'] == 2; assert 'matplotlib' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize("mode", AutoresetMode)
-def test_wrappers_find_when_trials_begin_anew(mode):
-    env = gymnasium.make_vec(ENV_ID, num_envs=2, autoreset_mode=mode)
-    assert env.unwrapped.autoreset_mode is env.metadata["autoreset_mode"] is mode

@@ -11,7 +11,15 @@ from typing_extensions import override
 
 from modnav.networks import Agent
 from modnav.recording import record
-from modnav.runs import TrainedRun, find_runs, load_agent, selection_scores, validations
+from modnav.runs import (
+    TrainedRun,
+    best_run,
+    last_or_best,
+    load_agent,
+    runs_at,
+    scores_of,
+    validations,
+)
 from modnav.tables import Recording
 
 __all__ = ["Run", "Runs", "open_runs"]
@@ -63,8 +71,7 @@ class Run:
         They are those of the selection validation of the training, by the number in the
         checkpoint's name.
         """
-        known = selection_scores(self.curve(), pre=self.trained.pre)
-        return known[known.index.isin(self.trained.checkpoints)]
+        return scores_of(self.trained)
 
     def checkpoint(self, trial: int | None = None) -> Path:
         """Return the file of a checkpoint.
@@ -78,8 +85,7 @@ class Run:
         """
         known = self.trained.checkpoints
         if trial is None:
-            scores = self.scores()
-            trial = max(known) if scores.empty else int(scores.index[int(scores.argmax())])
+            trial = last_or_best(self.trained)
         if trial not in known:
             raise ValueError(
                 f"trial is {trial}; {self.folder} has checkpoints {', '.join(map(str, known))}"
@@ -169,10 +175,7 @@ class Runs(Sequence[Run]):
         Raises:
             ValueError: If none was validated.
         """
-        tops = [(float(scores.max()), run) for run in self if not (scores := run.scores()).empty]
-        if not tops:
-            raise ValueError("no run has been validated yet, so none is the best")
-        return max(tops, key=lambda top: top[0])[1]
+        return Run(best_run([run.trained for run in self]))
 
 
 def open_runs(*paths: str | os.PathLike[str]) -> Runs:
@@ -189,10 +192,4 @@ def open_runs(*paths: str | os.PathLike[str]) -> Runs:
         >>> runs.best().agent().architecture  # doctest: +SKIP
         'Actor3Critic5'
     """
-    found: dict[Path, TrainedRun] = {}
-    for run in find_runs([Path(path) for path in paths or ("runs",)], pre=True):
-        if found.setdefault(run.folder, run).pre:  # of phase I only if there are no others
-            found[run.folder] = run
-    return Runs(
-        [Run(run) for run in sorted(found.values(), key=lambda x: (x.folder.parent, x.seed))]
-    )
+    return Runs([Run(run) for run in runs_at(*(Path(path) for path in paths or ("runs",)))])

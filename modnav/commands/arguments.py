@@ -9,6 +9,7 @@ from modnav.runs import RunFolder, read
 
 from .configs import shipped_configs
 from .strangers import check_run_config
+from .taken import taken_checkpoint
 from .terminal import tell
 
 
@@ -97,6 +98,11 @@ def with_run(args: list[str], imported: Sequence[str] = ()) -> list[str]:
     checkpoint = _value(rest, "--ckpt_path")
     if checkpoint and command == "fit":
         read(checkpoint).check_whole()
+    if checkpoint and command in ("validate", "test", "predict") and Path(checkpoint).is_dir():
+        _take(rest, "--ckpt_path")
+        checkpoint = str(taken_checkpoint(Path(checkpoint)))
+        rest += ["--ckpt_path", checkpoint]
+        args = [command, *rest]
     if checkpoint and command in ("validate", "test", "predict") and not _value(rest, "--config"):
         return [command, *_config_of_run(Path(checkpoint), rest, imported), *rest]
     return args

@@ -11,6 +11,7 @@ from modnav.tables import read_tables
 
 from .agent_files import SUFFIXES, write_agent
 from .refused import Parser
+from .taken import taken_checkpoint
 from .terminal import tell_sizes
 
 KINDS = ("nwb", "pynapple", *SUFFIXES)
@@ -30,7 +31,7 @@ def main(args: Sequence[str]) -> None:
     if suffix and given.out.suffix != suffix:
         raise ValueError(f"--out is {given.out}; it must be a file that ends in {suffix}")
     if given.to in SUFFIXES:
-        write_agent(load_agent(given.source), given.to, given.out)
+        write_agent(load_agent(taken_checkpoint(given.source)), given.to, given.out)
         tell_sizes([given.out])
         return
     layers = given.layers.split(",") if given.layers else None
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    what = "folder of tables, of modnav record; for an agent a checkpoint"
+    what = "folder of tables, of modnav record; for an agent a checkpoint or run"
     add("source", type=Path, metavar="RECORDING|CHECKPOINT", help=what)
     add("--to", choices=KINDS, required=True, help="what to write")
     out = "the file (.nwb, .onnx, .pt2, .safetensors), or the folder of pynapple's .npz files"

@@ -80,7 +80,7 @@ usage: modnav {command} --ckpt_path CHECKPOINT [options]
 
 {what}, in full precision and one process. The config is that of the checkpoint's run.
 
-  --ckpt_path CHECKPOINT      a checkpoint, such as runs/.../checkpoints/09999.ckpt
+  --ckpt_path CHECKPOINT      a checkpoint, such as runs/.../checkpoints/09999.ckpt, or a run: its best
   --config NAME               another config, or that of a checkpoint which lies in no run
   --import MODULE             module of your own to load first, for checkpoints that name its classes
   --data.task.process_noise X     likewise observation_noise
@@ -101,7 +101,7 @@ def overview() -> str:
         "examples",
         "  modnav fit --config quickstart --threads 2",
         "  modnav evaluate runs/quickstart && modnav best runs/quickstart",
-        "  modnav watch runs/quickstart/seed0/checkpoints/00499.ckpt --out trial.gif",
+        "  modnav watch runs/quickstart --out trial.gif",
         "",
         "`modnav COMMAND --help` shows the options of a command. All of them take `--import MODULE`, a module of",
         "your own whose classes a run or checkpoint names. `modnav fit --resume RUN` goes on with a run, and",

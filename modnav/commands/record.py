@@ -9,6 +9,7 @@ from modnav.tables import Recording, claim, read_table, reward_rate, write_table
 
 from .refused import Parser
 from .session_options import add_conditions, intervened, notes_of, session_of, tell_parts
+from .taken import taken_checkpoint
 from .terminal import shown_progress, tell_sizes
 
 
@@ -24,6 +25,7 @@ def main(args: Sequence[str]) -> None:
     given = _parser().parse_args(args)
     claim(given.out, overwrite=given.overwrite)
     session = session_of(given)
+    given.checkpoint = taken_checkpoint(given.checkpoint)
     agent = load_agent(given.checkpoint)
     tell_parts(given.checkpoint)
     layers = [] if given.no_units else given.layers and given.layers.split(",")

@@ -40,7 +40,12 @@ _FROM_FILE = {
 def add_conditions(parser: argparse.ArgumentParser, trials: str) -> None:
     """Add the options; ``trials`` tells how many trials there are by default."""
     add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", type=Path, help="a checkpoint, e.g. last.ckpt")
+    add(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
+        help="a checkpoint, or the folder of a run, whose best is taken",
+    )
     add("--task", choices=("gain", "perturbation"), default="gain", help="kind of task")
     for name, text in RANGES.items():
         kind = int if name == "onset_steps" else float

@@ -9,6 +9,7 @@ from modnav.runs import load_agent
 
 from .refused import Parser
 from .session_options import add_conditions, intervened, session_of, tell_parts
+from .taken import taken_checkpoint
 from .terminal import shown_progress, tell_sizes
 
 TRIALS = 4
@@ -29,6 +30,7 @@ def main(args: Sequence[str]) -> None:
     if given.out.exists() and not given.overwrite:
         raise ValueError(f"{given.out} exists; choose another file or --overwrite")
     session = session_of(given, TRIALS)
+    given.checkpoint = taken_checkpoint(given.checkpoint)
     agent = load_agent(given.checkpoint)
     tell_parts(given.checkpoint)
     with intervened(agent, given):

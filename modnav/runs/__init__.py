@@ -1,6 +1,7 @@
 """Runs on disk: folders, checkpoints, training curves, selection."""
 
 from .checkpoints import *
+from .chosen import *
 from .curve import *
 from .curve_table import *
 from .evaluate import *

@@ -4,14 +4,23 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from modnav.files import one_line, read_yaml
 from modnav.task import AbstractMotion, AbstractReward, TaskParameters, rebuild_part
 
 from .checkpoints import read
 
-__all__ = ["CONFIG", "TrainedRun", "find_runs", "own_parts_of", "seed_of", "task_of"]
+__all__ = [
+    "CONFIG",
+    "RunFiles",
+    "TrainedRun",
+    "find_files",
+    "find_runs",
+    "own_parts_of",
+    "seed_of",
+    "task_of",
+]
 
 CONFIG = "config.yaml"
 """Configuration in the folder of a run."""
@@ -20,6 +29,14 @@ _NAME = re.compile(r"(?P<episode>[0-9]+)(?P<pre>_pre)?\.ckpt")
 _DIGITS = 15
 _PARTS: dict[str, Any] = {"reward": AbstractReward, "motion": AbstractMotion}
 _SEED = re.compile(r"seed(\d+)")
+
+
+class RunFiles(NamedTuple):
+    """Checkpoints of one training, as :class:`TrainedRun`, whose configuration was not read."""
+
+    folder: Path
+    pre: bool
+    checkpoints: dict[int, Path]
 
 
 @dataclass(frozen=True)
@@ -71,13 +88,22 @@ def find_runs(paths: Iterable[Path], *, pre: bool = False) -> list[TrainedRun]:
     Raises:
         ValueError: If there is nothing at a path, or what was trained cannot be told.
     """
+    return [_run(*files) for files in find_files(paths, pre=pre)]
+
+
+def find_files(paths: Iterable[Path], *, pre: bool = False) -> list[RunFiles]:
+    """Return the checkpoints in some folders, by run, as :func:`find_runs`; no file is read.
+
+    Raises:
+        ValueError: If there is nothing at a path.
+    """
     found: dict[tuple[Path, bool], dict[int, Path]] = {}
     for path in paths:
         for file in _checkpoints(path, pre):
             name = _parsed(file)
             files = found.setdefault((_folder(file), bool(name["pre"])), {})
             files.setdefault(int(name["episode"]), file)
-    return [_run(folder, early, files) for (folder, early), files in found.items()]
+    return [RunFiles(*key, dict(sorted(files.items()))) for key, files in found.items()]
 
 
 def _checkpoints(path: Path, pre: bool) -> list[Path]:
@@ -135,8 +161,7 @@ def own_parts_of(checkpoint: Path) -> dict[str, str]:
 
 
 def _run(folder: Path, pre: bool, files: dict[int, Path]) -> TrainedRun:
-    ordered = dict(sorted(files.items()))
-    config = _config(folder, next(iter(ordered.values())))
+    config = _config(folder, next(iter(files.values())))
     where = folder / CONFIG
     named = _SEED.fullmatch(folder.name)
     seed = named[1] if named else str(config.get("seed_everything"))
@@ -147,7 +172,7 @@ def _run(folder: Path, pre: bool, files: dict[int, Path]) -> TrainedRun:
     if not isinstance(discount, (int, float)) or not 0 <= discount <= 1:
         raise ValueError(f"{where}: model.discount is {one_line(discount)}; it must be in [0, 1]")
     task = task_of(config, where)
-    return TrainedRun(folder, int(seed), task, discount, pre, ordered)
+    return TrainedRun(folder, int(seed), task, discount, pre, files)
 
 
 def _config(folder: Path, checkpoint: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from modnav.published import monkey_recordings
+
 
 def monkey(trials=5, gain=1.0, perturbed=False, seed=0):
     """Make up trials of a monkey in the published form, the first two 64 and 66 cm off."""
@@ -164,3 +166,10 @@ FORMS = {
         pd.concat([frame.iloc[:, :4], frame.iloc[:, 4:]], axis=1)
     ),
 }
+
+
+def tables(frame, **options):
+    """Return all trials and steps of a frame."""
+    parts = list(monkey_recordings(frame, "Bruno", **options))
+    trials, steps, _ = zip(*parts, strict=True)
+    return pd.concat(trials, ignore_index=True), pd.concat(steps, ignore_index=True)

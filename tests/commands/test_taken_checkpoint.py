@@ -1,0 +1,65 @@
+"""Every command that takes a checkpoint takes a run in its place, and says which was taken."""
+
+from pathlib import Path
+
+import pytest
+
+import modnav
+from modnav.cli import main
+from modnav.tables import read_tables
+
+
+@pytest.fixture
+def best(small_run: Path) -> Path:
+    """The run's best checkpoint, made one that is not the last, nor the first."""
+    table = (small_run / "validation.csv").read_text().splitlines()
+    head = table[0].split(",")
+    trial, rate, kind = (head.index(x) for x in ("trials", "reward_rate", "validation"))
+    rows = [line.split(",") for line in table[1:]]
+    middle = sorted({int(float(row[trial])) for row in rows})[1]
+    for row in rows:
+        row[rate] = (
+            "1.0" if row[kind] == "selection" and int(float(row[trial])) == middle else "0.0"
+        )
+    (small_run / "validation.csv").write_text("\n".join(map(",".join, [head, *rows])))
+    return small_run / f"checkpoints/{middle - 1:05d}.ckpt"
+
+
+COMMANDS = {
+    "record": "record {} --trials 2 --no-units --out out",
+    "watch": "watch {} --trials 1 --no-belief --dpi 20 --out out.gif",
+    "export": "export {} --to safetensors --out out.safetensors",
+    "validate": "validate --ckpt_path {}",
+    "predict": "predict --ckpt_path={}",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_best_checkpoint_of_a_run_is_taken(best, command, capsys):
+    main(COMMANDS[command].format("runs").split())
+    assert f"runs: its best checkpoint is {best}" in capsys.readouterr().out.replace(
+        str(Path.cwd()) + "/", ""
+    )
+    if command == "record":
+        _, about = read_tables("out"), Path("out")
+        assert str(best) in "".join(x.read_bytes().decode("latin1") for x in about.glob("trials*"))
+    assert modnav.open_runs("runs").best().checkpoint().name == best.name
+
+
+def test_parts_of_a_runs_task_need_not_be_imported(best, capsys):
+    config = best.parents[1] / "config.yaml"
+    config.write_text(
+        config.read_text().replace(
+            "reward: mixed", "reward: {class_path: absent.Reward, init_args: {}}"
+        )
+    )
+    assert "absent.Reward" in config.read_text()
+    main(COMMANDS["record"].format("runs").split())
+    assert f"best checkpoint is {best}" in capsys.readouterr().out
+
+
+def test_a_folder_without_checkpoints_is_told(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["record", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert end.value.code == 2
+    assert "holds no checkpoints" in capsys.readouterr().err
