@@ -76,13 +76,10 @@ def heat_map(
     if title:
         axes.set_title(title, color=title_colour)
     if not np.isfinite(values).any():
-        axes.text(0.5, -0.1, f"{label}: none", transform=axes.transAxes, ha="center")
-    elif bar and not scaled:
-        axes.text(
-            0.5, -0.1, f"{label} (no scale)", transform=axes.transAxes, ha="center", va="top"
-        )
+        _colour_bar(figure, axes, image, f"{label}: none", scaled=False)
     elif bar:
-        _colour_bar(figure, axes, image, label)
+        told = label if scaled else f"{label}\n(no scale)"
+        _colour_bar(figure, axes, image, told, scaled=scaled)
 
 
 def _name_cells(axes: Axes, matrix: pd.DataFrame) -> None:
@@ -96,14 +93,24 @@ def _name_cells(axes: Axes, matrix: pd.DataFrame) -> None:
         spine.set_visible(False)
 
 
-def _colour_bar(figure: Figure, axes: Axes, image: AxesImage, label: str) -> None:
-    """Draw the scale of a matrix below it, with as many digits as tell its ends apart."""
+def _colour_bar(figure: Figure, axes: Axes, image: AxesImage, label: str, *, scaled: bool) -> None:
+    """Draw the scale of a matrix below it, with as many digits as tell its ends apart.
+
+    Without a scale its place stays free, so that maps side by side are of one height.
+    """
+    if not scaled:
+        image.set_clim(0, 1)
     low, high = image.get_clim()
     decimals = max(0, 1 - int(np.floor(np.log10(high - low))))
     colours = figure.colorbar(
         image, ax=axes, orientation="horizontal", fraction=0.06, pad=0.04, label=label
     )
     colours.outline.set_visible(False)
+    if not scaled:
+        for drawn in colours.ax.collections:
+            drawn.set_visible(False)
+        colours.set_ticks([])
+        return
     middle = round((low + high) / 2, decimals)  # where its number says
     colours.ax.xaxis.set_major_locator(FixedLocator([low, middle, high]))
     colours.ax.set_xticklabels([tick_label(round(x, decimals)) for x in (low, middle, high)])

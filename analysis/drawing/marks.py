@@ -36,6 +36,9 @@ __all__ = [
 TRIAL_SCALE = 1e4
 """Training trials are counted in units of this."""
 
+TRAINING = (0, 0.25, 0.5, 0.75, 1)
+"""Ticks of the axis of a default training."""
+
 
 def groups(table: pd.DataFrame, by: str | Sequence[str]) -> Iterator[tuple[Any, pd.DataFrame]]:
     """Yield what rows have in common and the rows, in order of appearance."""
@@ -138,11 +141,14 @@ def limits(
     x: tuple[float, float] | None = None,
     y: tuple[float, float] | None = None,
 ) -> None:
-    """Show at least the published ranges, and more where the data go beyond."""
+    """Show at least the published ranges, and more where the data go beyond, with room for marks."""
     for key, wanted in (("x", x), ("y", y)):
         if wanted is not None:
             low, high = getattr(axes, f"get_{key}lim")()
-            getattr(axes, f"set_{key}lim")(min(low, wanted[0]), max(high, wanted[1]))
+            room = 0.04 * (max(high, wanted[1]) - min(low, wanted[0]))
+            bottom = wanted[0] if low >= wanted[0] else low - room
+            top = wanted[1] if high <= wanted[1] else high + room
+            getattr(axes, f"set_{key}lim")(bottom, top)
             plain_ticks(axes, key)
 
 
@@ -204,7 +210,7 @@ def points(
         axes.scatter(np.full(len(values), x), values, s=4, color=SEED_DOT, lw=0, zorder=3)
 
 
-def training_axis(axes: Axes, ticks: Sequence[float] = (0, 0.25, 0.5, 0.75, 1)) -> None:
+def training_axis(axes: Axes, ticks: Sequence[float] = TRAINING) -> None:
     """Label an x axis that counts training trials in units of 10^4."""
     axes.set_xlabel(r"Training trial ($\times10^4$)")
     axes.set_xticks(list(ticks))
@@ -213,9 +219,16 @@ def training_axis(axes: Axes, ticks: Sequence[float] = (0, 0.25, 0.5, 0.75, 1)) 
 
 
 def learning_curves(
-    axes: Axes, table: pd.DataFrame, names: Mapping[str, str], *, dashed: Sequence[str] = ()
+    axes: Axes,
+    table: pd.DataFrame,
+    names: Mapping[str, str],
+    *,
+    dashed: Sequence[str] = (),
+    ticks: Sequence[float] = TRAINING,
 ) -> None:
     """Draw the mean and SEM over seeds of each architecture against training trials.
+
+    Where all of them end within a tenth of the axis, it ends with them: it would look empty.
 
     Args:
         axes: Where.
@@ -223,6 +236,7 @@ def learning_curves(
         names: Name of each architecture in the legend; those without rows are left out.
         dashed: Architectures whose line is black and dashed on a band of the holistic one's colour, as the holistic-EKF
             agent's is.
+        ticks: Ticks of the horizontal axis, in 10^4 trials.
     """
     for architecture, name in names.items():
         rows = table[table["architecture"] == architecture].sort_values("episode")
@@ -238,4 +252,5 @@ def learning_curves(
                 fill=colour_of(HOLISTIC) if special else None,
                 style="--" if special else "-",
             )
-    training_axis(axes)
+    last = float(table["episode"].max()) / TRIAL_SCALE
+    training_axis(axes, (0, last) if 0 < last < max(ticks) / 10 else ticks)

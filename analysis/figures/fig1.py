@@ -171,18 +171,22 @@ def _sketch(axes: Axes, x: float, y: float, table: pd.DataFrame) -> None:
     path = table[table["subject"] == table["subject"].iloc[-1]]
     inset = axes.inset_axes((0.62, 0.0, 0.42, 0.42))
     inset.plot(path["x_cm"], path["y_cm"], color=colour_of(str(path["subject"].iloc[0])), lw=0.7)
-    ends = ((x, y), 90, "r", 4), ((last.x_cm, last.y_cm), 140, r"\tilde{r}", -6)
-    for (px, py), radius, name, up in ends:
+    first = np.arctan2(y, x) >= np.arctan2(last.y_cm, last.x_cm)  # which lies on the left
+    near = np.hypot(last.x_cm, last.y_cm) < 140  # where the angles stand, on the right
+    ends = (x, y, 90, "r", first), (last.x_cm, last.y_cm, 140, r"\tilde{r}", near or not first)
+    for px, py, radius, name, left in ends:
         inset.plot((0, px), (0, py), "--", color="gray", lw=0.6)
         theta = np.rad2deg(np.arctan2(py, px))
-        inset.add_patch(
-            Arc((0, 0), 2 * radius, 2 * radius, theta1=0, theta2=theta, lw=0.5, color="gray")
-        )
-        inset.annotate(f"${name}$", (px, py), xytext=(1, up), textcoords="offset points")
+        span = {"theta1": min(theta, 0), "theta2": max(theta, 0)}
+        inset.add_patch(Arc((0, 0), 2 * radius, 2 * radius, **span, lw=0.5, color="gray"))
+        side, away = ("right", -3) if left else ("left", 3)
         inset.annotate(
-            rf"${name.replace('r', chr(92) + 'theta')}$",
-            (radius * np.cos(np.deg2rad(theta / 2)), radius * np.sin(np.deg2rad(theta / 2))),
+            f"${name}$", (px, py), (away, 0), textcoords="offset points", ha=side, va="center"
         )
+        middle = np.deg2rad(theta / 2 - (8 if radius > 90 else 0))
+        angle = (radius * np.cos(middle), radius * np.sin(middle))
+        text = rf"${name.replace('r', chr(92) + 'theta')}$"
+        inset.annotate(text, angle, (2, 0), textcoords="offset points", va="center")
     inset.plot((0, 150), (0, 0), color="gray", lw=0.4)
     inset.set(aspect="equal")
     inset.set_axis_off()

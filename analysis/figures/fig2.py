@@ -107,7 +107,7 @@ def tested(study: Study, name: str) -> pd.DataFrame:
     agents, missing = study.cohort([each.architecture], Selection(each.group, SELECTED_ON))
     filtered = each.assumed if each.architecture == EKF else None
     table = noise_grid_of(study, agents, each.process, each.observation, filtered)
-    silent = [f"{name}: all trials timed out"] if not table["stopped"].any() else []
+    silent = [f"{each.title}: all trials timed out"] if not table["stopped"].any() else []
     return with_missing(table.assign(set=name), missing + silent)
 
 
@@ -255,10 +255,9 @@ def plot_S2i(table: pd.DataFrame, figure: Figure) -> None:  # likewise
 
 def _correlations(reference: str, sets: Sequence[str]) -> Callable[[Study], pd.DataFrame]:
     def compute(study: Study) -> pd.DataFrame:
-        table = all_tested(study, [reference, *sets])
+        filters, agents = tested(study, reference), all_tested(study, sets)
+        table = pd.concat([filters, agents], ignore_index=True)
         there = set(table["set"])
-        if reference not in there or not there & set(sets):
-            raise Missing("; ".join(table.attrs["missing"]))
         means = seed_means(table)
         found = []
         for name in sets:
@@ -266,7 +265,8 @@ def _correlations(reference: str, sets: Sequence[str]) -> Callable[[Study], pd.D
                 ours, control = bootstrapped_likeness(means, name, reference)
                 shuffled = {f"shuffled_{k}": v for k, v in control._asdict().items()}
                 found.append({"set": name, **ours._asdict(), **shuffled})
-        whole = with_missing(pd.DataFrame(found), table.attrs["missing"])
+        notes = [*filters.attrs["missing"], *agents.attrs["missing"]]
+        whole = with_missing(pd.DataFrame(found), notes)
         whole.attrs["published"] = study.published
         return whole
 

@@ -19,7 +19,7 @@ from ..drawing import (
 )
 from ..measures import outcomes, within_fences
 from ..published import published
-from ..study import HOLISTIC, HOLISTIC_EKF, MAIN, MODULAR, NAMES, Missing, Study
+from ..study import HOLISTIC, HOLISTIC_EKF, MAIN, MODULAR, NAMES, Missing, Study, short
 from .cohorts import animal_paths, animals_or_none, normal_conditions, silent, trained_cohort
 from .fig1 import learning_table
 
@@ -157,13 +157,12 @@ def td_errors(study: Study, architectures: Sequence[str]) -> pd.DataFrame:
     if study.published and HOLISTIC_EKF in architectures and MODULAR in start:
         start[:] = start[MODULAR]
     names = set(errors["architecture"])
-    missing += [
-        f"{name} did not learn" for name in architectures if name in names - set(start.index)
-    ]
+    late = [short(name) for name in architectures if name in names - set(start.index)]
+    unlearned = f"no checkpoint is rewarded in {LEARNED:.0%} of trials: {', '.join(late)}"
     kept = errors[errors["episode"] >= errors["architecture"].map(start).fillna(np.inf)]
     if kept.empty:
-        raise Missing("; ".join(missing))
-    return with_missing(kept, missing)
+        raise Missing(unlearned)
+    return with_missing(kept, [*missing, *[unlearned] * bool(late)])
 
 
 def _curve_panel(

@@ -82,8 +82,7 @@ def plot_transfer(
         x = rows["episode"] / TRIAL_SCALE
         axes.plot(x, rows["value"], color=colour_of(str(name)), lw=0.3, alpha=0.5)
     means = mean_and_sem(table, ["architecture", "episode"], "value")
-    learning_curves(axes, means, {name: label_of(name) for name in MAIN})
-    axes.set_xticks(list(ticks))
+    learning_curves(axes, means, {name: label_of(name) for name in MAIN}, ticks=ticks)
     axes.set_ylabel(label)
     low, high = limits
     axes.set_ylim(min(low, table["value"].min()), max(high, 1.02 * table["value"].max()))

@@ -277,7 +277,7 @@ PANELS = (
     Panel(
         "units-decoding",
         "Position read in unseen trials",
-        (3.8, 2.0),
+        (4.8, 2.0),
         compute_decoding,
         plot_decoding,
     ),

@@ -19,6 +19,8 @@ from modnav.analysis.drawing import (
     cell_text,
     colour_of,
     heat_map,
+    learning_curves,
+    limits,
     mark,
     matrix_of,
     new_figure,
@@ -195,7 +197,37 @@ def test_heat_map_of_nothing_says_so():
     axes = figure.subplots()
     empty = pd.DataFrame(np.full((2, 2), np.nan))
     heat_map(axes, empty, figure=figure, label="AUC")
-    assert [t.get_text() for t in axes.texts] == ["AUC: none"]
+    assert figure.axes[1].get_xlabel() == "AUC: none"
+
+
+def test_maps_with_and_without_a_scale_are_of_one_height_and_their_labels_apart():
+    figure = new_figure((3.2, 2.3))
+    panels = figure.subplots(1, 3)
+    for axes, values in zip(panels, ([[0.0, 0.0]], [[0.1, 0.2]], [[np.nan, np.nan]]), strict=True):
+        heat_map(axes, pd.DataFrame(values), figure=figure, label="Rate")
+    figure.draw_without_rendering()
+    assert len({round(axes.get_position().y0, 3) for axes in panels}) == 1
+    for axes, bar in zip(panels, figure.axes[3:], strict=True):
+        assert bar.xaxis.label.get_window_extent().y1 < axes.get_window_extent().y0
+
+
+def test_marks_beyond_the_published_range_are_not_cut():
+    axes = new_figure((2, 2)).subplots()
+    axes.margins(0)
+    axes.plot([0.3, 0.8], [0.46, 0.7], "o")
+    limits(axes, x=(0, 0.5), y=(0.5, 0.9))
+    assert axes.get_ylim()[0] < 0.45
+    assert axes.get_xlim()[1] > 0.81
+    assert axes.get_xlim()[0] == 0
+    assert axes.get_ylim()[1] == 0.9
+
+
+@pytest.mark.parametrize(("last", "ends"), [(39, 0.0039), (3999, 1.0)])
+def test_curves_that_end_early_fill_their_axis(last, ends):
+    axes = new_figure((2, 2)).subplots()
+    table = pd.DataFrame({"episode": [19, last], "mean": 0.0, "sem": np.nan})
+    learning_curves(axes, table.assign(architecture=MAIN[0]), {MAIN[0]: "a"})
+    assert axes.get_xlim() == (0, ends)
 
 
 SIMULATED = {

@@ -1,6 +1,7 @@
 """Every panel of figures 1, 2, 3 and the belief half of 7 is drawn from tiny runs."""
 
 from io import BytesIO
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -84,6 +85,29 @@ def test_agents_that_never_stop_are_drawn_and_told(tmp_path):
     for name in ("1i", "1k", "S3a", "S2g"):
         notes = missing_of(drawn(name, study))
         assert any("all trials timed out" in note for note in notes), name
+    assert "Holistic agent: all trials timed out" in notes
+    for name, why in (
+        ("2d", "no EKF"),
+        ("3d", "no checkpoint is rewarded in 60% of trials: Holistic"),
+    ):
+        with pytest.raises(Missing) as reason:
+            drawn(name, study)
+        assert str(reason.value) == why
+
+
+@pytest.mark.parametrize("end", [(190, 250), (160, 285), (176, 262), (120, 200), (0.5, 2)])
+def test_labels_of_the_example_stand_apart(end):
+    part = np.linspace(0, 1, 25)[:, None]
+    paths = [
+        pd.DataFrame(part * place, columns=["x_cm", "y_cm"]).assign(subject=name)
+        for name, place in ((MODULAR, (180, 257)), (HOLISTIC, end))
+    ]
+    figure = picture(PANELS["1g"], pd.concat(paths).assign(target_x_cm=180, target_y_cm=265))
+    figure.draw_without_rendering()
+    (inset,) = figure.axes[0].child_axes
+    boxes = [text.get_window_extent() for text in inset.texts]
+    assert len(boxes) == 4
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
 # --- numbers ------------------------------------------------------------------------------
