@@ -12,6 +12,11 @@ from threading import Thread
 
 import psutil
 
+try:
+    import resource
+except ImportError:  # Windows, which has no such limit
+    resource = None  # type: ignore[assignment]
+
 __all__ = [
     "KEPT",
     "LARGEST_BLOCK",
@@ -20,6 +25,7 @@ __all__ = [
     "keep_freed_memory",
     "memory_bytes",
     "nothing_collected",
+    "open_files",
     "threads",
 ]
 
@@ -52,6 +58,28 @@ def keep_freed_memory() -> bool:
 def memory_bytes() -> int:
     """Return how much memory this machine has, bytes."""
     return psutil.virtual_memory().total
+
+
+def open_files(count: int) -> int:
+    """Let this process have so many files open at once, as far as it may decide that itself.
+
+    Args:
+        count: How many.
+
+    Returns:
+        How many it may have, which are fewer where the system says so.
+    """
+    if resource is None:
+        return count
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now == resource.RLIM_INFINITY or now >= count:
+        return count
+    allowed = count if most == resource.RLIM_INFINITY else min(count, most)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    except (OSError, ValueError):  # macOS has a limit that it does not tell
+        return now
+    return allowed
 
 
 def cores() -> int:

@@ -4,7 +4,8 @@ import platform
 
 import pytest
 
-from modnav.machine import keep_freed_memory, memory_bytes, nothing_collected
+from modnav import machine
+from modnav.machine import keep_freed_memory, memory_bytes, nothing_collected, open_files
 
 
 @pytest.mark.skipif(not hasattr(os, "sysconf"), reason="this system has no sysconf")
@@ -32,3 +33,19 @@ def test_what_is_kept_is_not_gone_through_again():
     with nothing_collected():
         pass
     assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.skipif(machine.resource is None, reason="there is no such limit here")
+def test_as_many_files_may_be_open_as_the_system_allows(monkeypatch):
+    limits = [100, 150]
+    kind = machine.resource.RLIMIT_NOFILE
+
+    def set_limits(asked: int, both: tuple[int, int]) -> None:
+        assert asked == kind
+        limits[:] = both
+
+    monkeypatch.setattr(machine.resource, "getrlimit", lambda asked: tuple(limits))
+    monkeypatch.setattr(machine.resource, "setrlimit", set_limits)
+    assert (open_files(50), limits) == (50, [100, 150])
+    assert (open_files(120), limits) == (120, [120, 150])
+    assert (open_files(1000), limits) == (150, [150, 150])

@@ -168,6 +168,26 @@ def test_a_population_that_was_stopped_goes_on_bit_by_bit(small):
         assert same_learning(RUNS / f"seed{seed}", f"runs/whole/seed{seed}")
 
 
+def one_is_removed_before_all_are_told() -> None:
+    ended = Monitor.on_validation_end
+
+    def removed(*args):
+        ended(*args)
+        shutil.rmtree(RUNS / "seed1", ignore_errors=True)
+
+    Monitor.on_validation_end = removed
+    AFTER_TWO_VALIDATIONS()
+
+
+def test_of_a_population_that_is_stopped_it_is_told_who_failed(small):
+    broken = Forked(*STACKED, begin=one_is_removed_before_all_are_told)
+    out, err = broken.communicate()
+    assert broken.returncode == 130, err
+    assert "runs/small/seed1 failed (2): runs/small/seed1 was removed" in out
+    assert out.count("failed") == 1
+    assert read(RUNS / "seed0/last.ckpt").content["global_step"]
+
+
 def test_states_of_one_moment_are_taken(small):
     main([*STACKED, "--phases.trials", "20"])
     folders = [RUNS / f"seed{k}" for k in range(2)]
@@ -239,11 +259,16 @@ def test_what_cannot_be_stacked_is_trained_as_processes(
 def test_members_without_room_are_refused_before_anything_is_deleted(small, monkeypatch, capsys):
     main([*STACKED, "--phases.trials", "10"])
     kept = weights(RUNS / "seed0")
-    monkeypatch.setattr("modnav.learning.memory.memory_bytes", lambda: 1000)
-    with pytest.raises(SystemExit) as end:
-        main([*FIT, "--seeds", "0-7", "--population", "stacked", "--overwrite", "true"])
-    assert end.value.code == 2
-    assert "8 stacked members take 0.0 GiB" in capsys.readouterr().err
+    for limit, least, told in (
+        ("modnav.learning.memory.memory_bytes", lambda: 1000, "take 0.0 GiB"),
+        ("modnav.commands.population.plan.open_files", lambda _: 99, "have up to 224 files open"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(limit, least)
+            with pytest.raises(SystemExit) as end:
+                main([*FIT, "--seeds", "0-7", "--population", "stacked", "--overwrite", "true"])
+        assert end.value.code == 2
+        assert f"8 stacked members {told}" in capsys.readouterr().err
     assert same(kept, weights(RUNS / "seed0"))
     assert not (RUNS / "seed7").exists()
 

@@ -16,12 +16,16 @@ from modnav.commands.terminal import tell
 from modnav.commands.training import check_one_device
 from modnav.files import one_line, read_text, regular, write_text_atomically
 from modnav.learning import check_stackable, room_for
+from modnav.machine import open_files
 from modnav.runs import RunFolder
 
 from .checked import CheckedCLI, check_same, checked, ended, is_finished, one_thread
 from .claims import claim
 from .gathered import CURVES, VALIDATIONS
 from .members import Member, Outcome, Request, names_of, runs_in, seed_of, told_seeds
+
+FILES, OTHER_FILES = 3, 200
+"""Files that a stacked member has open: its lock, TensorBoard's, what it writes; and all others."""
 
 _SEED_LINE = re.compile(r"^seed_everything: .*$", re.MULTILINE)
 
@@ -68,14 +72,21 @@ class Plan:
             kind: What was asked for; None if it is left to modnav.
 
         Raises:
-            ValueError: If there is too little memory.
+            ValueError: If there is too little memory, or too few files may be open.
         """
         self.kind = kind or ("stacked" if self.on_gpu else "processes")
         if self.kind == "stacked" and (reason := self.not_stacked()):
             print(f"members are trained as processes, not stacked: {reason}")
             self.kind = "processes"
-        if self.kind == "stacked" and self.members:
-            self.room()
+        if self.kind != "stacked" or not self.members:
+            return
+        self.room()
+        files = FILES * len(self.members) + OTHER_FILES
+        if (allowed := open_files(files)) < files:
+            raise ValueError(
+                f"{len(self.members)} stacked members have up to {files:,} files open, and the system "
+                f"allows {allowed:,} (ulimit -Hn); train fewer at once, or --population processes"
+            )
 
     def not_stacked(self) -> str:
         """Return why the members cannot be stacked; empty if they can."""
