@@ -36,9 +36,13 @@ def test_a_training_that_nobody_ever_reads_is_finished(small):
     assert LAST.exists()
 
 
+def in_ascii() -> None:
+    """Let standard output be as ``PYTHONIOENCODING=ascii`` has it."""
+    sys.stdout.reconfigure(encoding="ascii", errors="strict")
+
+
 def test_a_terminal_without_unicode(small):
-    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
-    with start(*FIT, "--phases.trials", "20", env=environment) as training:
+    with Forked(*FIT, "--phases.trials", "20", begin=in_ascii) as training:
         out, err = training.communicate(timeout=LIMIT)
     assert training.returncode == 0, err
     assert "best checkpoint" in out

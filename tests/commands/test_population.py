@@ -88,7 +88,7 @@ def test_members_are_the_runs_of_their_seeds(small, capsys):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no signals here")
 def test_a_member_that_is_killed_takes_no_other_with_it(small, capsys):
-    with start(*FIT, "--seeds", "0-1", "--cores", "2", "--phases.trials", "200") as parent:
+    with start(*FIT, "--seeds", "0-1", "--cores", "2", "--phases.trials", "120") as parent:
         wait_until(lambda: mid_training(1), parent)
         members_of(parent)[1].kill()
         out = "".join(parent.communicate(timeout=LIMIT))
@@ -124,7 +124,7 @@ def test_members_end_with_a_parent_that_is_killed(small):
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no signals here")
 def test_a_population_that_was_stopped_goes_on_as_if_nothing_had_happened(small, capsys):
     """The first member is stopped while it trains, the second before it began."""
-    more = ["--seeds", "0-1", "--cores", "1", "--phases.trials", "200"]
+    more = ["--seeds", "0-1", "--cores", "1", "--phases.trials", "120"]
     with start(*FIT, *more) as parent:
         wait_until(lambda: mid_training(0), parent)
         parent.send_signal(signal.SIGINT)
@@ -139,7 +139,7 @@ def test_a_population_that_was_stopped_goes_on_as_if_nothing_had_happened(small,
     main(["fit", "--resume", str(RUNS), "--cores", "2"])
     assert "runs/small: 2 to train, seeds 0-1" in capsys.readouterr().out
     for seed in ("0", "1"):
-        main([*FIT, "--name", "alone", "--seed_everything", seed, "--phases.trials", "200"])
+        main([*FIT, "--name", "alone", "--seed_everything", seed, "--phases.trials", "120"])
         assert same(weights(RUNS / f"seed{seed}"), weights(Path(f"runs/alone/seed{seed}")))
 
 

@@ -34,6 +34,7 @@ def test_the_number_of_threads_is_kept_with_the_run(small: Path, monkeypatch, us
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     torch.set_num_threads(2)  # what torch makes of it at its start
     short = ["--data.epoch_trials", "5", "--data.check_trials", "5"]
+    short += ["--data.validation", "{gains: [1.0], trials: 1, selection_trials: 1}"]
     main(["fit", "--config", str(small), *short, "--phases.trials", "5"])
     assert set(used) == {2}
     assert kept() == 2

@@ -2,13 +2,14 @@
 
 import errno
 import os
+import signal
 import stat
-import subprocess
-import sys
 import threading
 
+import job_calls
 import pytest
 import torch
+from forked import Forked
 from matplotlib.figure import Figure
 
 from modnav.files import replacing, write_atomically, write_text_atomically
@@ -87,12 +88,8 @@ def test_no_two_writers_share_a_file(tmp_path):
 
 def test_what_a_killed_writer_left_is_swept_by_the_next_and_what_others_write_is_not(tmp_path):
     path = tmp_path / "table.csv"
-    code = (
-        "import os, signal; from pathlib import Path; from modnav.files import replacing\n"
-        f"with replacing(Path({str(path)!r})): os.kill(os.getpid(), signal.SIGKILL)"
-    )
     for _ in range(2):
-        subprocess.run([sys.executable, "-c", code], check=False)
+        assert Forked(str(path), call=job_calls.die_amid_a_file).wait() == -signal.SIGKILL
         assert len(list(tmp_path.iterdir())) == 1  # that of the last
     other = tmp_path / f".table.csv.0123abcd-{os.getpid()}.xyz.csv"  # of another machine
     other.touch()

@@ -1,21 +1,11 @@
 import os
-import subprocess
-import sys
 import time
 
+import job_calls
 import pytest
+from forked import Forked
 
 from modnav.files import sweep, written_whole
-
-KILLED = """
-import os, sys
-from pathlib import Path
-from modnav.files import written_whole
-with written_whole(Path(sys.argv[1])) as part:
-    part.mkdir()
-    (part / "half.txt").write_text("half")
-    os._exit(9)
-"""
 
 
 def test_a_file_takes_the_place_of_the_former(tmp_path):
@@ -52,8 +42,7 @@ def test_after_an_error_all_is_as_it_was(tmp_path):
 def test_what_a_killed_process_leaves_is_in_nobodys_way_and_swept(tmp_path):
     path = tmp_path / "a" / "x"
     for _ in range(2):
-        command = [sys.executable, "-c", KILLED, str(path)]
-        assert subprocess.run(command, check=False).returncode == 9
+        assert Forked(str(path), call=job_calls.end_amid_a_folder).wait() == 9
     old, new = path.parent.iterdir()
     assert not path.exists()
     long_ago = time.time() - 48 * 3600

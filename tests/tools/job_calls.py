@@ -1,13 +1,15 @@
-"""What the tests of the pool call in its processes, and an agent's module of a user's own."""
+"""What tests call in other processes, and an agent's module of a user's own."""
 
 import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import torch
 
+from modnav.files import replacing, written_whole
 from modnav.networks import Agent, KalmanBelief, build_agent, describe_agent, rebuild_agent
 
 
@@ -52,3 +54,17 @@ def running(process):
         return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def end_amid_a_folder(path):
+    """End the process at once while it writes a folder."""
+    with written_whole(Path(path)) as part:
+        part.mkdir()
+        (part / "half.txt").write_text("half")
+        os._exit(9)
+
+
+def die_amid_a_file(path):
+    """Kill the process while it replaces a file."""
+    with replacing(Path(path)):
+        os.kill(os.getpid(), signal.SIGKILL)
