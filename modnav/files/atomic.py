@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import errno
 import glob
 import os
 import platform
@@ -15,6 +16,12 @@ import torch
 
 _MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
 """Tells the processes of this machine from others that write to a shared disk."""
+
+_OF_WRITING = {
+    getattr(errno, name, None)
+    for name in ("ENOSPC", "EDQUOT", "EIO", "EFBIG", "EROFS", "EACCES", "EPERM", "ENOENT")
+} - {None}
+"""Numbers of errors that tell of a file that could not be written."""
 
 __all__ = ["drop_leftovers", "replacing", "write_atomically", "write_text_atomically"]
 
@@ -41,8 +48,9 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename not in (None, str(temporary)):
-            raise  # of another file
+        own = error.errno in _OF_WRITING and error.filename in (None, str(temporary))
+        if not own:
+            raise  # of another file, or of what was to be written
         raise _not_written(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -84,9 +84,12 @@ class Member:
         wake = next(self.rounds) % ROUNDS_PER_STEP == 0 or self.seat.refusal is not None
         if wake or not self.experience.only_counts(len(ended)):
             self.seat.go_on(ended)
-        else:
+            return
+        try:
             self.experience.count(ended)
             self.batches.extend(self._next_batches())
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this member's alone
+            self.seat.refusal = error
 
     def _next_batches(self) -> list[np.ndarray]:
         """Draw all that are due."""

@@ -249,6 +249,8 @@ def planned_now(request: Request, imported: Sequence[str]) -> Plan:
 def test_members_of_a_plan_are_no_other_command_s_before_they_have_begun(small, capsys):
     request = requested([*FIT, "--seeds", "1-2"])
     with planned(request, []):  # nobody trains yet
+        with pytest.raises(ValueError, match="another command"), planned(request, []):
+            pass  # nor may another thread of this process
         twice = Forked(*FIT, "--seeds", "0-1", "--population", "stacked")
         again = Forked("fit", "--resume", str(RUNS))
         for other in (twice, again):

@@ -23,7 +23,7 @@ from modnav.commands.population.members import Member, Outcome
 from modnav.commands.population.plan import Plan
 from modnav.commands.population.stacked import common_states, rejoin
 from modnav.files import read_yaml
-from modnav.learning import TD3, Seat
+from modnav.learning import TD3, Seat, TrialReplay
 from modnav.runs import RunFolder, read
 
 STACKED = [*FIT, "--seeds", "0-1", "--population", "stacked"]
@@ -93,7 +93,28 @@ def test_threads_of_members_sleep_while_there_is_nothing_to_decide(small, monkey
         ]
     )
     least = len(rounds) // 16  # then Lightning has its turn
-    assert all(least <= count <= least + 6 for count in woken.values() if count), (woken, rounds)
+    counts = [count for count in woken.values() if count]
+    assert counts
+    assert all(least <= count <= least + 6 for count in counts), (woken, rounds)
+
+
+def test_what_fails_while_a_thread_sleeps_is_its_member_s_alone(small, monkeypatch, capsys):
+    draw, drawn = TrialReplay.draw, Counter()
+
+    def failing(self, rng):
+        drawn[id(rng)] += 1
+        if id(rng) == next(iter(drawn)) and drawn[id(rng)] > 20:
+            raise MemoryError("no room for a batch")
+        return draw(self, rng)
+
+    monkeypatch.setattr(TrialReplay, "draw", failing)
+    with pytest.raises(SystemExit) as end:
+        main([*STACKED, "--phases.trials", "40"])
+    assert end.value.code
+    assert "no room for a batch" in capsys.readouterr().out
+    finished = [(RUNS / f"seed{k}/learning_curve.png").exists() for k in range(2)]
+    states = [read(RUNS / f"seed{k}/last.ckpt").content for k in range(2) if finished[k]]
+    assert [x["experience"]["counters"]["trials"] >= 40 for x in states] == [True]
 
 
 def test_members_of_other_noises_and_rates_are_each_the_lone_run(small):
@@ -261,7 +282,7 @@ def test_members_without_room_are_refused_before_anything_is_deleted(small, monk
     kept = weights(RUNS / "seed0")
     for limit, least, told in (
         ("modnav.learning.memory.memory_bytes", lambda: 1000, "take 0.0 GiB"),
-        ("modnav.commands.population.plan.open_files", lambda _: 99, "have up to 224 files open"),
+        ("modnav.commands.population.plan.open_files", lambda _: 99, "have up to 232 files open"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(limit, least)

@@ -50,6 +50,8 @@ def test_an_error_names_the_file_and_not_that_beside_it(tmp_path):
         write_text_atomically("", tmp_path / "file" / "x.csv")
     with pytest.raises(FileNotFoundError, match="other"), replacing(tmp_path / "x.csv"):
         (tmp_path / "other").read_text()
+    with pytest.raises(TimeoutError, match=r"^slow$"), replacing(tmp_path / "x.csv"):
+        raise TimeoutError("slow")  # of what was to be written
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])

@@ -1,62 +1,43 @@
 """Which command trains which members of a folder: no two share them out between each other."""
 
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from modnav.files import plain_target
+from filelock import FileLock, Timeout
 
-from .members import Member, seed_of
+from modnav.machine import open_files
 
-try:
-    import fcntl
-except ImportError:  # Windows; there the lock of each run is all that there is
-    fcntl = None  # type: ignore[assignment]
+__all__ = ["OTHER_FILES", "claim"]
 
-CLAIMS = ".members"
-"""File of a folder of runs in which the byte of each seed is locked while a command trains it."""
+OTHER_FILES = 200
+"""Files that a command has open beside those of its members."""
 
 
-def claim(members: Iterable[Member], held: ExitStack) -> None:
-    """Take members, until the context ends or this process does, however that ends.
+def claim(folders: Sequence[Path], held: ExitStack) -> None:
+    """Take the folders of members, until the context ends or this process does, however that ends.
 
     Their own locks are taken only as each begins: a command that was started meanwhile would find
-    some of them free.
+    some of them free. These lie beside the folders, ``.seed0.lock`` and so on.
 
     Args:
-        members: The members.
+        folders: Folders of members.
         held: A context.
 
     Raises:
-        ValueError: If another command has one of them, or their folder cannot be written.
+        ValueError: If another command has one of them, or a lock cannot be written.
     """
-    files: dict[Path, int] = {}
-    for member in members:
-        folder = member.folder.parent
-        if folder not in files:
-            files[folder] = held.enter_context(_opened(folder))
-        if fcntl is None:
-            continue
+    open_files(len(folders) + OTHER_FILES)  # if the system allows it; else it is told below
+    for folder in folders:
         try:
-            # byte 0 is that of seed 0, and so on; the file stays empty
-            fcntl.lockf(files[folder], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, seed_of(member.folder))
-        except (BlockingIOError, PermissionError) as error:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+            lock.acquire(blocking=False)
+        except Timeout as error:
             raise ValueError(
-                f"{member.folder} is being trained by another command; wait for it to end, or choose "
+                f"{folder} is being trained by another command; wait for it to end, or choose "
                 "another --name or other --seeds"
             ) from error
-
-
-@contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    path = plain_target(folder / CLAIMS)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        number = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise ValueError(f"{folder} cannot be written: {error.strerror}") from error
-    try:
-        yield number
-    finally:
-        os.close(number)
+        except OSError as error:
+            raise ValueError(f"{folder.parent} cannot be written: {error.strerror}") from error
+        held.callback(lock.release)

@@ -20,12 +20,12 @@ from modnav.machine import open_files
 from modnav.runs import RunFolder
 
 from .checked import CheckedCLI, check_same, checked, ended, is_finished, one_thread
-from .claims import claim
+from .claims import OTHER_FILES, claim
 from .gathered import CURVES, VALIDATIONS
 from .members import Member, Outcome, Request, names_of, runs_in, seed_of, told_seeds
 
-FILES, OTHER_FILES = 3, 200
-"""Files that a stacked member has open: its lock, TensorBoard's, what it writes; and all others."""
+FILES = 4
+"""Files that a stacked member has open: its two locks, TensorBoard's, what it writes."""
 
 _SEED_LINE = re.compile(r"^seed_everything: .*$", re.MULTILINE)
 
@@ -113,7 +113,7 @@ class Plan:
 def planned(request: Request, imported: Sequence[str]) -> Iterator[Plan]:
     """Check a population and yield what it has to do; new members' folders are made.
 
-    While the context lasts no other command trains its members.
+    While the context lasts no other command of many members takes one of these.
 
     Args:
         request: What is asked for.
@@ -161,7 +161,7 @@ def _begun(request: Request, more: tuple[str, ...], held: ExitStack) -> Plan:
     _refuse_unfinished(plan, overwrite=overwrite)
     _check_files(plan)
     plan.settle(request.kind)
-    claim(plan.members, held)
+    claim([m.folder for m in plan.members], held)
     _make_ready(texts, overwrite=overwrite)
     return plan
 
@@ -178,7 +178,9 @@ def _resumed(
             tell(f"{folder}: left out, without a config.yaml: {one_line(', '.join(lost))}")
         if lacking := sorted(set(request.seeds) - set(map(seed_of, runs))):
             raise ValueError(f"--seeds has {told_seeds(lacking)}; {folder} holds no such run")
-        for path in [p for p in runs if not request.seeds or seed_of(p) in request.seeds]:
+        chosen = [p for p in runs if not request.seeds or seed_of(p) in request.seeds]
+        claim(chosen, held)  # before it is seen which are finished
+        for path in chosen:
             run_folder = RunFolder(path)
             text = _SEED_LINE.sub("", read_text(run_folder.config, "replace"))
             if text not in known:
@@ -198,7 +200,6 @@ def _resumed(
                 plan.members.append(member)
     _check_files(plan)
     plan.settle(request.kind)
-    claim(plan.members, held)
     for member in plan.members:
         RunFolder(member.folder).check_free()
     return plan
