@@ -80,7 +80,7 @@ def milestones(rows: pd.DataFrame) -> pd.DataFrame:
 
 def figure(rows: pd.DataFrame) -> Figure:
     """Draw rewarded fractions over trials and over processor time; thin lines are seeds."""
-    drawn = Figure(figsize=(8, 3.4), layout="constrained")
+    drawn = Figure(figsize=(8.5, 3.6), layout="constrained")
     axes = drawn.subplots(1, 2, sharey=True)
     for ax, key, label in zip(
         axes, ("trials", "cpu_s"), ("trials", "processor time (s)"), strict=True
@@ -98,7 +98,9 @@ def figure(rows: pd.DataFrame) -> Figure:
     axes[0].set(ylabel="rewarded fraction, gain 1x", xscale="log")
     axes[0].set_xlim(100, None)
     handles, labels = axes[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
+    drawn.legend(
+        handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize="small"
+    )
     return drawn
 
 
