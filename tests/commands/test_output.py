@@ -42,10 +42,10 @@ def in_ascii() -> None:
 
 
 def test_a_terminal_without_unicode(small):
-    with Forked(*FIT, "--phases.trials", "20", begin=in_ascii) as training:
+    with Forked(*FIT, "--phases.trials", "20", "--name", "größe", begin=in_ascii) as training:
         out, err = training.communicate(timeout=LIMIT)
     assert training.returncode == 0, err
-    assert "best checkpoint" in out
+    assert "best checkpoint: runs/gr??e/" in out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its shell closes no output")
