@@ -91,6 +91,7 @@ class TrainingPhases(Callback):
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
+            # Also for a trainer that is not the command line's, which checks before it takes the folder.
             check_hooks(trainer.callbacks)  # type: ignore[attr-defined]  # set by a connector
             self._trainer = trainer
             self._experience().decide = self._decide

@@ -16,6 +16,7 @@ KINDS = {
     "Iterable": "a list",
     "dict": "a mapping",
     "NoneType": "null",
+    "Seed": "a whole number from 0 to 4,294,967,295",
 }
 """Types of Python as a configuration has them."""
 
@@ -53,11 +54,11 @@ def _types(text: str) -> list[str]:
         return [found[1]]
     if found := re.search(r"Expected a tuple with (\d+) elements", text):
         return [f"tuple[{', '.join(['object'] * int(found[1]))}]"]
-    return ["class"] if "Expected a dot import path" in text else []
+    return ["class"] if re.search("Expected an? (dot )?import path", text) else []
 
 
 def _described(kind: str) -> str:
-    """Return what a type is in a configuration; nothing of words, which are told one by one."""
+    """Return what a type is in a configuration; nothing of words, told one by one, and tensors."""
     if kind.startswith("typing.Literal["):
         return ""
     if kind == "class":
@@ -69,15 +70,20 @@ def _described(kind: str) -> str:
         return _list(list(_parts(inside[:-1])))
     if name in KINDS:
         return KINDS[name]
+    if whole == "torch.Tensor":
+        return ""  # of optimizers' learning rates; no configuration can have one
     return f"a class that inherits {_room(whole)}" if _ADDRESS.fullmatch(whole) else "a class"
 
 
 def _list(inside: list[str]) -> str:
     """Return what a list of such types is."""
-    number = any(x.removeprefix("<class '").rstrip("'>") in ("float", "int") for x in inside)
-    things = "numbers" if number else "values"
-    fixed = len(inside) > 1 and inside[-1] != "..."
-    return f"a list of {len(inside)} {things}" if fixed else f"a list{' of numbers' * number}"
+    named = inside[0].removeprefix("<class '").removesuffix("'>")
+    things = {"float": "numbers", "int": "numbers", "str": "texts"}.get(named, "")
+    if len(inside) > 1 and inside[-1] != "...":
+        return f"a list of {len(inside)} {things or 'values'}"
+    if not things and "." in named and _ADDRESS.fullmatch(named):
+        things = f"classes that inherit {_room(named)}"
+    return f"a list of {things}" if things else "a list"
 
 
 def _room(address: str) -> str:

@@ -45,8 +45,9 @@ def told(text: str) -> str:
     line = " ".join(text.split())
     made = re.search(r"Errors: (.*) Given value type.*class_path='([\w.]+)'", line)
     said = [x for x in made[1].split("- ") if x and not x.startswith("Expected")] if made else []
-    if (key := _key(line)) and (why := _of_class(line) or _of_section(line) or _of_kind(line)):
-        return f"{key} is {_value(line)}; {why}"
+    key, value = _key(line), _value(line)
+    if key and value and (why := _of_class(line) or _of_section(line) or _of_kind(line, value)):
+        return f"{key} is {value}; {why}"
     return f"{made[2]} cannot be made: {said[0].strip()}" if made and said else _of_words(line)
 
 
@@ -68,22 +69,29 @@ def _of_words(line: str) -> str:
     return line
 
 
-def _value(line: str) -> str:
-    """Return the value that was refused; of a class that was given arguments, its name."""
+def _value(line: str) -> str | None:
+    """Return the value that was refused; of a class that was given arguments, its name.
+
+    None if it is not found, as another version of jsonargparse may word it otherwise.
+    """
     last = _innermost(line)
     forms = (
         (r"given class_path '([\w.]+)': (?!Parser)", line),
         (r"Subtypes: .*?Given value: (.+?)(?:\. Got value: Namespace| - Expected a| Given value|$)", last),
-        (r"Got value: (?!Namespace)(.+?)(?:\. Got value| - Expected| Given value|$)", last),
+        (r"Got value:(?! Namespace)(.*?)(?:\. Got value| - Expected| Given value|$)", last),
         (r"Got value: Namespace\(class_path='([\w.]+)'", line),
         (r"Expected a path but (.+?) either not", line),
         (r"Unable to load config '(.*?)' - ", line),
-        (r"Given value: (.*)", line),
-        (r"Expected a dot import path string: (\S+)", line),
+        (r"Given value:(.*)", line),
+        (r"Expected a dot import path string: ?(\S*)", line),
     )  # fmt: skip
     found = (re.search(form, where) for form, where in forms)
-    value = next((x[1] for x in found if x), "empty")
-    return {"None": "null", "True": "true", "False": "false", "": "empty"}.get(value, value)
+    value = next((x[1].strip() for x in found if x), None)
+    return (
+        None
+        if value is None
+        else {"None": "null", "True": "true", "False": "false", "": "empty"}.get(value, value)
+    )
 
 
 def _innermost(line: str) -> str:
@@ -125,13 +133,12 @@ def _of_section(line: str) -> str | None:
     return "it must be a mapping of its options, such as {name: value}, or a YAML file of them"
 
 
-def _of_kind(line: str) -> str | None:
+def _of_kind(line: str, value: str) -> str | None:
     """Return which kinds of values, or which words, there may be, and the nearest of these."""
     last = _innermost(line)
     kinds = expected(last)
     if kinds is None:
         return None
-    value = _value(line)
     near: list[str] = difflib.get_close_matches(value, literals(last), 1)
     if not near and "Expected a dot import path" in last:
         near = _near_classes(value)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pandas as pd
 import torch
 from jsonargparse._loaders_dumpers import get_yaml_default_loader
+from jsonargparse.typing import restricted_number_type
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningCLI
@@ -32,7 +33,7 @@ from modnav.callbacks import (
     TrialProgress,
     check_hooks,
 )
-from modnav.errors import ProcessLostError, RunEndedError, require
+from modnav.errors import ProcessLostError, RunEndedError
 from modnav.files import one_line, plain_values, replacing
 from modnav.learning import (
     SINGLE,
@@ -50,6 +51,9 @@ from .checks import check_fit, in_one_process, thread_count, with_nearest_key
 from .keeping import AtomicCheckpointIO, KeptConfig
 from .refused import told
 from .terminal import tell
+
+Seed = restricted_number_type("Seed", int, [(">=", 0), ("<=", 2**32 - 1)])
+"""What NumPy takes for a seed."""
 
 OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "--runs": (str, "runs", "Folder of all runs."),
@@ -98,6 +102,15 @@ class ModnavCLI(LightningCLI):
         known = super().subcommands()
         given = self._command
         return {given: known[given]} if given in known else known
+
+    @override
+    def add_default_arguments_to_parser(self, parser: Any) -> None:
+        parser.add_argument(
+            "--seed_everything",
+            type=bool | Seed,
+            default=self.seed_everything_default,
+            help="Seed of the run; true draws one, false seeds nothing.",
+        )
 
     @override
     def add_arguments_to_parser(self, parser: Any) -> None:
@@ -154,6 +167,7 @@ class ModnavCLI(LightningCLI):
             if "devices" not in str(error):
                 raise
             raise ValueError(f"trainer: {one_line(str(error))}") from error
+        # Here, before the folder is taken and members of populations begin; phases check the rest.
         check_hooks(made.callbacks)  # type: ignore[attr-defined]  # set by a connector
         return made
 
@@ -204,7 +218,6 @@ class ModnavCLI(LightningCLI):
                 for option in action.option_strings
             ]
             raise ValueError(told(with_nearest_key(str(error), known))) from error
-        require("seed_everything", int(self.config[self._command].seed_everything), 0, 2**32 - 1)
 
     @override
     def _parse_ckpt_path(self) -> None:

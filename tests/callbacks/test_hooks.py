@@ -1,5 +1,7 @@
 """Methods of callbacks that could not be called are told before a training."""
 
+from types import SimpleNamespace
+
 import pytest
 from own_callbacks import Seen
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
@@ -38,6 +40,13 @@ def test_what_can_be_called_passes():
         made(TrialCallback, on_block=lambda *args: None, on_phase=lambda self, a, b, c, d, more=1: None),
         made(Callback, on_block=lambda self: None, on_validation_batch_end=lambda self, a, b, c, d, e: None),
     ])  # fmt: skip
+
+
+def test_a_trainer_of_ones_own_is_refused_before_it_trains():
+    mine = made(TrialCallback, on_block=lambda self, trials: None)
+    trainer = SimpleNamespace(callbacks=[mine])
+    with pytest.raises(ValueError, match=r"Mine.on_block takes \(trials\)"):
+        TrainingPhases().setup(trainer, None, "fit")
 
 
 def test_a_run_is_refused_before_its_folder_is_made(small, monkeypatch, tmp_path):

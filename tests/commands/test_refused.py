@@ -5,11 +5,13 @@ from typing import Literal
 
 import pytest
 from jsonargparse import ArgumentError, ArgumentParser
+from pytorch_lightning.callbacks import Callback as LightningCallback
 from torch.optim import Optimizer
 
 from modnav.acting import AbstractExploration, Warmup
 from modnav.cli import main
 from modnav.commands.refused import told
+from modnav.commands.training import Seed
 from modnav.task import AbstractReward
 
 
@@ -23,6 +25,9 @@ def parser():
     parser.add_argument("--gain", type=float | tuple[float, float])
     parser.add_argument("--gains", type=tuple[float, ...])
     parser.add_argument("--trials", type=int)
+    parser.add_argument("--callbacks", type=list[LightningCallback] | LightningCallback | None)
+    parser.add_argument("--names", type=list[str] | None)
+    parser.add_argument("--seed", type=bool | Seed)
     parser.add_argument("--on", type=bool)
     parser.add_class_arguments(Warmup, "warm")
     optimizer = Callable[[Iterable], Optimizer]
@@ -46,8 +51,8 @@ def parser():
         ("warmup=Warmpu", "warmup is Warmpu; it must be a class that inherits modnav.acting.Warmup or null; did you mean modnav.acting.Warmup?"),
         ("warmup={trils:3}", "warmup is {trils:3}; it must be a class that inherits modnav.acting.Warmup or null"),
         ("optimizer=SGDD", "optimizer is SGDD; it must be a class by its name; did you mean torch.optim.SGD?"),
-        ("optimizer=torch.optim.Adam --optimizer.lr=x", "optimizer.lr is x; it must be a number or a class that inherits Tensor"),
-        ("metrics=own_parts.Slow", "metrics is own_parts.Slow; it must be a list or null"),
+        ("optimizer=torch.optim.Adam --optimizer.lr=x", "optimizer.lr is x; it must be a number"),
+        ("metrics=own_parts.Slow", "metrics is own_parts.Slow; it must be a list of classes that inherit modnav.acting.AbstractExploration or null"),
         ("warmup.trials=x", "warmup.trials is x; it must be a whole number"),
         ("gain=x", "gain is x; it must be a number or a list of 2 numbers"),
         ("gain=[1]", "gain is [1]; it must be a number or a list of 2 numbers"),
@@ -63,6 +68,15 @@ def parser():
         ("warm.trials=x", "warm.trials is x; it must be a whole number"),
         ("on", "--on has no value; it must be followed by one"),
         ("on=true 3]", "3] is no option; a value with spaces or brackets must be in quotes"),
+        ("callbacks=[3]", "callbacks is [3]; it must be a list of classes that inherit Callback, a class that inherits Callback or null"),
+        ("names=3", "names is 3; it must be a list of texts or null"),
+        ("seed=-1", "seed is -1; it must be a whole number from 0 to 4,294,967,295 or true or false"),
+        ("seed=4294967296", "seed is 4294967296; it must be a whole number from 0 to 4,294,967,295 or true or false"),
+        ("trials=", "trials is empty; it must be a whole number"),
+        ("gains=", "gains is empty; it must be a list"),
+        ("warmup=", "warmup is empty; it must be a class that inherits modnav.acting.Warmup or null"),
+        ("optimizer=", "optimizer is empty; it must be a class by its name"),
+        ("optimizer=[]", "optimizer is []; it must be a class by its name"),
         ("on=maybe", "on is maybe; it must be true or false"),
     ],
 )  # fmt: skip
@@ -70,6 +84,20 @@ def test_a_refused_value_is_told_with_its_key_and_rule(parser, words, message):
     with pytest.raises(ArgumentError) as error:
         parser.parse_args(f"--{words}".split())
     assert told(str(error.value)) == message
+
+
+def test_words_of_another_version_are_left_as_they_are():
+    other = "Parser key \"gain\": Expected a <class 'float'>, not x"
+    assert told(other) == other
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296"])
+@pytest.mark.parametrize("more", [[], ["--print_config"]])
+def test_a_seed_is_a_whole_number_that_numpy_takes(capsys, seed, more):
+    with pytest.raises(SystemExit) as end:
+        main(["fit", "--config", "modular", "--seed_everything", seed, *more])
+    said = f"seed_everything is {seed}; it must be a whole number from 0 to 4,294,967,295 or true or false"
+    assert (end.value.code, capsys.readouterr().err) == (2, f"modnav: error: {said}\n")
 
 
 @pytest.mark.parametrize("words", ["export a --to onx --out b", "doctor --x", "fitt --x"])
