@@ -1,11 +1,12 @@
 """``modnav export``: recordings for the tools of neurophysiologists, agents for other runtimes."""
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from modnav.files import replacing
-from modnav.recording import OBJECTS, PAUSE, to_pynapple, write_nwb
+from modnav.files import is_plain_name, one_line, read_text, replacing
+from modnav.recording import PAUSE, to_pynapple, write_nwb
 from modnav.runs import load_agent
 from modnav.tables import read_tables
 
@@ -15,6 +16,9 @@ from .taken import taken_checkpoint
 from .terminal import tell_sizes
 
 KINDS = ("nwb", "pynapple", *SUFFIXES)
+
+WRITTEN = "modnav_export.json"
+"""The list of what an export wrote in a folder, by which the next one knows it from other files."""
 
 
 def main(args: Sequence[str]) -> None:
@@ -47,20 +51,36 @@ def main(args: Sequence[str]) -> None:
 def _save_pynapple(objects: dict, folder: Path) -> list[Path]:  # type: ignore[type-arg]
     """Write each object as an ``.npz`` that ``pynapple.load_file`` reads.
 
-    Those of a former export are replaced or deleted; what else lies in the folder stays.
+    What a former export wrote, as its list says, is replaced or deleted; what else lies in the
+    folder stays.
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out is {folder}, a file; it must be a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for name, each in objects.items():
-        files.append(folder / f"{name}.npz")
-        with replacing(files[-1]) as temporary:
+    former, names = _former(folder / WRITTEN), [f"{name}.npz" for name in objects]
+    for name, each in zip(names, objects.values(), strict=True):
+        with replacing(folder / name) as temporary:
             each.save(str(temporary))
-    for former in set(folder.glob("*.npz")) - set(files):
-        if former.stem in OBJECTS or former.stem.split(".")[0] in ("actor", "critic"):
-            former.unlink()
-    return files
+    for name in former - set(names):
+        (folder / name).unlink(missing_ok=True)
+    with replacing(folder / WRITTEN) as temporary:
+        temporary.write_text(json.dumps({"files": names}, indent=1) + "\n")
+    return [folder / name for name in names]
+
+
+def _former(written: Path) -> set[str]:
+    """Return the names of the files of a former export; none if no list of them is there."""
+    if not written.is_file():
+        return set()
+    try:
+        names = json.loads(read_text(written))["files"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"{written} is damaged ({one_line(error)}); remove it") from error
+    if not isinstance(names, list) or not all(
+        is_plain_name(name) and name.endswith(".npz") for name in names
+    ):
+        raise ValueError(f"{written} is damaged (it must list names of .npz files); remove it")
+    return set(names)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,6 +1,8 @@
 """``modnav redraw``: pictures of panels from their numbers, in the style of a journal."""
 
 import argparse
+import csv
+import io
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -12,8 +14,28 @@ from modnav.files import one_line, read_text, regular
 from .figures import INDEX
 from .refused import Parser
 
-NAMED = ["fitted", "tested"]
-"""Columns of conditions, some of which are called by a gain."""
+NAMED = [
+    "agent",
+    "architecture",
+    "axis",
+    "cue",
+    "direction",
+    "favour",
+    "first",
+    "fitted",
+    "kind",
+    "layer",
+    "measure",
+    "part",
+    "quantity",
+    "second",
+    "set",
+    "subject",
+    "task",
+    "tested",
+    "variable",
+]
+"""Columns of names, some of which may be numbers: a condition that is a gain, an agent called 51."""
 
 
 def main(args: Sequence[str]) -> None:
@@ -42,11 +64,8 @@ def main(args: Sequence[str]) -> None:
             raise ValueError(f"{file} is no table of panel {panel.name} ({told})") from error
         try:
             files = write_picture(panel.name, figure, given.out, style=style)
-        except OSError:
-            raise
-        except (
-            Exception
-        ) as error:  # of a style sheet or a number: no LaTeX, a size beyond all memory
+        # of a style sheet or a number: no LaTeX, a size beyond all memory
+        except (RuntimeError, ValueError, MemoryError) as error:
             told = one_line(error) or type(error).__name__
             raise ValueError(f"{file} cannot be drawn: {told}") from error
         print(*files, sep="\n")
@@ -120,10 +139,17 @@ def _numbers(file: Path) -> Any:
     for name in table.select_dtypes(exclude=["number", "bool"]).columns.difference(NAMED):
         values = table[name].dropna()
         read = pd.to_numeric(values, errors="coerce")
-        if read.notna().any() and read.isna().any():
+        if read.isna().any() and read.notna().sum() >= read.isna().sum():  # else they are names
             row = values.index[read.isna()][0]
-            raise ValueError(f"{name} is {values[row]!r} in line {row + 2}; it must be a number")
+            line = _lines(file)[row + 1]
+            raise ValueError(f"{name} is {values[row]!r} in line {line}; it must be a number")
     return table
+
+
+def _lines(file: Path) -> list[int]:
+    """Return in which lines the rows of a table end, its head first; empty lines are no rows."""
+    rows = csv.reader(io.StringIO(read_text(file), newline=""))
+    return [rows.line_num for row in rows if "".join(row).strip() or len(row) > 1]
 
 
 def _said(file: Path) -> dict[str, Any]:

@@ -23,6 +23,9 @@ __all__ = ["SlowPoints", "slow_points", "trial_memories"]
 LEAST, MOST = 1e-12, 1e8
 """Speed below which a state stands still, and bounds of the damping of the search."""
 
+AT_ONCE = 2**21
+"""Slopes that are kept in memory at a time: 16 MB, and some times that for what is made of them."""
+
 
 class SlowPoints(NamedTuple):
     """States that hardly move under a constant input.
@@ -78,12 +81,19 @@ def slow_points(
         after = module(inputs.expand(1, len(states), -1), back(states))[1]
         return _flat(after)[0]
 
-    jacobian = torch.func.jacrev(lambda state: step(state[None])[0])
+    # states do not act on each other: the slopes of their sum are those of each
+    summed = torch.func.jacrev(lambda states: step(states).sum(dim=0))
+
+    def jacobian(states: Tensor) -> Tensor:
+        return summed(states).transpose(0, 1)
+
+    few = max(1, AT_ONCE // start.shape[1] ** 2)
     with torch.no_grad():
-        states = _slowed(step, jacobian, start, iterations)
+        parts = [_slowed(step, jacobian, part, iterations) for part in torch.split(start, few)]
+        states = torch.cat(parts)
         speeds = (step(states) - states).norm(dim=1)
         chosen = _distinct(states, speeds, fast, apart)
-        found = [torch.linalg.eigvals(jacobian(states[k])) for k in chosen]
+        found = [torch.linalg.eigvals(jacobian(states[[k]])[0]) for k in chosen]
     none = torch.empty((0, start.shape[1]), dtype=torch.complex128)
     return SlowPoints(states[chosen], speeds[chosen], torch.stack(found) if found else none)
 
@@ -133,25 +143,51 @@ def _slowed(
     start: Tensor,
     iterations: int,
 ) -> Tensor:
-    """Return states that go downhill in speed by damped least squares, ``(B, n)``, each on its own."""
-    states, still = start.clone(), torch.eye(start.shape[1], dtype=start.dtype)
-    damping = torch.full((len(start), 1, 1), 0.1, dtype=start.dtype)
-    moved = step(states) - states
-    slopes = torch.stack([jacobian(state) for state in states]) - still
+    """Return states that go downhill in speed by damped least squares, ``(B, n)``, each on its own.
+
+    Damping is of the size of the slopes (Marquardt). States that are at rest are left alone.
+    """
+    found = start.clone()
+    which, states = torch.arange(len(start)), start
+    damping = torch.full((len(start),), 0.1, dtype=start.dtype)
+    moved, slopes = step(states) - states, _slopes(jacobian, states)
     for _ in range(iterations):
-        normal = slopes.mT @ slopes + damping * still
-        tried = states - torch.linalg.solve(normal, slopes.mT @ moved[..., None])[..., 0]
+        change, solved = _downhill(slopes, moved, damping)
+        tried = states - change
         after = step(tried) - tried
-        better = after.norm(dim=1) < moved.norm(dim=1)  # not where it is NaN
-        states[better], moved[better] = tried[better], after[better]
-        damping *= torch.where(better, 0.3, 3.0)[:, None, None]
-        damping.clamp_(LEAST, MOST)
-        rest = (moved.norm(dim=1) < LEAST) | (damping.flatten() >= MOST)  # there, or no way down
-        if rest.all():
+        better = solved & (after.norm(dim=1) < moved.norm(dim=1))  # not where it is NaN
+        states = torch.where(better[:, None], tried, states)
+        moved = torch.where(better[:, None], after, moved)
+        found[which] = states
+        damping = (damping * torch.where(better, 0.1, 3.0)).clamp(LEAST, MOST)
+        tiny = change.norm(dim=1) <= torch.finfo(start.dtype).eps * states.norm(dim=1)
+        rest = (moved.norm(dim=1) < LEAST) | (solved & tiny) | (damping >= MOST)  # or no way down
+        on = (~rest).nonzero().flatten()
+        if not len(on):
             break
-        for k in better.nonzero().flatten().tolist():
-            slopes[k] = jacobian(states[k]) - still
-    return states
+        which, states, moved, damping = which[on], states[on], moved[on], damping[on]
+        slopes, anew = slopes[on], better[on]
+        if anew.any():
+            slopes[anew] = _slopes(jacobian, states[anew])
+    return found
+
+
+def _slopes(jacobian: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
+    """Return how what states move in a step changes with them, ``(B, n, n)``."""
+    slopes = jacobian(states).clone()
+    slopes.diagonal(dim1=1, dim2=2).sub_(1)
+    return slopes
+
+
+def _downhill(slopes: Tensor, moved: Tensor, damping: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what to take from each state, ``(B, n)``, and where that could be solved, ``(B,)``."""
+    normal = slopes.mT @ slopes
+    diagonal = normal.diagonal(dim1=1, dim2=2)
+    floor = (1e-6 * diagonal.amax(dim=1, keepdim=True)).clamp(min=LEAST)
+    diagonal += damping[:, None] * torch.maximum(diagonal, floor)
+    factor, wrong = torch.linalg.cholesky_ex(normal)
+    change = torch.cholesky_solve(slopes.mT @ moved[..., None], factor)[..., 0]
+    return change, wrong == 0
 
 
 def _distinct(states: Tensor, speeds: Tensor, fast: float, apart: float) -> list[int]:

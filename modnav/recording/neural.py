@@ -21,7 +21,7 @@ import pandas as pd
 from modnav.files import replacing
 from modnav.tables import SCHEMA, Recording
 
-__all__ = ["OBJECTS", "PAUSE", "to_pynapple", "trial_times", "write_nwb"]
+__all__ = ["PAUSE", "to_pynapple", "trial_times", "write_nwb"]
 
 PAUSE = 0.5
 """Time between the end of a trial and the start of the next, s."""
@@ -44,9 +44,6 @@ _SERIES = {
 }
 """What of ``steps`` becomes a series: columns, factor to SI, unit, and what it is."""
 
-OBJECTS = ("trials", *_SERIES)
-"""Names of the objects of pynapple, beside those of layers."""
-
 _NEEDS = "exports for neurophysiology need pynwb and pynapple: pip install 'modnav[neuro]'"
 
 
@@ -58,24 +55,28 @@ def trial_times(recording: Recording, pause: float = PAUSE) -> pd.DataFrame:
         pause: Time between trials, s.
 
     Returns:
-        ``trial``, ``start_time`` and ``stop_time`` (of the last step's end), s; trials in the order of
-        their steps, which that of the table need not be.
+        ``trial``, ``start_time`` and ``stop_time`` (of the last step's end), s; rows as in
+        ``recording.trials``. Time goes in the order of steps, which that of the table need not be;
+        trials without a step take no place, and have NaN.
 
     Raises:
         ValueError: If the pause is not a positive number.
     """
     if not 0 < pause < np.inf:
         raise ValueError(f"pause is {pause}; it must be a number above 0")
-    trials = _in_order(recording).trials
+    rows, trials = recording.trials["trial"], _in_order(recording).trials
     taken = (trials["steps"] * trials["dt_s"]).to_numpy(float)
     start = np.concatenate(([0.0], np.cumsum(taken + pause)[:-1]))
-    return pd.DataFrame(
-        {"trial": trials["trial"], "start_time": start, "stop_time": start + taken}
-    )
+    times = {"start_time": start, "stop_time": start + taken}
+    found = pd.DataFrame(times, index=trials["trial"]).reindex(rows)
+    return found.reset_index(names="trial").set_index(rows.index)
 
 
 def _in_order(recording: Recording) -> Recording:
-    """Return a recording whose trials stand in the order of their steps: the clock goes forward."""
+    """Return a recording whose trials stand in the order of their steps: the clock goes forward.
+
+    Those without a step are left out.
+    """
     order = recording.steps["trial"].unique()
     trials = recording.trials.set_index("trial", drop=False).loc[order].reset_index(drop=True)
     return recording._replace(trials=trials)
@@ -118,7 +119,7 @@ def write_nwb(
     started: datetime | None = None,
     pause: float = PAUSE,
 ) -> None:
-    """Write a recording as an NWB file.
+    """Write a recording as an NWB file; trials in the order of their steps, without those that have none.
 
     Args:
         recording: Tables of one session of one subject.
@@ -200,7 +201,7 @@ def _add_series(file: Any, recording: Recording, clock: npt.NDArray[np.float64])
 
 
 def to_pynapple(recording: Recording, pause: float = PAUSE) -> dict[str, Any]:
-    """Return a recording as pynapple objects on one clock.
+    """Return a recording as pynapple objects on one clock; trials as in :func:`write_nwb`.
 
     Args:
         recording: Tables of one session.

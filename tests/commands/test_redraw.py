@@ -4,10 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from matplotlib import image
 
+from modnav.analysis import drawing
 from modnav.cli import main
+from modnav.commands import redraw
 from modnav.commands.figures import INDEX
 
 NUMBERS = Path(__file__).parents[2] / "analysis" / "results" / "figures" / "4f.csv"
@@ -71,7 +74,11 @@ def test_mistakes_are_one_line(tmp_path, capsys):
     [
         (lambda text: text.splitlines()[0], "it has no rows"),
         (lambda text: text.replace(",", ";"), "must be separated by commas"),
-        (lambda text: text.replace(".966521", ".9665 *"), "value is '0.9665 *' in line 2"),
+        (lambda text: text.replace(".966521", ".9665 *"), "value is '0.9665 *' in line 2;"),
+        (
+            lambda text: text.replace("\n", "\n\n \n", 1).replace(".966521", ".9665 *"),
+            "value is '0.9665 *' in line 4;",
+        ),
     ],
 )
 def test_what_was_edited_by_hand_is_refused_for_what_is_wrong(tmp_path, capsys, changed, told):
@@ -79,6 +86,29 @@ def test_what_was_edited_by_hand_is_refused_for_what_is_wrong(tmp_path, capsys, 
     table.write_text(changed(NUMBERS.read_text()))
     assert told in said(capsys, table, "--out", tmp_path / "out")
     assert not list(tmp_path.glob("out/*"))
+
+
+def test_names_may_be_numbers(tmp_path):
+    table = tmp_path / "1f.csv"
+    table.write_text("subject,shown,x_cm\n51,all,1\n51,1x,2\nBruno,2,3\n")
+    assert len(redraw._numbers(table)) == 3
+
+
+def test_columns_of_names_are_known():
+    for file in NUMBERS.parent.glob("*.csv"):
+        table = pd.read_csv(file)
+        texts = set(table.select_dtypes(exclude=["number", "bool"]).columns)
+        assert texts <= set(redraw.NAMED), file.name
+        assert not (set(table.columns) - texts) & set(redraw.NAMED), file.name
+
+
+def test_a_fault_of_modnav_is_not_told_as_the_users(tmp_path, monkeypatch):
+    def write(*_, **__):
+        raise AttributeError("ours")
+
+    monkeypatch.setattr(drawing, "write_picture", write)
+    with pytest.raises(AttributeError, match="ours"):
+        redraw.main([str(NUMBERS), "--out", str(tmp_path)])
 
 
 def test_a_table_of_a_spreadsheet_is_drawn(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from modnav.networks import Recurrent
-from modnav.recording import slow_points
+from modnav.recording import dynamics, slow_points
 
 
 def tanh_network(weights, inputs=1.0):
@@ -86,6 +86,44 @@ def test_every_start_finds_a_point_of_its_own_whatever_others_find():
     hopeless = torch.full((1, 1, 64), 1e6)  # all slopes are 0 there
     again = slow_points(module, torch.cat((hopeless, starts), dim=1))
     assert len(again.states) >= len(found.states)
+
+
+class Moved(Recurrent):
+    """A memory that moves as a function of it says."""
+
+    def __init__(self, size, moved):
+        super().__init__(1, size, cell="rnn")
+        self.moved = moved
+
+    def forward(self, x, memory=None):
+        return x, memory + self.moved(memory)
+
+
+def test_a_start_that_no_system_can_be_solved_for_ends_no_other():
+    def moved(state):
+        u, v, w = state.unbind(-1)
+        return torch.stack((1e5 * (u + v), 1e5 * (u + v), w**2), dim=-1)
+
+    starts = torch.tensor([[[1.0, 2.0, 0.0], [1.0, 2.0, 0.5], [0.1, 0.1, 0.5]]])
+    found = slow_points(Moved(3, moved), starts, fast=1e-8, apart=0)
+    assert len(found.states) == 3
+
+
+def test_states_at_rest_are_left_alone_and_few_are_searched_at_once(monkeypatch):
+    """Of 100 starts that stand still and one that does not, the search goes on with one."""
+    sizes = []
+
+    def moved(state):
+        sizes.append(state.shape[1])
+        return state**2  # goes to 0 by halves
+
+    starts = torch.zeros(1, 101, 1)
+    starts[0, 0] = 0.5
+    monkeypatch.setattr(dynamics, "AT_ONCE", 30)
+    found = slow_points(Moved(1, moved), starts, fast=1e-8)
+    assert found.states.abs().max() < 1e-4
+    assert sorted(sizes)[-2] <= 30  # all are looked at once, at the end, for their speeds
+    assert sizes.count(1) > 10
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from modnav.cli import main
+from modnav.commands.export import WRITTEN
 from modnav.networks import build_agent
 from modnav.recording import record, to_pynapple, trial_times, write_nwb
 from modnav.tables import read_tables, write_tables
@@ -101,18 +102,41 @@ def test_trials_may_stand_in_another_order_than_their_steps(recording):
     assert (np.diff(found["position"].t) > 0).all()
 
 
-def test_an_export_deletes_nothing_but_a_former_one(recording, tmp_path: Path):
+def test_trials_without_a_step_take_no_place_on_the_clock(recording):
+    """Rows stay as those of the table, so that they can be put beside it."""
+    trials, steps = recording.trials, recording.steps
+    turned = trials.iloc[::-1]
+    gone = steps[steps["trial"] != trials["trial"][2]]
+    times = trial_times(recording._replace(trials=turned, steps=gone))
+    assert times["trial"].tolist() == turned["trial"].tolist()
+    assert times.index.tolist() == turned.index.tolist()
+    assert times.index[times["start_time"].isna()].tolist() == [2]
+    before = trial_times(recording)["stop_time"][1]
+    assert times["start_time"][3] == pytest.approx(before + 0.5)
+    assert len(to_pynapple(recording._replace(steps=gone, units=None))["trials"]) == 5
+
+
+def test_an_export_deletes_nothing_but_what_a_former_one_wrote(recording, tmp_path: Path, capsys):
     write_tables(tmp_path / "tables", recording)
     out = tmp_path / "out"
     out.mkdir()
-    for name in ("precious", "critic.belief", "actor.belief"):
-        np.savez(out / f"{name}.npz", mine=1)
+    mine = ["actor.npz", "critic.my_notes.npz", "precious.npz"]
+    for name in (*mine, "actor.belief.npz"):
+        np.savez(out / name, mine=1)
     (tmp_path / "file").write_text("mine")
     args = ["export", str(tmp_path / "tables"), "--to", "pynapple", "--overwrite", "--out"]
     main([*args, str(out)])
-    assert (out / "precious.npz").is_file()
-    assert not (out / "critic.belief.npz").exists()
     assert nap.load_file(str(out / "actor.belief.npz")).shape[1] == 128
+    write_tables(tmp_path / "tables", recording._replace(units=None), overwrite=True)
+    main([*args, str(out)])
+    assert not (out / "actor.belief.npz").exists()
+    assert (out / "trials.npz").is_file()
+    assert all((out / name).is_file() for name in mine)
+    for names in ('["../tables/x.npz"]', "3", "{}"):
+        (out / WRITTEN).write_text(f'{{"files": {names}}}')
+        with pytest.raises(SystemExit):
+            main([*args, str(out)])
+        assert "is damaged" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*args, str(tmp_path / "file")])
     assert (tmp_path / "file").read_text() == "mine"
