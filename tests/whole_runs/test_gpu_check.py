@@ -1,19 +1,16 @@
 """The script that checks a GPU, on the processor; and that it would notice."""
 
 import argparse
-import io
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import gpu_check
 import pytest
 from forked import Forked, script
+from pytest_here import with_pytest_here
 
 SCRIPT = gpu_check.__file__
 
@@ -22,25 +19,6 @@ def forked(command: Sequence[str], **_: object) -> Forked:
     """Begin a part with everything imported."""
     assert list(command[:2]) == [sys.executable, SCRIPT]
     return Forked("gpu_check", *command[2:], call=script, begin=with_pytest_here)
-
-
-def with_pytest_here() -> None:
-    """Let this part run pytest in its own process; that it starts others is tested below."""
-
-    def run(command: Sequence[str], *, cwd: Path, **_: object) -> SimpleNamespace:
-        assert tuple(command[:3]) == gpu_check.PYTEST[:3]
-        os.chdir(cwd)
-        with redirect_stdout(io.StringIO()) as told:
-            status = int(pytest.main([*command[3:]]))
-        return SimpleNamespace(stdout=told.getvalue(), returncode=status)
-
-    def popen(*args: Any, **kwargs: Any) -> nullcontext[SimpleNamespace]:
-        done = run(*args, **kwargs)
-        done.stdout, done.kill = done.stdout.splitlines(keepends=True), None
-        return nullcontext(done)
-
-    known = {**vars(subprocess), "run": run, "Popen": popen}
-    gpu_check.subprocess = SimpleNamespace(**known)  # type: ignore[assignment]
 
 
 def test_all_parts_pass_on_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
