@@ -1,10 +1,13 @@
 """A job, begun or gone on with."""
 
 import shutil
+import subprocess
 import sys
 
 import pytest
+from forked import with_forked_members
 
+from modnav.commands.population import together
 from modnav.commands.study.job import do
 from modnav.commands.study.page import standing
 from modnav.commands.study.plan import planned
@@ -49,7 +52,9 @@ def test_a_run_begun_with_nobody_knows_what_is_left_as_it_is(
     (tmp_path / f"jobs/{job.name}.setting").write_text(job.setting)
     assert do(job.name, "1") == 0
     config = (small_run / "config.yaml").stat().st_mtime_ns
-    together = planned(spec_of(architectures=[own], seeds=0, population="processes"), 2)[0]
-    folder.write_plan([together])
-    assert do(together.name, "1") == 0  # of other settings: begun anew
+    monkeypatch.setattr(together, "subprocess", subprocess)  # and is itself again at the end
+    with_forked_members()
+    job = planned(spec_of(architectures=[own], seeds=0, population="processes"), 2)[0]
+    folder.write_plan([job])
+    assert do(job.name, "1") == 0  # of other settings: begun anew
     assert (small_run / "config.yaml").stat().st_mtime_ns != config
