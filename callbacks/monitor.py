@@ -12,6 +12,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
+from modnav.evaluation import ROW_COLUMNS
 from modnav.files import replacing
 from modnav.learning import Block
 
@@ -93,18 +94,16 @@ class Monitor(Callback):
         seconds = self.seconds + now - self._mark[0]
         for name, tasks in learner.results.items():
             for task, row in tasks.items():
-                self.rows.append(
-                    {
-                        "total_trials": experience.counters.total_trials,
-                        "trials": experience.counters.checked,
-                        "phase": phases_of(trainer).phase,
-                        "updates": learner.updates,
-                        "seconds": round(seconds, 1),
-                        "validation": name,
-                        "task": task,
-                        **row,
-                    }
+                at = (
+                    experience.counters.total_trials,
+                    experience.counters.checked,
+                    phases_of(trainer).phase,
+                    learner.updates,
+                    round(seconds, 1),
+                    name,
+                    task,
                 )
+                self.rows.append(dict(zip(ROW_COLUMNS, at, strict=True)) | row)
         self._write(Path(trainer.default_root_dir))
         self._validated = experience.counters.total_trials
         if now - self._drawn_at >= PICTURE_EVERY_S * self.members:

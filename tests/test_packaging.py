@@ -27,7 +27,7 @@ MAY_IMPORT = {
         "studies",
     },  # what it hands on, when it is asked for
     "modnav.__main__": {"cli"},
-    "modnav.api": {"cli", "networks", "recording", "runs", "tables"},
+    "modnav.api": {"cli", "evaluation", "networks", "recording", "runs", "tables"},
     "modnav.cli": {"commands", "commands.population", "errors", "machine"},
     "modnav.gym": {"task"},
     "modnav.errors": set(),
@@ -52,7 +52,7 @@ MAY_IMPORT = {
         "errors",
         "machine",
     },
-    "modnav.studies": {"runs", "networks", "files"},
+    "modnav.studies": {"runs", "evaluation", "networks", "files"},
     "modnav.callbacks": {
         "learning",
         "recording",

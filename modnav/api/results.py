@@ -9,6 +9,7 @@ from typing import Any, overload
 import pandas as pd
 from typing_extensions import override
 
+from modnav.evaluation import RUN_COLUMNS
 from modnav.networks import Agent
 from modnav.recording import record
 from modnav.runs import (
@@ -165,8 +166,10 @@ class Runs(Sequence[Run]):
         for run in self:
             table = run.curve()
             if not table.empty:
-                about = table.assign(name=run.name, architecture=run.architecture, seed=run.seed)
-                parts.append(about[["name", "architecture", "seed", *table]])
+                about: dict[str, Any] = dict(
+                    zip(RUN_COLUMNS, (run.name, run.architecture, run.seed), strict=True)
+                )
+                parts.append(table.assign(**about)[[*about, *table]])
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     def best(self) -> Run:

@@ -1,6 +1,8 @@
 """Metrics of one's own: a number of each trial of a validation."""
 
 import abc
+import copy
+import keyword
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -10,12 +12,16 @@ from torch import Tensor
 
 from modnav.acting import Rollout
 
+from .columns import ROW_COLUMNS, RUN_COLUMNS, STUDY_COLUMNS
 from .conditions import TestTrials
 from .scores import AVERAGES
 
 __all__ = ["AbstractTrialMetric", "check_names", "means_of"]
 
-_TAKEN = {"reward_fraction", "reward_rate", *AVERAGES}
+_TAKEN = {
+    *("reward_fraction", "reward_rate", "table", *AVERAGES),
+    *(*ROW_COLUMNS, *RUN_COLUMNS, *STUDY_COLUMNS),
+}
 
 
 class AbstractTrialMetric(abc.ABC):
@@ -45,9 +51,11 @@ def check_names(metrics: Sequence[AbstractTrialMetric]) -> None:
     """
     names = Counter(str(getattr(metric, "name", "")) for metric in metrics)
     for name, count in names.items():
-        if not re.fullmatch(r"[A-Za-z]\w*", name) or count > 1 or name in _TAKEN:
+        word = re.fullmatch(r"[A-Za-z]\w*", name) and not keyword.iskeyword(name)
+        if not word or count > 1 or name in _TAKEN:
             raise ValueError(
-                f"model.metrics has one named {name!r}; names must be words that no other column has"
+                f"model.metrics has one named {name!r}; names must be words that no other column "
+                "has, and none of Python's keywords"
             )
 
 
@@ -59,7 +67,8 @@ def means_of(
     Raises:
         ValueError: If there is not one number for each trial.
     """
-    values = metric.measure(conditions, trials)
+    # A copy for each, as what one changes in place would be measured, validated and drawn by others.
+    values = metric.measure(*copy.deepcopy((conditions, trials)))
     if not isinstance(values, Tensor) or values.shape != trials.steps.shape:
         shape = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise ValueError(

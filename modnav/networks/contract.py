@@ -14,7 +14,7 @@ from modnav.task import STREAMS
 
 from .actor_critic import ACTIONS, Actor, Critic, TwinCritic
 from .agent import Agent, describe_agent, rebuild_agent
-from .description import misfit
+from .description import describe, misfit
 from .sequence import (
     AbstractSequence,
     Memory,
@@ -76,6 +76,7 @@ def check_saved(agent: Agent) -> None:
     _check_kind("critic.second", critic.second, Critic)
     with plain_tensors(), torch.random.fork_rng(devices=[]):
         again = rebuild_agent(describe_agent(agent))
+        _check_arguments(agent, again)
         found, needed = agent.state_dict(), again.state_dict()
         shapes = {name: x.shape for name, x in needed.items() if isinstance(x, Tensor)}
         dtypes = {name: x.dtype for name, x in needed.items() if isinstance(x, Tensor)}
@@ -94,6 +95,19 @@ def _check_kind(key: str, part: nn.Module, kind: type[nn.Module]) -> None:
             f"agent.{key} is a {name_of_class(part)}, which no file would bring back; it must be a "
             f"modnav.networks.{kind.__name__} (of what torch.compile returned, its _orig_mod)"
         )
+
+
+def _check_arguments(agent: Agent, again: Agent) -> None:
+    """Refuse modules that keep an argument otherwise than it was given: built anew, they differ."""
+    for old, new in zip(own_sequences(agent), own_sequences(again), strict=False):
+        kept, found = (describe(module)["init_args"] for module in (old, new))
+        for key, value in kept.items():
+            if repr(value) != repr(found.get(key)):  # nan is no other than nan
+                raise ValueError(
+                    f"{name_of_class(old)} does not keep its argument {key!r} as it is given: "
+                    f"{one_line(value)} becomes {one_line(found.get(key))}; set self.{key} = {key} "
+                    f"in __init__, {_SEE}"
+                )
 
 
 @torch.no_grad()
@@ -219,12 +233,16 @@ def _called(
     module: AbstractSequence, name: str, x: Tensor, memory: Memory = None
 ) -> tuple[Tensor, Memory]:
     """Return what a module returns, if it is of the right form."""
-    shape = [*x.shape[:2], module.out_features]
+    shape, before = [*x.shape[:2], module.out_features], x.clone()
     try:
         found = module(x, memory)
     except (Exception, SystemExit) as error:  # a user's code raises many kinds
         told = f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")
         raise ValueError(f"{name} failed on inputs {list(x.shape)}: {told}; {_SEE}") from error
+    if not torch.equal(x, before):
+        raise ValueError(
+            f"{name} changes its inputs in place; it must leave them as they are, {_SEE}"
+        )
     if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], Tensor):
         raise ValueError(f"{name} must return outputs and a memory, which may be None; {_SEE}")
     if list(found[0].shape) != shape:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from modnav.evaluation import STUDY_COLUMNS
 from modnav.files import one_line, parse_yaml, read_text, read_yaml, regular, replacing
 from modnav.runs import CurveLocation, RunFolder, read_curve, task_of
 
@@ -21,7 +22,7 @@ __all__ = ["gather"]
 _OWN = re.compile(r"^(seed_everything|folder): .*$", re.MULTILINE)
 """What each run of a cell has of its own in its configuration."""
 
-_TASK = ("process_noise", "observation_noise", "gain")
+_TASK = STUDY_COLUMNS[2:]
 
 
 def gather(folder: StudyFolder) -> Path:
@@ -171,5 +172,5 @@ def _evaluation(folder: StudyFolder, job: Job, run: dict[str, Any]) -> pd.DataFr
 
 
 def _of(run: dict[str, Any], table: pd.DataFrame, name: str) -> pd.DataFrame:
-    known = {key: run[key] for key in ("cell", "seed", *_TASK)}
+    known = {key: run[key] for key in STUDY_COLUMNS}
     return table.assign(table=name, **known)

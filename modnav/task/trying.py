@@ -100,11 +100,24 @@ def _inputs(name: str, task: TaskParameters, trials: Trials, draws: Tensor) -> T
     """Return the inputs of some steps of random actions, ``(STEPS + 1, B, F)``."""
     streams = {name: STREAMS[name]()}
     world, sensation = begin(trials)
+    kept = [y.clone() for y in (*trials, *sensation)]
     x, state = start_streams(streams, trials, sensation)[name]
+    _refuse_changes(name, kept, [*trials, *sensation])
     found = [x]
     for draw in draws.unbind(1):
         action = draw[0].clamp(-1, 1)
         world, sensation, _ = advance(task, trials, world, action, action, draw[1], draw[2])
+        given = [*trials, *sensation, x]  # x is not logged before the next step
+        kept = [y.clone() for y in given]
         x, state = step_streams(streams, trials, sensation, {name: state}, task)[name]
+        _refuse_changes(name, kept, given)
         found.append(x)
     return torch.stack(found)
+
+
+def _refuse_changes(name: str, before: list[Tensor], after: list[Tensor]) -> None:
+    if not all(map(torch.equal, before, after)):
+        raise ValueError(
+            f"{name} changes trials, sensations or its former inputs in place; it must leave them "
+            "as they are, and may change its state alone"
+        )

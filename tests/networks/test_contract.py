@@ -105,6 +105,7 @@ REFUSED = {
     spoilt.NoGradient: "NoGradient cannot learn, no gradient comes back",
     spoilt.Detached: "Detached cannot learn",
     spoilt.Moving: "Moving.mean changes in train mode and no file keeps it (persistent=False)",
+    spoilt.Doubles: "Doubles changes its inputs in place; it must leave them as they are",
     spoilt.Ends: "Ends failed on inputs [1, 3, 6]: SystemExit: 0",
     spoilt.Says: "Says.recurrent is yes; it must be True or False",
     spoilt.TrainNone: "TrainNone.train returns None; it must return the module",
@@ -187,6 +188,17 @@ class Changed(spoilt.Base):
         self.more = nn.Linear(out_features, self.width)
 
 
+class Louder(spoilt.Base):
+    """Keeps twice of what it was given, and all shapes."""
+
+    def __init__(self, in_features: int = 6, out_features: int = 8, gain: float = 1.5) -> None:
+        super().__init__(in_features, out_features)
+        self.gain = gain * 2
+
+    def forward(self, x, memory=None):
+        return self.rnn(self.gain * x, memory)
+
+
 def inside():
     class Local(spoilt.Base):
         pass
@@ -199,6 +211,10 @@ UNSAVED = {
     "options": (lambda: Options(in_features=6), "takes **options: int, which checkpoints cannot"),
     "given": (lambda: Given(nn.GRUCell(6, 8)), "GRUCell is no subclass of modnav.networks.Abstr"),
     "changed": (lambda: Changed(6, 8), "Changed made anew from the arguments that it keeps has"),
+    "louder": (
+        lambda: Louder(6, 8),
+        "Louder does not keep its argument 'gain' as it is given: 3.0",
+    ),
     "local": (inside, "Local is not found by its name at the top of a module, so checkpoints"),
 }
 

@@ -56,6 +56,42 @@ class Elsewhere(Delayed):
         return inputs, (late.to("meta"),)
 
 
+class Damped(Delayed):
+    def step(self, trials, sensation, state, task):
+        sensation.action.mul_(0.9)
+        return super().step(trials, sensation, state, task)
+
+
+class Aimed(ObservationStream):
+    def start(self, trials, sensation):
+        trials.target.neg_()
+        return super().start(trials, sensation)
+
+
+class Trace(ObservationStream):
+    """Gives its state, and changes it in the next step."""
+
+    def start(self, trials, sensation):
+        x, _ = super().start(trials, sensation)
+        return x, (x,)
+
+    def step(self, trials, sensation, state, task):
+        x, _ = super().step(trials, sensation, None, task)
+        return state[0].mul_(0.5).add_(x), state
+
+
+class OwnState(Trace):
+    """The same, but only its state is changed."""
+
+    def start(self, trials, sensation):
+        x, _ = super().start(trials, sensation)
+        return x, (x.clone(),)
+
+    def step(self, trials, sensation, state, task):
+        x, state = super().step(trials, sensation, state, task)
+        return x.clone(), state
+
+
 class Asking(Delayed):
     def __init__(self, delay):
         self.delay = delay
@@ -100,6 +136,9 @@ def test_what_is_no_stream_of_an_imported_module_is_none(path):
         ("Stateful", "a state that is neither None nor a tuple of tensors"),
         ("Bare", "gave a Tensor; it must be inputs and a state"),
         ("Elsewhere", "gave tensors on meta; they must be on cpu"),
+        ("Damped", "changes trials, sensations or its former inputs in place"),
+        ("Aimed", "changes trials, sensations or its former inputs in place"),
+        ("Trace", "changes trials, sensations or its former inputs in place"),
         ("Asking", "must be made without arguments"),
         ("Unsigned", "must set features, and mirrored: as many signs"),
     ],
@@ -107,6 +146,10 @@ def test_what_is_no_stream_of_an_imported_module_is_none(path):
 def test_one_that_breaks_a_rule_is_told_it(name, why):
     with pytest.raises(ValueError, match=rf"my_lab.{name}\S* .*{why}|my_lab.{name}.{why}"):
         check_stream(f"my_lab.{name}", TASK)
+
+
+def test_one_may_change_its_own_state():
+    check_stream("my_lab.OwnState", TASK)
 
 
 def test_numbers_are_checked_as_they_come(generator):

@@ -163,6 +163,13 @@ class Moving(Base):
         return self.rnn(x - self.mean, memory)
 
 
+class Doubles(Base):
+    """Changes its inputs in place."""
+
+    def forward(self, x, memory=None):
+        return self.rnn(x.mul_(2.0), memory)
+
+
 class Ends(Base):
     def forward(self, x, memory=None):
         raise SystemExit(0)
