@@ -18,7 +18,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
 from modnav.errors import DivergedError, InterruptedRunError, require
-from modnav.files import write_atomically
+from modnav.files import in_shell, write_atomically
 from modnav.learning import take_up
 from modnav.runs import RunFolder, read
 
@@ -130,7 +130,7 @@ class LastCheckpoint(Checkpoint):
         if received:
             raise InterruptedRunError(
                 f"stopped by {signal.Signals(received).name}; "
-                f"go on with: modnav fit --resume {trainer.default_root_dir}"
+                f"go on with: modnav fit --resume {in_shell(trainer.default_root_dir)}"
             )
 
     def _everywhere(self, trainer: Trainer) -> tuple[int, bool]:

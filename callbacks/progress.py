@@ -19,6 +19,8 @@ from rich.progress import (
 from rich.table import Table
 from typing_extensions import override
 
+from modnav.files import in_shell
+
 from .last import LastCheckpoint
 from .monitor import Monitor
 from .parts import callback_of, experience_of, learner_of
@@ -155,7 +157,8 @@ class Summary(Callback):
         if not phases.is_finished(experience_of(trainer).counters.checked):
             Console(markup=False).print(
                 "ended by the trainer (max_steps, max_time or the like) in phase "
-                f"{'I' * phases.phase}; go on with: modnav fit --resume {trainer.default_root_dir}",
+                f"{'I' * phases.phase}; go on with: modnav fit --resume "
+                f"{in_shell(trainer.default_root_dir)}",
                 soft_wrap=True,
             )
 
@@ -192,5 +195,5 @@ class Summary(Callback):
         console.print(f"learning curve:  {folder / 'learning_curve.png'}", soft_wrap=True)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                told = f"TensorBoard:     tensorboard --logdir {logger.log_dir}"
+                told = f"TensorBoard:     tensorboard --logdir {in_shell(logger.log_dir)}"
                 console.print(told, soft_wrap=True)

@@ -57,7 +57,7 @@ def _main(given: list[str], *, from_process: bool) -> None:
     except Exception as error:
         if not isinstance(error, MISTAKES) and own_part(error) is None:
             raise
-        _fail(error, USAGE_STATUS)
+        _fail(error, USAGE_STATUS, given[0] if given else "")
     except KeyboardInterrupt:
         interrupted = InterruptedRunError("interrupted; files that were whole are kept")
         _fail(interrupted, interrupted.exit_status)
@@ -139,12 +139,12 @@ def _train(args: list[str], imported: Sequence[str], from_process: bool) -> list
     return [run(None if from_process else found).run_folder.path]
 
 
-def _fail(error: BaseException, status: int) -> None:
+def _fail(error: BaseException, status: int, command: str = "") -> None:
     if os.environ.get("MODNAV_TRACEBACK"):
         raise error
     rank = int(os.environ.get("LOCAL_RANK", "0"))
     where = f" (process {rank})" if rank else ""
-    message = "".join(c if c.isprintable() else "?" for c in told(told_error(error)))
+    message = "".join(c if c.isprintable() else "?" for c in told(told_error(error), command))
     print(f"modnav: error{where}: {message}", file=sys.stderr)
     if own_part(error) is not None:
         show_traceback(error)

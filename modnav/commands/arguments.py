@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from modnav.files import in_shell
 from modnav.runs import RunFolder, read
 
 from .configs import shipped_configs
@@ -129,6 +130,8 @@ def _resumed(given: Path, rest: list[str], imported: Sequence[str]) -> list[str]
     """Return the arguments that resume a run."""
     folder = RunFolder(given.parent if given.is_file() else given)
     state = given if given.is_file() else folder.last
+    if not given.exists():
+        raise ValueError(f"--resume is {given}; there is no such folder")
     if not folder.config.is_file():
         raise ValueError(f"--resume is {given}; it must hold a run, but has no config.yaml")
     check_run_config(folder.config, imported)
@@ -138,8 +141,8 @@ def _resumed(given: Path, rest: list[str], imported: Sequence[str]) -> list[str]
     elif folder.has_checkpoints():
         raise ValueError(
             f"{folder.path} holds a run but no last.ckpt, the state to go on from{_former(folder)}"
-            f"; its checkpoints can be evaluated (modnav evaluate {folder.path}); to start anew and "
-            f"delete what is there: modnav fit --config {folder.config} --overwrite true"
+            f"; its checkpoints can be evaluated (modnav evaluate {in_shell(folder.path)}); to start anew and "
+            f"delete what is there: modnav fit --config {in_shell(folder.config)} --overwrite true"
         )
     if rest:
         tell(f"resuming {given} with its own configuration, but for: {' '.join(rest)}")
@@ -161,7 +164,7 @@ def _former(folder: RunFolder) -> str:
     """Return what to do if there is a state before the last."""
     if not folder.former.is_file():
         return ""
-    return f"; the state before it: modnav fit --resume {folder.former}"
+    return f"; the state before it: modnav fit --resume {in_shell(folder.former)}"
 
 
 def _value(args: list[str], flag: str) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modnav.files import plain_target, read_text, write_text_atomically
+from modnav.files import in_shell, plain_target, read_text, write_text_atomically
 from modnav.runs import (
     Best,
     CurveLocation,
@@ -131,10 +131,10 @@ def _is_of(run: TrainedRun, path: Path, command: str, before: int | None) -> Non
 
 
 def _command(run: TrainedRun, given: argparse.Namespace) -> str:
-    words = ["modnav evaluate", str(run.folder)]
+    words = ["modnav evaluate", in_shell(run.folder)]
     words += ["--task perturbation"] * (given.task == "perturbation")
     words += ["--extensive"] * given.extensive
-    words += [f"--out {given.out}"] * (given.out != Path())
+    words += [f"--out {in_shell(given.out)}"] * (given.out != Path())
     return " ".join(words)
 
 

@@ -3,7 +3,9 @@
 import argparse
 import difflib
 import re
+import shlex
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from typing_extensions import override
@@ -34,8 +36,8 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{self.prog}: {message}")
 
 
-def told(text: str) -> str:
-    """Return a message in one line.
+def told(text: str, command: str = "") -> str:
+    """Return a message in one line; what a word may have been meant for depends on the command.
 
     Where a value may be of several kinds, jsonargparse tells of each that did not fit, in a page.
     What our own check said of the value is enough, or what was wrong with the class it names.
@@ -48,7 +50,11 @@ def told(text: str) -> str:
     key, value = _key(line), _value(line)
     if key and value and (why := _of_class(line) or _of_section(line) or _of_kind(line, value)):
         return f"{key} is {value}; {why}"
-    return f"{made[2]} cannot be made: {said[0].strip()}" if made and said else _of_words(line)
+    return (
+        f"{made[2]} cannot be made: {said[0].strip()}"
+        if made and said
+        else _of_words(line, command)
+    )
 
 
 def _key(line: str) -> str:
@@ -60,13 +66,30 @@ def _key(line: str) -> str:
     return found
 
 
-def _of_words(line: str) -> str:
+def _of_words(line: str, command: str) -> str:
     """Return what argparse says of words in which it finds no option, or no value of one."""
     if found := re.fullmatch(r"argument (--[\w.]+)[^:]*: expected one argument", line):
         return f"{found[1]} has no value; it must be followed by one"
     if found := re.fullmatch(r"unrecognized arguments: ([^-].*)", line):
-        return f"{found[1]} is no option; a value with spaces or brackets must be in quotes"
+        flag = _flag_of(found[1], command)
+        why = "a value with spaces or brackets must be in quotes"
+        if flag:
+            why = f"did you mean {flag} {shlex.quote(found[1])}?"
+        return f"{found[1]} is no option; {why}"
+    if re.search(r"arguments are required: (\w+\.)?model\.actor\b[\w., ]*$", line):
+        return f"{line}; an agent is chosen by --config NAME, and `modnav configs` lists them"
     return line
+
+
+def _flag_of(word: str, command: str) -> str | None:
+    """Return the option that a word without one may be the value of."""
+    from .configs import shipped_configs  # it takes the parser from here
+
+    if word.endswith((".yaml", ".yml")) or word in shipped_configs():
+        return "--config"
+    if word.endswith(".ckpt") or Path(word).is_dir():
+        return "--resume" if command == "fit" else "--ckpt_path"
+    return None
 
 
 def _value(line: str) -> str | None:
@@ -107,7 +130,9 @@ def _of_class(line: str) -> str | None:
         module = sys.modules.get(found[1])
         names = [x for x in dir(module) if isinstance(getattr(module, x, None), type)]
         near = difflib.get_close_matches(found[2], names, 1)
-        return f"{found[1]} has no {found[2]}" + (f"; did you mean {near[0]}?" if near else "")
+        file = getattr(module, "__file__", None)
+        where = f"{found[1]} ({file})" if file and not near else found[1]
+        return f"{where} has no {found[2]}" + (f"; did you mean {near[0]}?" if near else "")
     if found := re.search(r"No module named '([\w.]+)'", line):
         return f"Python finds no module {found[1]}"
     if found := re.search(r"Option '([\w.]+)' is not accepted", line):

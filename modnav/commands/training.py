@@ -217,7 +217,8 @@ class ModnavCLI(LightningCLI):
                 for action in command._actions
                 for option in action.option_strings
             ]
-            raise ValueError(told(with_nearest_key(str(error), known))) from error
+            command = str(next(iter(args or sys.argv[1:]), ""))
+            raise ValueError(told(with_nearest_key(str(error), known), command)) from error
 
     @override
     def _parse_ckpt_path(self) -> None:

@@ -1,5 +1,6 @@
 """Actor and critic: a belief module followed by an action or a value module."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Literal
 
@@ -38,17 +39,17 @@ class Actor(nn.Module):
         _check_parts(belief, action)
         _fit(
             "actor.belief.in_features",
-            belief.in_features,
+            belief,
             STREAMS[belief.source].features,
             f"the {belief.source} stream gives",
         )
         _fit(
             "actor.action.in_features",
-            action.in_features,
+            action,
             belief.out_features,
             "actor.belief gives",
         )
-        _fit("actor.action.out_features", action.out_features, ACTIONS, "the joystick has")
+        _fit("actor.action.out_features", action, ACTIONS, "the joystick has")
         self.belief = belief
         self.action = action
 
@@ -103,17 +104,17 @@ class Critic(nn.Module):
         at_belief = ACTIONS if action_enters == "belief" else 0
         _fit(
             "critic.belief.in_features",
-            belief.in_features,
+            belief,
             STREAMS[belief.source].features + at_belief,
             f"with the action entering at {action_enters}, the {belief.source} stream gives",
         )
         _fit(
             "critic.value.in_features",
-            value.in_features,
+            value,
             belief.out_features + ACTIONS - at_belief,
             f"with the action entering at {action_enters}, critic.belief gives",
         )
-        _fit("critic.value.out_features", value.out_features, 1, "an action value has")
+        _fit("critic.value.out_features", value, 1, "an action value has")
         self.belief = belief
         self.value = value
         self.action_enters = action_enters
@@ -172,6 +173,13 @@ def _check_parts(belief: AbstractBelief, other: AbstractSequence) -> None:
         )
 
 
-def _fit(key: str, found: int, needed: int, why: str) -> None:
+def _fit(key: str, part: nn.Module, needed: int, why: str) -> None:
+    """Check a size of a part; the refusal names the option that gives another, if there is one."""
+    module, place, name = key.split(".")
+    found = getattr(part, name)
     if found != needed:
-        raise ValueError(f"{key} is {found}; it must be {needed} ({why} {needed})")
+        option = f"; --model.{module}.init_args.{place}.init_args.{name} {needed} gives it"
+        taken = name in inspect.signature(type(part)).parameters
+        raise ValueError(
+            f"{key} is {found}; it must be {needed} ({why} {needed}){option if taken else ''}"
+        )

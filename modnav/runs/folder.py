@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from modnav.files import drop_leftovers
+from modnav.files import drop_leftovers, in_shell
 
 __all__ = ["RunFolder"]
 
@@ -100,7 +100,7 @@ class RunFolder:
         if self.has_checkpoints() and not resume and not overwrite:
             raise ValueError(
                 f"{self.path} holds a run already; go on with it by "
-                f"`modnav fit --resume {self.path}`, choose another --name, "
+                f"`modnav fit --resume {in_shell(self.path)}`, choose another --name, "
                 "or start anew with --overwrite true"
             )
         self._check_places()

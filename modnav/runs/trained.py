@@ -1,6 +1,7 @@
 """Trained runs as evaluation sees them: checkpoints by trial, seed, and what they were trained on."""
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -83,12 +84,34 @@ def find_runs(paths: Iterable[Path], *, pre: bool = False) -> list[TrainedRun]:
         pre: Whether the checkpoints of phase I are taken too, as runs of their own.
 
     Returns:
-        The runs, in the order of ``paths`` and by name in each.
+        The runs, in the order of ``paths`` and by name in each. What cannot be read in a folder
+        that holds other runs is left out, with a line on stderr.
 
     Raises:
-        ValueError: If there is nothing at a path, or what was trained cannot be told.
+        ValueError: If there is nothing at a path, or what was trained cannot be told of a run that
+            is itself named, or of all in a folder.
     """
-    return [_run(*files) for files in find_files(paths, pre=pre)]
+    paths = list(paths)
+    found, faults = [], dict[Path, ValueError]()
+    for files in find_files(paths, pre=pre):
+        try:
+            found.append(_run(*files))
+        except ValueError as error:
+            faults.setdefault(files.folder, error)
+    _check_left(paths, {run.folder for run in found}, faults)
+    for fault in faults.values():
+        shown = "".join(c if c.isprintable() else "?" for c in str(fault))
+        print(f"modnav: left out: {shown}", file=sys.stderr)
+    return found
+
+
+def _check_left(paths: Iterable[Path], left: set[Path], faults: Mapping[Path, ValueError]) -> None:
+    """Raise the first fault of a path in which nothing is left."""
+    for path in map(Path.absolute, paths):
+        if not any(path in (folder, *folder.parents) for folder in left):
+            for folder, error in faults.items():
+                if path in (folder, *folder.parents) or folder in path.parents:
+                    raise error
 
 
 def find_files(paths: Iterable[Path], *, pre: bool = False) -> list[RunFiles]:

@@ -1,6 +1,8 @@
 """Messages in which jsonargparse refuses a value, as users see them."""
 
+import queue
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -39,6 +41,7 @@ def parser():
     ("words", "message"),
     [
         ("reward=own_parts.Hurred", "reward is own_parts.Hurred; own_parts has no Hurred; did you mean Hurried?"),
+        ("reward=queue.PlainBelief", f"reward is queue.PlainBelief; queue ({queue.__file__}) has no PlainBelief"),
         ("reward=own_pats.Hurried", "reward is own_pats.Hurried; Python finds no module own_pats"),
         ("reward=own_parts.Drifting", "reward is own_parts.Drifting; it must be a class that inherits modnav.task.AbstractReward"),
         ("reward=modnav.task.AbstractReward", "reward is modnav.task.AbstractReward; it lacks a method that its base wants"),
@@ -106,3 +109,43 @@ def test_every_command_refuses_in_a_line(capsys, words):
         main(words.split())
     assert end.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "command", "why"),
+    [
+        ("runs/a b/7.ckpt", "validate", "did you mean --ckpt_path 'runs/a b/7.ckpt'?"),
+        ("here", "predict", "did you mean --ckpt_path here?"),
+        ("here", "fit", "did you mean --resume here?"),
+        ("modular", "fit", "did you mean --config modular?"),
+        ("mine.yaml", "fit", "did you mean --config mine.yaml?"),
+        ("modullar", "fit", "a value with spaces or brackets must be in quotes"),
+    ],
+)
+def test_a_word_without_an_option_is_told_with_it(tmp_path, monkeypatch, word, command, why):
+    monkeypatch.chdir(tmp_path)
+    Path("here").mkdir()
+    assert told(f"unrecognized arguments: {word}", command) == f"{word} is no option; {why}"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("fit", "fit.model.critic; an agent is chosen by --config NAME, and `modnav configs` lists them"),
+        ("fit --resume nope", "--resume is nope; there is no such folder"),
+        ("fit --resume nope nought", "--resume is nope; there is no such folder"),
+        ("fit .", ". is no option; did you mean --resume .?"),
+        ("fit modular", "modular is no option; did you mean --config modular?"),
+        (
+            "fit --config modular --model.actor.init_args.belief.init_args.in_features 7",
+            "stream gives 6); --model.actor.init_args.belief.init_args.in_features 6 gives it",
+        ),
+    ],
+)  # fmt: skip
+def test_a_command_that_lacks_something_is_told_what_to_give(
+    tmp_path, monkeypatch, capsys, words, said
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(words.split())
+    assert capsys.readouterr().err.endswith(f"{said}\n")

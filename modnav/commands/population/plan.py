@@ -14,7 +14,7 @@ from modnav.commands.keeping import KeptConfig
 from modnav.commands.strangers import check_run_config
 from modnav.commands.terminal import tell
 from modnav.commands.training import check_one_device
-from modnav.files import one_line, read_text, regular, write_text_atomically
+from modnav.files import in_shell, one_line, read_text, regular, write_text_atomically
 from modnav.learning import check_stackable, room_for
 from modnav.machine import open_files
 from modnav.runs import RunFolder
@@ -172,6 +172,8 @@ def _resumed(
     plan, known = Plan(folders=list(dict.fromkeys(request.resumed))), dict[str, CheckedCLI]()
     rest = request.args[1:]
     for folder in plan.folders:
+        if not folder.is_dir():
+            raise ValueError(f"--resume is {folder}; there is no such folder")
         if not (runs := runs_in(folder)):
             raise ValueError(f"--resume is {folder}; it must hold runs, folders such as seed0")
         if lost := [p.name for p in sorted(folder.glob("seed*")) if p not in runs and p.is_dir()]:
@@ -237,7 +239,7 @@ def _refuse_unfinished(plan: Plan, *, overwrite: bool) -> None:
         if seeds and not overwrite:
             raise ValueError(
                 f"{folder} holds runs that are not finished (seeds {told_seeds(seeds)}); go on by "
-                f"`modnav fit --resume {folder}`, choose another --name, or start anew with "
+                f"`modnav fit --resume {in_shell(folder)}`, choose another --name, or start anew with "
                 "--overwrite true"
             )
 
