@@ -1,5 +1,8 @@
 """Errors that end a run on purpose, each with an exit status of its own; checks of numbers."""
 
+import operator
+from typing import Any
+
 USAGE_STATUS = 2
 """Exit status for a mistake in the arguments or the files."""
 
@@ -88,3 +91,19 @@ def require(
         if not strict and high != MOST:
             rule = f"in [{low:,}, {high:,}]"
         raise ValueError(f"{key} is {value}; it must be {rule}")
+
+
+def whole(key: str, value: Any) -> int:
+    """Return a whole number, of Python or of NumPy, as one of Python.
+
+    Args:
+        key: What the user calls it.
+        value: The number.
+
+    Raises:
+        ValueError: If it is none; the message names the key and the value.
+    """
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise ValueError(f"{key} is {value!r}; it must be a whole number") from error

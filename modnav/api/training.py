@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from modnav.cli import execute
+from modnav.errors import whole
 from modnav.networks import ARCHITECTURES
 
 from .results import Runs, open_runs
@@ -69,7 +70,7 @@ def train(
     if isinstance(seeds, (int, Integral)):
         args.append(f"--seed_everything={seeds}")
     else:
-        args.append(f"--seeds={','.join(map(str, seeds))}")
+        args.append(f"--seeds={','.join(map(str, _several_seeds(seeds)))}")
     args += [f"--cores={cores}"] if cores is not None else []
     for key, values in (sweep or {}).items():
         if not hasattr(values, "__iter__"):
@@ -117,6 +118,12 @@ def _configs(agent: Name | Sequence[Name]) -> Sequence[Name]:
 
 def _several(names: Name | Sequence[Name]) -> Sequence[Name]:
     return [names] if isinstance(names, (str, os.PathLike)) else names
+
+
+def _several_seeds(seeds: Iterable[int]) -> list[int]:
+    if isinstance(seeds, str) or not hasattr(seeds, "__iter__"):
+        raise ValueError(f"seeds is {seeds!r}; it must be a whole number, or several")
+    return [whole("seeds", seed) for seed in seeds]
 
 
 def _options(overrides: Mapping[str, Any] | None) -> list[str]:

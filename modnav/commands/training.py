@@ -49,6 +49,7 @@ from modnav.task import bounds
 
 from .checks import check_fit, in_one_process, thread_count, with_nearest_key
 from .keeping import AtomicCheckpointIO, KeptConfig
+from .own_errors import own_part, told_error
 from .refused import told
 from .terminal import tell
 
@@ -141,6 +142,27 @@ class ModnavCLI(LightningCLI):
                     "training in single precision (32-true): bfloat16 is not known to be faster here"
                 )
         check_precision(trainer.precision, on_cpu)
+
+    @override
+    def instantiate_classes(self) -> None:
+        """Make all parts; of a user's own that fails, tell where and why, not what else there may be."""
+        failed: list[Exception] = []
+
+        def made(kind: type, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return kind(*args, **kwargs)
+            except Exception as error:  # it may be anybody's
+                if own_part(error):
+                    failed.append(error)
+                raise
+
+        self._parser(self.subcommand).add_instantiator(made, object)  # after Lightning's own
+        try:
+            super().instantiate_classes()
+        except Exception as error:
+            if not failed or isinstance(error, RunEndedError):
+                raise
+            raise ValueError(" ".join(told_error(failed[0]).split())) from failed[0]
 
     @override
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from modnav.files import check_writable
 from modnav.recording import belief_layer, filter_belief, read_out_belief, record
 from modnav.recording.animation import HELD_FRAMES, animate, movie_writer
 from modnav.runs import load_agent
@@ -29,6 +30,7 @@ def main(args: Sequence[str]) -> None:
     movie_writer(given.out, 1)  # complains before any work is done
     if given.out.exists() and not given.overwrite:
         raise ValueError(f"{given.out} exists; choose another file or --overwrite")
+    check_writable(given.out)
     session = session_of(given, TRIALS)
     given.checkpoint = taken_checkpoint(given.checkpoint)
     agent = load_agent(given.checkpoint)

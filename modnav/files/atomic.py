@@ -23,7 +23,13 @@ _OF_WRITING = {
 } - {None}
 """Numbers of errors that tell of a file that could not be written."""
 
-__all__ = ["drop_leftovers", "replacing", "write_atomically", "write_text_atomically"]
+__all__ = [
+    "check_writable",
+    "drop_leftovers",
+    "replacing",
+    "write_atomically",
+    "write_text_atomically",
+]
 
 
 @contextmanager
@@ -54,6 +60,18 @@ def replacing(path: Path) -> Iterator[Path]:
         raise _not_written(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Make sure, before long work, that :func:`replacing` will be able to write a file.
+
+    Raises:
+        OSError: If not; the message says so.
+    """
+    try:
+        _beside(path).unlink()
+    except OSError as error:
+        raise _not_written(path, error) from error
 
 
 def _beside(path: Path) -> Path:

@@ -84,7 +84,7 @@ class TD3(LightningModule):
         stop_threshold: The agent stops when both action components are smaller than this; that
             of the task.
         losses: What is learned from a batch; as published if None.
-        metrics: Further numbers of the trials of validations.
+        metrics: Further numbers of the trials of validations: several, or one.
 
     Attributes:
         agent: The agent that learns.
@@ -110,7 +110,7 @@ class TD3(LightningModule):
         noise_clip: float = 0.1,
         stop_threshold: float = 0.1,
         losses: td3.TD3Losses | None = None,
-        metrics: list[AbstractTrialMetric] | None = None,
+        metrics: list[AbstractTrialMetric] | AbstractTrialMetric | None = None,
     ) -> None:
         super().__init__()
         unit = {"discount": discount, "tau": tau, "stop_threshold": stop_threshold}
@@ -127,7 +127,8 @@ class TD3(LightningModule):
         self.noise_std = noise_std
         self.smoothing = {"noise_clip": noise_clip, "stop_threshold": stop_threshold}
         self.rule = td3.PUBLISHED if losses is None else losses
-        self.metrics = metrics or []
+        one = [metrics] if isinstance(metrics, AbstractTrialMetric) else metrics
+        self.metrics = one or []
         check_names(self.metrics)
         self.action_penalty = 0.0
         self.updates = 0

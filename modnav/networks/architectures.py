@@ -115,7 +115,7 @@ def description_of(architecture: str) -> Description:
     Raises:
         ValueError: If the name is unknown; the message lists the known ones.
     """
-    plain = re.sub(r"[^a-z0-9]", "", architecture.lower())
+    plain = re.sub(r"[^a-z0-9]", "", str(architecture).lower())
     names = {re.sub("_", "", k): v for k, v in NICKNAMES.items()}
     names |= {name.lower(): name for name in ARCHITECTURES}
     if plain not in names:

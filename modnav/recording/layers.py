@@ -61,16 +61,17 @@ class Layer:
         return [f"{self.name}.{k}" for k in range(self.size)]
 
 
-def layers_of(agent: Agent, names: Sequence[str] | None = None) -> dict[str, Layer]:
+def layers_of(agent: Agent, names: Sequence[str] | str | None = None) -> dict[str, Layer]:
     """Return the layers of an agent by name, from input to output, the actor's first.
 
     Args:
         agent: The agent.
-        names: The layers wanted; all by default.
+        names: The layers wanted, or the name of one; all by default.
 
     Raises:
         ValueError: If it has no such layer; the message lists those that it has.
     """
+    names = [names] if isinstance(names, str) else names
     critic = agent.critic.first
     parts = {
         "actor.belief": agent.actor.belief,

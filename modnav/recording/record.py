@@ -54,7 +54,7 @@ def record(
     agent: Agent,
     session: Session | None = None,
     *,
-    layers: Sequence[str] | None = None,
+    layers: Sequence[str] | str | None = None,
     subject: str | None = None,
     discount: float = 0.97,
     progress: Progress | None = None,
@@ -68,7 +68,7 @@ def record(
     Args:
         agent: The agent; it runs where its parameters are.
         session: The trials.
-        layers: Layers to record, see :mod:`modnav.recording.layers`; all by default.
+        layers: Layers to record, or the name of one, see :mod:`modnav.recording.layers`; all by default.
         subject: Name of the agent in the table; its architecture by default.
         discount: Discount per step, for the TD error.
         progress: Told the number of trials done.
@@ -101,7 +101,7 @@ def recordings(
     agent: Agent,
     session: Session | None = None,
     *,
-    layers: Sequence[str] | None = None,
+    layers: Sequence[str] | str | None = None,
     subject: str | None = None,
     discount: float = 0.97,
     progress: Progress | None = None,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from modnav.acting import Noise, draw_noise
-from modnav.errors import require
+from modnav.errors import require, whole
 from modnav.tables import refuse_unknown
 from modnav.task import UNIT_CM, TaskParameters, Trials, make_trials, sample_trials
 
@@ -104,7 +104,10 @@ def make_session(
     if unknown:
         raise ValueError(f"the task has no {', '.join(unknown)}; it has {', '.join(known)}")
     task = replace(task or TaskParameters(), **constants)
+    seed = whole("seed", seed)
+    require("seed", seed, -(2**63), 2**64 - 1)  # those that torch takes
     if trials is not None:
+        trials = whole("trials", trials)
         require("trials", trials, 1, 10_000_000)
     for key, value in (
         ("filter_process_noise", filter_process_noise),

@@ -165,7 +165,7 @@ def claim(folder: Path, *, overwrite: bool) -> None:
     if there and not overwrite:
         raise ValueError(
             f"{folder} holds {', '.join(f'{t}.parquet' for t in there)} already; "
-            "choose another folder or overwrite"
+            "choose another folder, or replace them with --overwrite (overwrite=True)"
         )
 
 

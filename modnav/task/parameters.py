@@ -147,7 +147,8 @@ class TaskParameters:
         whole = key in ("max_steps", "visible_steps", "onset_steps")
         kind = int if whole else (int, float)
         right = all(isinstance(n, kind) and not isinstance(n, bool) for n in numbers)
-        _require(right, key, value, "whole" if whole else "a number or a range of numbers")
+        shown = repr(value) if isinstance(value, str) else value  # "2" looks like a number
+        _require(right, key, shown, "whole" if whole else "a number or a range of numbers")
         _require(all(math.isfinite(n) for n in numbers), key, value, "finite")
         _require(all(abs(n) <= LARGEST for n in numbers), key, value, f"within {LARGEST:,}")
         if key.startswith(("target_d", "target_angle", "onset", "excluded")):

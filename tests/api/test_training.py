@@ -108,3 +108,9 @@ def test_the_best_checkpoint_is_the_one_that_the_training_selected(small_run):
     with pytest.raises(ValueError, match=r"trial is 7; .* has checkpoints 19"):
         run.agent(7)
     assert len(runs[:1]) == 1
+
+
+@pytest.mark.parametrize("seeds", [1.5, "01", [1, 2.5]])
+def test_seeds_are_whole_numbers(seeds):
+    with pytest.raises(ValueError, match=r"seeds is .*; it must be a whole number"):
+        modnav.train(seeds=seeds)

@@ -74,3 +74,25 @@ def test_what_modnav_raises_is_told_as_before(monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         run(monkeypatch, DivergedError("a loss is nan"), Mine().fail)
     assert end.value.code == 4
+
+
+def __init__(self, width=0.2, per_step=0.02):
+    raise FileNotFoundError("no\nweights - here")
+
+
+@pytest.mark.parametrize(
+    ("owner", "option"),
+    [
+        (own_parts.Hurried, "--data.task.reward=own_parts.Hurried"),
+        (own_parts.AngularAction, "--model.metrics=own_parts.AngularAction"),
+    ],
+)
+def test_a_part_that_cannot_be_made_is_told_in_a_line(small, monkeypatch, capsys, owner, option):
+    monkeypatch.setattr(owner, "__init__", __init__)
+    with pytest.raises(SystemExit) as end:
+        main(["fit", "--config", str(small), option])
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    where = f"(test_own_errors.py, line {__init__.__code__.co_firstlineno + 1})"
+    name = f"{owner.__module__}.{owner.__name__}.__init__"
+    assert line.endswith(f"{name} {where} raised FileNotFoundError: no weights - here")

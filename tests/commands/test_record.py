@@ -165,7 +165,10 @@ def test_nothing_is_overwritten_unless_asked(run, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         run("--trials", "3")
     assert ended.value.code == 2
-    assert "holds trials.parquet, steps.parquet already" in capsys.readouterr().err
+    assert (
+        "already; choose another folder, or replace them with --overwrite"
+        in capsys.readouterr().err
+    )
     assert (tmp_path / "tables" / "steps.parquet").read_bytes() == before
     assert len(run("--trials", "3", "--overwrite")[0].trials) == 3
 
@@ -243,3 +246,10 @@ def test_perturbations_that_begin_after_all_trials_are_refused():
     ):
         make_session("perturbation", targets=targets)
     make_session("perturbation", targets=targets.assign(perturbation_onset_s=[300.0, None]))
+
+
+def test_watch_looks_whether_it_can_write_before_it_simulates(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["watch", "nothing.ckpt", "--out", "/proc/nope/x.gif"])
+    assert ended.value.code == 2
+    assert "/proc/nope/x.gif could not be written" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import threading
+from pathlib import Path
 
 import job_calls
 import pytest
@@ -12,7 +13,7 @@ import torch
 from forked import Forked
 from matplotlib.figure import Figure
 
-from modnav.files import replacing, write_atomically, write_text_atomically
+from modnav.files import check_writable, replacing, write_atomically, write_text_atomically
 
 
 def test_every_kind_of_content_takes_the_place_of_the_former(tmp_path):
@@ -99,3 +100,10 @@ def test_what_a_killed_writer_left_is_swept_by_the_next_and_what_others_write_is
         write_text_atomically("by another of this process", path)
         assert mine.exists()
     assert {x.name for x in tmp_path.iterdir()} == {"table.csv", other.name}
+
+
+def test_whether_a_file_can_be_written_is_known_before(tmp_path):
+    check_writable(tmp_path / "new" / "x.gif")
+    assert not list((tmp_path / "new").iterdir())
+    with pytest.raises(OSError, match=r"x\.gif could not be written"):
+        check_writable(Path("/proc/nope/x.gif"))

@@ -394,3 +394,28 @@ def test_a_fresh_agent_is_recorded_in_eval_mode():
     pd.testing.assert_frame_equal(first.steps, modnav.simulate(agent, trials=20).steps)
     assert all(module.training for module in agent.modules())
     assert all(torch.equal(before[name], x) for name, x in agent.state_dict().items())
+
+
+def test_numbers_of_numpy_and_a_single_layer_will_do(modular):
+    one = record(modular, trials=np.int32(2), seed=np.int64(3), layers="actor.belief")
+    other = record(modular, trials=2, seed=3, layers=["actor.belief"])
+    pd.testing.assert_frame_equal(one.units, other.units)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trials": 2.5}, "trials is 2.5; it must be a whole number"),
+        ({"seed": "3"}, "seed is '3'; it must be a whole number"),
+        ({"seed": 2**64}, "seed is 18446744073709551616; it must be in"),
+        ({"gain": "2"}, "task.gain is '2'; it must be a number or a range"),
+    ],
+)
+def test_what_is_no_number_is_told(options, message):
+    with pytest.raises(ValueError, match=message):
+        make_session(**options)
+
+
+def test_what_is_no_architecture_is_told():
+    with pytest.raises(ValueError, match="architecture is None; it must be one of"):
+        modnav.build_agent(None)
