@@ -27,6 +27,7 @@ __all__ = [
     "nothing_collected",
     "open_files",
     "threads",
+    "threads_everywhere",
 ]
 
 LARGEST_BLOCK = 32 * 2**20
@@ -125,6 +126,20 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def threads_everywhere(count: int) -> Iterator[None]:
+    """Use so many threads of the processor, also in the processes that Lightning starts."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(count)  # else Lightning shares out all cores
+    try:
+        with threads(count):
+            yield
+    finally:
+        os.environ.pop("OMP_NUM_THREADS")
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 def begin_worker(modules: Iterable[str]) -> None:

@@ -5,8 +5,8 @@ import os
 import sys
 import warnings
 from argparse import ArgumentError
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -43,7 +43,7 @@ from modnav.learning import (
     check_stackable,
     fast_precision,
 )
-from modnav.machine import threads
+from modnav.machine import threads_everywhere
 from modnav.runs import RunFolder, read
 from modnav.task import bounds
 
@@ -312,20 +312,6 @@ class ModnavCLI(LightningCLI):
         bar = [] if trainer.enable_progress_bar is False else [TrialProgress()]
         told = [MemberReport()] if os.environ.get(MEMBER) else []
         return [*given, Monitor(), *bar, *told, Summary()]
-
-
-@contextmanager
-def threads_everywhere(count: int) -> Iterator[None]:
-    """Use so many threads of the processor, also in the processes that Lightning starts."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(count)  # else Lightning shares out all cores
-    try:
-        with threads(count):
-            yield
-    finally:
-        os.environ.pop("OMP_NUM_THREADS")
-        if before is not None:
-            os.environ["OMP_NUM_THREADS"] = before
 
 
 def run(args: Sequence[str] | None, kind: type[ModnavCLI] = ModnavCLI) -> ModnavCLI:

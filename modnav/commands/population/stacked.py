@@ -25,11 +25,12 @@ from modnav.callbacks import (
 )
 from modnav.commands.arguments import with_run
 from modnav.commands.own_errors import own_part, own_part_noted, told_error
-from modnav.commands.training import ModnavCLI, run, threads_everywhere
+from modnav.commands.training import ModnavCLI, run
 from modnav.errors import USAGE_STATUS, InterruptedRunError, RunEndedError
 from modnav.files import one_line
 from modnav.learning import Member as Training
 from modnav.learning import Population, Seat
+from modnav.machine import threads_everywhere
 from modnav.runs import RunFolder, read
 
 from .gathered import Display
