@@ -71,9 +71,8 @@ def _of_words(line: str, command: str) -> str:
     if found := re.fullmatch(r"argument (--[\w.]+)[^:]*: expected one argument", line):
         return f"{found[1]} has no value; it must be followed by one"
     if found := re.fullmatch(r"unrecognized arguments: ([^-].*)", line):
-        flag = _flag_of(found[1], command)
         why = "a value with spaces or brackets must be in quotes"
-        if flag:
+        if " " not in found[1] and (flag := _flag_of(found[1], command)):
             why = f"did you mean {flag} {shlex.quote(found[1])}?"
         return f"{found[1]} is no option; {why}"
     if re.search(r"arguments are required: (\w+\.)?model\.actor\b[\w., ]*$", line):

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from modnav.acting import Rollout
 
-from .columns import ROW_COLUMNS, RUN_COLUMNS, STUDY_COLUMNS
+from .columns import END_COLUMNS, ROW_COLUMNS, RUN_COLUMNS, STUDY_COLUMNS
 from .conditions import TestTrials
 from .scores import AVERAGES
 
 __all__ = ["AbstractTrialMetric", "check_names", "means_of"]
 
 _TAKEN = {
-    *("reward_fraction", "reward_rate", "table", *AVERAGES),
-    *(*ROW_COLUMNS, *RUN_COLUMNS, *STUDY_COLUMNS),
+    *("reward_fraction", "reward_rate", *AVERAGES),
+    *(*ROW_COLUMNS, *RUN_COLUMNS, *STUDY_COLUMNS, *END_COLUMNS),
 }
 
 

@@ -84,12 +84,12 @@ def find_runs(paths: Iterable[Path], *, pre: bool = False) -> list[TrainedRun]:
         pre: Whether the checkpoints of phase I are taken too, as runs of their own.
 
     Returns:
-        The runs, in the order of ``paths`` and by name in each. What cannot be read in a folder
-        that holds other runs is left out, with a line on stderr.
+        The runs, in the order of ``paths`` and by name in each. What is no run in a folder that
+        holds others, as it has no configuration, is left out, with a line on stderr.
 
     Raises:
-        ValueError: If there is nothing at a path, or what was trained cannot be told of a run that
-            is itself named, or of all in a folder.
+        ValueError: If there is nothing at a path, a run cannot be read, or what was trained cannot
+            be told of what is itself named, or of all in a folder.
     """
     paths = list(paths)
     found, faults = [], dict[Path, ValueError]()
@@ -97,6 +97,8 @@ def find_runs(paths: Iterable[Path], *, pre: bool = False) -> list[TrainedRun]:
         try:
             found.append(_run(*files))
         except ValueError as error:
+            if (files.folder / CONFIG).is_file():
+                raise  # it is a run, and what is made of the others would lack it
             faults.setdefault(files.folder, error)
     _check_left(paths, {run.folder for run in found}, faults)
     for fault in faults.values():

@@ -114,7 +114,8 @@ def test_every_command_refuses_in_a_line(capsys, words):
 @pytest.mark.parametrize(
     ("word", "command", "why"),
     [
-        ("runs/a b/7.ckpt", "validate", "did you mean --ckpt_path 'runs/a b/7.ckpt'?"),
+        ("runs/a/7.ckpt", "validate", "did you mean --ckpt_path runs/a/7.ckpt?"),
+        ("run a.yaml", "fit", "a value with spaces or brackets must be in quotes"),
         ("here", "predict", "did you mean --ckpt_path here?"),
         ("here", "fit", "did you mean --resume here?"),
         ("modular", "fit", "did you mean --config modular?"),

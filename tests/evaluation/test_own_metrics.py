@@ -64,7 +64,16 @@ def test_columns_of_validations_are_those_that_metrics_may_not_have():
 @pytest.mark.parametrize(
     "names",
     [
-        *(["reward_rate"], ["a b"], [""], ["x", "x"], ["TD_error"], ["lambda"]),
+        *(
+            ["reward_rate"],
+            ["a b"],
+            [""],
+            ["x", "x"],
+            ["TD_error"],
+            ["lambda"],
+            ["reason"],
+            ["test"],
+        ),
         *([name] for name in sorted(OF_VALIDATIONS)),
     ],
 )

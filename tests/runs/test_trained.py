@@ -38,9 +38,16 @@ def make(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_what_cannot_be_read_is_left_out_of_a_folder_of_runs(make, capsys, fault):
+@pytest.mark.parametrize("fault", ["damaged", "own"])
+def test_a_run_that_cannot_be_read_is_refused_also_beside_others(make, fault):
     config, said = FAULTS[fault]
+    good, _ = make("runs/good", GOOD), make("runs/mine", config)
+    with pytest.raises(ValueError, match=said):
+        find_runs([good.parent])
+
+
+def test_what_is_no_run_is_left_out_of_a_folder_of_runs(make, capsys):
+    config, said = FAULTS["no run"]
     good, bad = make("runs/good", GOOD), make("runs/mine", config)
     (found,) = find_runs([good.parent])
     assert found.folder == good

@@ -172,8 +172,10 @@ def _resumed(
     plan, known = Plan(folders=list(dict.fromkeys(request.resumed))), dict[str, CheckedCLI]()
     rest = request.args[1:]
     for folder in plan.folders:
-        if not folder.is_dir():
+        if not folder.exists():
             raise ValueError(f"--resume is {folder}; there is no such folder")
+        if not folder.is_dir():
+            raise ValueError(f"--resume is {folder}, a file; several are resumed by their folders")
         if not (runs := runs_in(folder)):
             raise ValueError(f"--resume is {folder}; it must hold runs, folders such as seed0")
         if lost := [p.name for p in sorted(folder.glob("seed*")) if p not in runs and p.is_dir()]:
