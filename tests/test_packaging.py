@@ -27,7 +27,7 @@ MAY_IMPORT = {
         "studies",
     },  # what it hands on, when it is asked for
     "modnav.__main__": {"cli"},
-    "modnav.api": {"cli", "evaluation", "networks", "recording", "runs", "tables"},
+    "modnav.api": {"cli", "errors", "evaluation", "networks", "recording", "runs", "tables"},
     "modnav.cli": {"commands", "commands.population", "errors", "machine"},
     "modnav.gym": {"task"},
     "modnav.errors": set(),
