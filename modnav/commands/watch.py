@@ -30,11 +30,11 @@ def main(args: Sequence[str]) -> None:
     movie_writer(given.out, 1)  # complains before any work is done
     if given.out.exists() and not given.overwrite:
         raise ValueError(f"{given.out} exists; choose another file or --overwrite")
-    check_writable(given.out)
     session = session_of(given, TRIALS)
     given.checkpoint = taken_checkpoint(given.checkpoint)
     agent = load_agent(given.checkpoint)
     tell_parts(given.checkpoint)
+    check_writable(given.out)
     with intervened(agent, given):
         layer = None if given.no_belief else belief_layer(agent)
         recording = record(agent, session, layers=[layer] if layer else [])

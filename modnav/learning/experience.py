@@ -253,6 +253,9 @@ class Experience(LightningDataModule):
         """Return whether nothing but :meth:`count` follows a step that ended so many trials.
 
         No block or epoch ends with them, and no scripted trials come before the next step.
+
+        Args:
+            ended: Trials.
         """
         if self._closing or (self.setting.scripted and self.warmup):
             return False

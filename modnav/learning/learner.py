@@ -127,8 +127,7 @@ class TD3(LightningModule):
         self.noise_std = noise_std
         self.smoothing = {"noise_clip": noise_clip, "stop_threshold": stop_threshold}
         self.rule = td3.PUBLISHED if losses is None else losses
-        one = [metrics] if isinstance(metrics, AbstractTrialMetric) else metrics
-        self.metrics = one or []
+        self.metrics = [metrics] if isinstance(metrics, AbstractTrialMetric) else metrics or []
         check_names(self.metrics)
         self.action_penalty = 0.0
         self.updates = 0

@@ -178,7 +178,7 @@ def _fit(key: str, part: nn.Module, needed: int, why: str) -> None:
     module, place, name = key.split(".")
     found = getattr(part, name)
     if found != needed:
-        option = f"; --model.{module}.init_args.{place}.init_args.{name} {needed} gives it"
+        option = f"; --model.{module}.init_args.{place}.init_args.{name} {needed} sets it"
         taken = name in inspect.signature(type(part)).parameters
         raise ValueError(
             f"{key} is {found}; it must be {needed} ({why} {needed}){option if taken else ''}"

@@ -1,6 +1,6 @@
 """Sessions: the trials that an agent runs in one go, drawn from a task or taken from a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -93,17 +93,7 @@ def make_session(
         TypeError: If the task is neither.
         ValueError: If a constant is unknown or not allowed, or the targets cannot be used.
     """
-    if isinstance(task, str):
-        task = TaskParameters(name=task)  # type: ignore[arg-type]  # refuses other names
-    elif not isinstance(task, TaskParameters | None):
-        raise TypeError(
-            f"task is {task!r}; it must be TaskParameters or the name of a kind of task"
-        )
-    known = [field.name for field in fields(TaskParameters)]
-    unknown = sorted(set(constants) - set(known))
-    if unknown:
-        raise ValueError(f"the task has no {', '.join(unknown)}; it has {', '.join(known)}")
-    task = replace(task or TaskParameters(), **constants)
+    task = _task_of(task, constants)
     seed = whole("seed", seed)
     require("seed", seed, -(2**63), 2**64 - 1)  # those that torch takes
     if trials is not None:
@@ -125,6 +115,20 @@ def make_session(
         drawn = _taken(targets, drawn, task)
     noise = draw_noise(task.max_steps, count, generator)
     return Session(task, drawn, noise, filter_process_noise, filter_observation_noise)
+
+
+def _task_of(task: TaskParameters | str | None, constants: Mapping[str, Any]) -> TaskParameters:
+    if isinstance(task, str):
+        task = TaskParameters(name=task)  # type: ignore[arg-type]  # refuses other names
+    elif not isinstance(task, TaskParameters | None):
+        raise TypeError(
+            f"task is {task!r}; it must be TaskParameters or the name of a kind of task"
+        )
+    known = [field.name for field in fields(TaskParameters)]
+    unknown = sorted(set(constants) - set(known))
+    if unknown:
+        raise ValueError(f"the task has no {', '.join(unknown)}; it has {', '.join(known)}")
+    return replace(task or TaskParameters(), **constants)
 
 
 def read_targets(path: Path) -> pd.DataFrame:

@@ -1,4 +1,5 @@
 import json
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -248,8 +249,17 @@ def test_perturbations_that_begin_after_all_trials_are_refused():
     make_session("perturbation", targets=targets.assign(perturbation_onset_s=[300.0, None]))
 
 
-def test_watch_looks_whether_it_can_write_before_it_simulates(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["watch", "nothing.ckpt", "--out", "/proc/nope/x.gif"])
-    assert ended.value.code == 2
-    assert "/proc/nope/x.gif could not be written" in capsys.readouterr().err
+def test_watch_looks_whether_it_can_write_before_it_simulates(tmp_path, monkeypatch, capsys):
+    save_agent(build_agent("EKF"), tmp_path / "00499.ckpt")
+    simulated = Mock()
+    monkeypatch.setattr("modnav.commands.watch.record", simulated)
+    for source, out, told in (
+        (tmp_path / "00499.ckpt", "/proc/nope/x.gif", "/proc/nope/x.gif could not be written"),
+        (tmp_path / "nothing.ckpt", f"{tmp_path}/new/x.gif", "nothing.ckpt"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(["watch", str(source), "--out", out])
+        assert ended.value.code == 2
+        assert told in capsys.readouterr().err
+    simulated.assert_not_called()
+    assert not (tmp_path / "new").exists()

@@ -139,7 +139,7 @@ def test_a_word_without_an_option_is_told_with_it(tmp_path, monkeypatch, word, c
         ("fit modular", "modular is no option; did you mean --config modular?"),
         (
             "fit --config modular --model.actor.init_args.belief.init_args.in_features 7",
-            "stream gives 6); --model.actor.init_args.belief.init_args.in_features 6 gives it",
+            "stream gives 6); --model.actor.init_args.belief.init_args.in_features 6 sets it",
         ),
     ],
 )  # fmt: skip

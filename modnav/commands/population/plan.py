@@ -172,17 +172,7 @@ def _resumed(
     plan, known = Plan(folders=list(dict.fromkeys(request.resumed))), dict[str, CheckedCLI]()
     rest = request.args[1:]
     for folder in plan.folders:
-        if not folder.exists():
-            raise ValueError(f"--resume is {folder}; there is no such folder")
-        if not folder.is_dir():
-            raise ValueError(f"--resume is {folder}, a file; several are resumed by their folders")
-        if not (runs := runs_in(folder)):
-            raise ValueError(f"--resume is {folder}; it must hold runs, folders such as seed0")
-        if lost := [p.name for p in sorted(folder.glob("seed*")) if p not in runs and p.is_dir()]:
-            tell(f"{folder}: left out, without a config.yaml: {one_line(', '.join(lost))}")
-        if lacking := sorted(set(request.seeds) - set(map(seed_of, runs))):
-            raise ValueError(f"--seeds has {told_seeds(lacking)}; {folder} holds no such run")
-        chosen = [p for p in runs if not request.seeds or seed_of(p) in request.seeds]
+        chosen = _chosen(folder, request.seeds)
         claim(chosen, held)  # before it is seen which are finished
         for path in chosen:
             run_folder = RunFolder(path)
@@ -207,6 +197,21 @@ def _resumed(
     for member in plan.members:
         RunFolder(member.folder).check_free()
     return plan
+
+
+def _chosen(folder: Path, seeds: Sequence[int]) -> list[Path]:
+    """Return the runs of a folder that are to go on: those of some seeds, or all."""
+    if not folder.exists():
+        raise ValueError(f"--resume is {folder}; there is no such folder")
+    if not folder.is_dir():
+        raise ValueError(f"--resume is {folder}, a file; several are resumed by their folders")
+    if not (runs := runs_in(folder)):
+        raise ValueError(f"--resume is {folder}; it must hold runs, folders such as seed0")
+    if lost := [p.name for p in sorted(folder.glob("seed*")) if p not in runs and p.is_dir()]:
+        tell(f"{folder}: left out, without a config.yaml: {one_line(', '.join(lost))}")
+    if lacking := sorted(set(seeds) - set(map(seed_of, runs))):
+        raise ValueError(f"--seeds has {told_seeds(lacking)}; {folder} holds no such run")
+    return [path for path in runs if not seeds or seed_of(path) in seeds]
 
 
 def _check_alone(config: Any) -> None:
