@@ -1,145 +1,22 @@
-"""How runs learned beside the study's seeds, or beside other runs, at a few ages.
-
-Runs are taken as their trainings logged them on the fixed test trials (``selection`` of
-``validation.csv``), with both noises on. That the study's curves were made so is inferred: its
-modular agents miss 2 % of trials at gain 1 after 5,000; one of ours missed 1 to 3 % so from then
-on, and 0 to 0.3 % in the in-training validation, which has no process noise.
-"""
-
-from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+"""How runs learned beside the study's seeds, or beside other runs, at a few ages."""
 
 import numpy as np
 import pandas as pd
 
-from .measures import Interval, improvement_interval, probability_of_improvement, wilson_interval
-from .published import study_curves
-from .study import HOLISTIC, MAIN, MODULAR, MODULAR_ACTOR, MODULAR_CRITIC, Training, find_trainings
+from .measures import Interval, improvement_interval, probability_of_improvement
+from .sides import GIVEN_UP, MEASURES, PHASE_ONE, Side
+from .study import HOLISTIC, MAIN, MODULAR, MODULAR_ACTOR, MODULAR_CRITIC
 
-__all__ = [
-    "AGES",
-    "GIVEN_UP",
-    "MEASURES",
-    "PHASE_ONE",
-    "UNFINISHED",
-    "Side",
-    "compare_sides",
-    "ordering_probability",
-    "runs_side",
-    "side_of",
-    "study_side",
-]
+__all__ = ["AGES", "compare_sides", "ordering_probability"]
 
 AGES = (500, 2500, 5000, 10_000)
 """Trials after phase I at which sides are compared."""
-
-MEASURES = (
-    "reward_fraction gain1x",
-    "reward_rate gain1x",
-    "reward_rate gain1.5x",
-    "reward_rate gain2x",
-)
-"""What is compared at each age: a column of validations and a test task."""
-
-PHASE_ONE, GIVEN_UP, UNFINISHED = "phase1_trials", "phase1_given_up", "phase1_unfinished"
-"""Quantities of phase I, at 0 trials after it: of seeds that left it, gave it up, are still in it."""
 
 ENOUGH = 5
 """Seeds of each side from which a probability of improvement has an interval."""
 
 _KEYS = ["architecture", "trials", "quantity"]
 _OF_A_SIDE = ["mean", "sd", "n", "low", "high", "unfinished"]
-
-
-class Side(NamedTuple):
-    """Seeds of several architectures, on one side of a comparison.
-
-    Attributes:
-        name: What it is called.
-        summary: ``architecture``, ``trials``, ``quantity``, ``mean``, ``sd`` (``ddof`` 1), ``n``; of
-            runs also the share of seeds that gave up phase I, among the ``n`` whose phase I has
-            ended, with its Wilson interval (``low``, ``high``) and how many are ``unfinished``.
-        seeds: ``architecture``, ``seed``, ``trials``, ``quantity``, ``value``; no rows where single
-            seeds are not known.
-    """
-
-    name: str
-    summary: pd.DataFrame
-    seeds: pd.DataFrame
-
-
-def study_side() -> Side:
-    """Return the study's seeds, of which only means and SDs are known."""
-    return Side("study", study_curves(), pd.DataFrame(columns=[*_KEYS, "seed", "value"]))
-
-
-def runs_side(paths: Sequence[Path]) -> tuple[Side, list[str]]:
-    """Return the side of the runs in some folders, and notes of those that were left out.
-
-    Raises:
-        ValueError: As :func:`.study.find_trainings` and :func:`side_of`, and if all are left out.
-    """
-    trainings, notes = find_trainings(paths)
-    name = f"{paths[0]}" + f" and {len(paths) - 1} more" * (len(paths) > 1)
-    if not trainings:
-        raise ValueError(f"{name} holds no runs to compare; {'; '.join(notes)}")
-    return side_of(name, trainings), notes
-
-
-def side_of(name: str, trainings: Sequence[Training]) -> Side:
-    """Return the side of some runs.
-
-    Args:
-        name: What it is called.
-        trainings: The runs.
-
-    Raises:
-        ValueError: If two of them are of one architecture and seed.
-    """
-    folders: dict[tuple[str, int], Path] = {}
-    for training in trainings:
-        run, architecture = training.member.run, training.member.architecture
-        other = folders.setdefault((architecture, run.seed), run.folder)
-        if other != run.folder:
-            raise ValueError(
-                f"{other} and {run.folder} are both {architecture}, seed {run.seed}; name the "
-                "folders to compare, but one of these"
-            )
-    seeds = pd.concat([_seed(training) for training in trainings], ignore_index=True)
-    known = seeds[~seeds["quantity"].isin([GIVEN_UP, UNFINISHED])]
-    groups = known.groupby(_KEYS, sort=False)["value"]
-    summary = groups.agg(mean="mean", sd="std", n="count").reset_index()
-    return Side(name, pd.concat([_given_up(seeds), summary], ignore_index=True), seeds)
-
-
-def _seed(training: Training) -> pd.DataFrame:
-    """Return the values of a seed, a row each."""
-    ended = {"left": PHASE_ONE, "given up": GIVEN_UP, "unfinished": UNFINISHED}
-    first = {"trials": 0, "quantity": ended[training.outcome], "value": training.phase_one}
-    parts = [pd.DataFrame([first])]
-    for quantity in MEASURES:
-        column, task = quantity.split()
-        rows = training.validations[training.validations["task"] == task]
-        values = {"trials": rows["trials"], "quantity": quantity, "value": rows[column]}
-        parts.append(pd.DataFrame(values))
-    found = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    member = training.member
-    return found.assign(architecture=member.architecture, seed=member.run.seed)
-
-
-def _given_up(seeds: pd.DataFrame) -> pd.DataFrame:
-    """Return the share of seeds that gave up phase I, a row for each architecture."""
-    rows = []
-    for name, part in seeds[seeds["trials"] == 0].groupby("architecture", sort=False):
-        count = part["quantity"].value_counts()
-        failed, unfinished = int(count.get(GIVEN_UP, 0)), int(count.get(UNFINISHED, 0))
-        ended = len(part) - unfinished
-        share = wilson_interval(failed, ended)
-        row = {"architecture": name, "trials": 0, "quantity": GIVEN_UP, "mean": share.value}
-        bounds = {"n": ended, "low": share.low, "high": share.high, "unfinished": unfinished}
-        rows.append(row | bounds)
-    return pd.DataFrame(rows)
 
 
 def compare_sides(ours: Side, other: Side) -> pd.DataFrame:

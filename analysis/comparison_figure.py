@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .comparison import AGES, GIVEN_UP, MEASURES, PHASE_ONE, UNFINISHED, Side, compare_sides
+from .comparison import AGES, compare_sides
 from .drawing import (
     COLOURS,
     TRIAL_SCALE,
@@ -21,6 +21,7 @@ from .drawing import (
     write_numbers,
     write_picture,
 )
+from .sides import GIVEN_UP, MEASURES, PHASE_ONE, UNFINISHED, Side, write_seeds
 from .study import short
 
 __all__ = ["NAME", "draw_sides", "write_comparison"]
@@ -48,7 +49,9 @@ _UNIT = r"$\times10^4$"
 def write_comparison(
     ours: Side, other: Side, folder: Path
 ) -> tuple[pd.DataFrame, tuple[Path, ...]]:
-    """Write ``comparison.csv``, ``.pdf`` and ``.png``; return the table and the files.
+    """Write ``comparison.csv``, ``.pdf``, ``.png`` and ``seeds.csv``; return the table and the files.
+
+    The last holds the seeds of ours, which :func:`.sides.runs_side` reads in the place of runs.
 
     Raises:
         ValueError: As :func:`.comparison.compare_sides`.
@@ -57,7 +60,9 @@ def write_comparison(
     table = compare_sides(ours, other)
     numbers = folder / f"{NAME}.csv"
     write_numbers(table, numbers)
-    return table, (numbers, *write_picture(NAME, draw_sides(ours, other, table), folder))
+    seeds = folder / "seeds.csv"
+    write_seeds(ours, seeds)
+    return table, (numbers, seeds, *write_picture(NAME, draw_sides(ours, other, table), folder))
 
 
 def draw_sides(ours: Side, other: Side, table: pd.DataFrame) -> Figure:

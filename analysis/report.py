@@ -14,10 +14,10 @@ from markupsafe import Markup
 from modnav.files import write_text_atomically
 
 from . import panels_of
-from .comparison import side_of, study_side
 from .comparison_figure import write_comparison
 from .drawing import KINDS, Panel, comparison
 from .pages import APART, FAR, html_table, rendered
+from .sides import side_of, study_side
 from .study import DEFAULT, FEW, Member, Training, config_of, entry_of, short
 
 INDEX = "figures.json"

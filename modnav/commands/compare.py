@@ -26,17 +26,21 @@ def main(args: Sequence[str]) -> None:
         ValueError: For a mistake in the arguments or the files.
         OSError: If a file cannot be written.
     """
-    from modnav.analysis.comparison import AGES, ordering_probability, runs_side, study_side
+    from modnav.analysis.comparison import AGES, ordering_probability
     from modnav.analysis.comparison_figure import write_comparison
+    from modnav.analysis.sides import runs_side, study_side
 
     given = _parser().parse_args(args)
     against = [] if given.against == [STUDY] else [Path(path) for path in given.against]
     for path in given.runs:
-        if not path.is_dir():
-            raise ValueError(f"RUNS is {path}; it must be a folder of runs")
+        if not path.exists():
+            raise ValueError(
+                f"RUNS is {path}; it must be a folder of runs, or a seeds.csv of them"
+            )
     for path in against:
-        if not path.is_dir():
-            raise ValueError(f"--with is {path}; it must be {STUDY} or a folder of runs")
+        if not path.exists():
+            told = f"it must be {STUDY}, a folder of runs or a seeds.csv of them"
+            raise ValueError(f"--with is {path}; {told}")
     ours, notes = runs_side(given.runs)
     other, more = runs_side(against) if against else (study_side(), [])
     table, files = write_comparison(ours, other, given.out)
@@ -62,16 +66,17 @@ def _parser() -> argparse.ArgumentParser:
         "other runs: phase I, and 500, 2,500, 5,000 and 10,000 trials after it.",
     )
     add = parser.add_argument
-    add("runs", nargs="+", type=Path, metavar="RUNS", help="folder of a run, or of runs")
+    runs = "folder of a run, or of runs, or the seeds.csv that this command wrote of some"
+    add("runs", nargs="+", type=Path, metavar="RUNS", help=runs)
     add(
         "--with",
         dest="against",
         nargs="+",
         default=[STUDY],
         metavar="RUNS2",
-        help=f"folders of other runs, or {STUDY} (the default)",
+        help=f"other runs, likewise, or {STUDY} (the default)",
     )
-    out = "folder for comparison.csv, .pdf and .png (default: this one)"
+    out = "folder for comparison.csv, .pdf and .png, and seeds.csv (default: this one)"
     add("--out", type=Path, default=Path(), metavar="FOLDER", help=out)
     return parser
 

@@ -40,7 +40,14 @@ def test_runs_beside_the_study(runs: Path, capsys: pytest.CaptureFixture[str]):
     assert "out/comparison.png" in lines
     table = pd.read_csv("out/comparison.csv")
     assert len(table) == 2 + 3 * 4
-    assert sorted(path.suffix for path in Path("out").iterdir()) == [".csv", ".pdf", ".png"]
+    assert sorted(path.suffix for path in Path("out").iterdir()) == [
+        ".csv",
+        ".csv",
+        ".pdf",
+        ".png",
+    ]
+    main(["compare", "out/seeds.csv", "--out", "again"])
+    assert Path("again/comparison.csv").read_bytes() == Path("out/comparison.csv").read_bytes()
 
 
 def test_the_study_is_the_default_and_files_lie_here(runs: Path):
@@ -64,9 +71,9 @@ def test_runs_beside_other_runs(runs: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_mistakes_are_one_line(runs: Path, capsys: pytest.CaptureFixture[str]):
-    assert "RUNS is nothing; it must be a folder of runs" in refused(capsys, "nothing")
+    assert "RUNS is nothing; it must be a folder of runs, or a" in refused(capsys, "nothing")
     told = refused(capsys, "runs", "--with", "stduy")
-    assert "--with is stduy; it must be study or a folder of runs" in told
+    assert "--with is stduy; it must be study, a folder of runs or a" in told
     Path("empty").mkdir()
     assert "empty holds no checkpoints" in refused(capsys, "empty")
     assert "empty holds no checkpoints" in refused(capsys, "runs", "--with", "empty")
