@@ -168,6 +168,7 @@ WITH_LIGHTNING = {
     "modnav.learning.learner",
     "modnav.learning.experience",
     "modnav.learning.population",
+    "modnav.commands.checks",
     "modnav.commands.keeping",
     "modnav.commands.population.stacked",
     "modnav.commands.training",

@@ -23,8 +23,8 @@ from modnav.files import plain_target, write_text_atomically
 from modnav.learning import check_precision
 from modnav.networks import description_of
 
+from .quiet import quieten
 from .refused import Parser
-from .training import quieten
 
 JOINT = {"update": bench_population, "host": bench_host}
 """What can be measured of populations, by name."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning.strategies import SingleDeviceStrategy
 
 from modnav.errors import require
 from modnav.files import one_line
@@ -109,3 +110,14 @@ def with_nearest_key(message: str, known: Sequence[str]) -> str:
     begun = [key for key in known if key.startswith(found[1])]
     near = begun or difflib.get_close_matches(found[1], known, 1, 0.6)
     return f"{found[1]} is not known; did you mean {near[0]}?" if near else message
+
+
+def check_one_device(strategy: Any) -> None:
+    """Check that a run leaves its updates to nobody else, so that a population may make them.
+
+    Raises:
+        ValueError: If it has a strategy of several processes, also of one process alone.
+    """
+    if not isinstance(strategy, SingleDeviceStrategy):
+        name = type(strategy).__name__
+        raise ValueError(f"trainer.strategy is {name}, of several processes")  # noqa: TRY004 - a user's mistake

@@ -202,7 +202,7 @@ def _update_ms(precision: str) -> float:
     """Return the time of an update of TD3 as trainings make it, of the modular agent, ms."""
     from modnav.bench import InTraining, made_up_trials, make_learner, make_replay, repeated
 
-    from .training import quieten
+    from .quiet import quieten
 
     quieten()
     learner = make_learner("modular", InTraining)

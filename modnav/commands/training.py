@@ -1,6 +1,5 @@
 """``modnav fit|validate|test|predict``: LightningCLI with the parts every run of modnav has."""
 
-import logging
 import os
 import sys
 import warnings
@@ -9,17 +8,15 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import torch
 from jsonargparse._loaders_dumpers import get_yaml_default_loader
-from jsonargparse.typing import restricted_number_type
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.strategies import SingleDeviceStrategy
 from typing_extensions import override
 
 from modnav.callbacks import (
@@ -47,43 +44,13 @@ from modnav.machine import threads_everywhere
 from modnav.runs import RunFolder, read
 from modnav.task import bounds
 
-from .checks import check_fit, in_one_process, thread_count, with_nearest_key
+from .checks import check_fit, check_one_device, in_one_process, thread_count, with_nearest_key
 from .keeping import AtomicCheckpointIO, KeptConfig
 from .own_errors import own_part, told_error
+from .quiet import quieten
 from .refused import told
+from .run_options import OPTIONS, Seed
 from .terminal import tell
-
-Seed = restricted_number_type("Seed", int, [(">=", 0), ("<=", 2**32 - 1)])
-"""What NumPy takes for a seed."""
-
-OPTIONS: dict[str, tuple[Any, Any, str]] = {
-    "--runs": (str, "runs", "Folder of all runs."),
-    "--name": (str | None, None, "Name of the run; architecture, task and noise by default."),
-    "--overwrite": (bool, False, "Start anew in a folder with a run."),
-    "--folder": (str | None, None, "Folder of the run; RUNS/NAME/seed<k> by default."),
-    "--prefer_bf16": (
-        bool,
-        False,
-        (
-            "If trainer.precision is not given: bf16-mixed on processors with instructions for it, "
-            "else 32-true."
-        ),
-    ),
-    "--threads": (  # str: `auto` of former runs, which is told what to be instead
-        int | str | None,
-        None,
-        "Threads of the processor for `fit`; OMP_NUM_THREADS or else 1 by default.",
-    ),
-    "--population": (
-        Literal["stacked", "processes"] | None,
-        None,
-        (
-            "How members of a population are trained, see --seeds. A lone run is a stacked population "
-            "of one by default on a GPU, where its updates are CUDA graphs."
-        ),
-    ),
-}
-"""Options of every run beside those of its parts: kind, default, and what they are."""
 
 
 class ModnavCLI(LightningCLI):
@@ -367,34 +334,3 @@ def _cli(command: str, args: Sequence[str] | None, kind: type[ModnavCLI]) -> Mod
         parser_kwargs={"exit_on_error": False, "allow_abbrev": False},
         args=None if args is None else list(args),
     )
-
-
-def check_one_device(strategy: Any) -> None:
-    """Check that a run leaves its updates to nobody else, so that a population may make them.
-
-    Raises:
-        ValueError: If it has a strategy of several processes, also of one process alone.
-    """
-    if not isinstance(strategy, SingleDeviceStrategy):
-        name = type(strategy).__name__
-        raise ValueError(f"trainer.strategy is {name}, of several processes")  # noqa: TRY004 - a user's mistake
-
-
-def quieten() -> None:
-    """Silence what Lightning says to every run and no user can act on."""
-    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning's use of it
-    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for about in (
-        "LightningCLI's args parameter is intended to run from within Python",  # members of a population
-        "RNN module weights are not part of single contiguous chunk",  # those of members are views
-        "You are using the `dataloader_iter` step flavor",  # so that acting waits for learning
-        "Found `dataloader_iter` argument in the `training_step`",
-        "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
-        "The `.*_dataloader` does not have many workers",
-        "Checkpoint directory .* exists and is not empty",  # a resumed run
-        "The `srun` command is available",  # a run may well be for this machine alone
-        "GPU available but not used",  # where the processor was asked for
-        "The AccumulateGrad node's stream does not match",  # Lightning starts DDP on its own stream
-    ):
-        warnings.filterwarnings("ignore", about)

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from modnav.acting import AbstractExploration, Warmup
 from modnav.cli import main
 from modnav.commands.refused import told
-from modnav.commands.training import Seed
+from modnav.commands.run_options import Seed
 from modnav.task import AbstractReward
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from modnav.callbacks import TrainingPhases
+from modnav.commands.checks import check_one_device
 from modnav.commands.keeping import KeptConfig
 from modnav.commands.strangers import check_run_config
 from modnav.commands.terminal import tell
-from modnav.commands.training import check_one_device
 from modnav.files import in_shell, one_line, read_text, regular, write_text_atomically
 from modnav.learning import check_stackable, room_for
 from modnav.machine import open_files

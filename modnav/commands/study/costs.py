@@ -97,7 +97,7 @@ def measure(folder: StudyFolder, spec: StudySpec) -> dict[str, float]:
         Milliseconds of an update by the architecture's name in the study.
     """
     from modnav.bench import BENCHES, BenchSettings
-    from modnav.commands.training import quieten
+    from modnav.commands.quiet import quieten
 
     quieten()
     found = {}

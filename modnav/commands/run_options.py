@@ -1,0 +1,37 @@
+"""Options of every run beside those of its parts."""
+
+from typing import Any, Literal
+
+from jsonargparse.typing import restricted_number_type
+
+Seed = restricted_number_type("Seed", int, [(">=", 0), ("<=", 2**32 - 1)])
+"""What NumPy takes for a seed."""
+
+OPTIONS: dict[str, tuple[Any, Any, str]] = {
+    "--runs": (str, "runs", "Folder of all runs."),
+    "--name": (str | None, None, "Name of the run; architecture, task and noise by default."),
+    "--overwrite": (bool, False, "Start anew in a folder with a run."),
+    "--folder": (str | None, None, "Folder of the run; RUNS/NAME/seed<k> by default."),
+    "--prefer_bf16": (
+        bool,
+        False,
+        (
+            "If trainer.precision is not given: bf16-mixed on processors with instructions for it, "
+            "else 32-true."
+        ),
+    ),
+    "--threads": (  # str: `auto` of former runs, which is told what to be instead
+        int | str | None,
+        None,
+        "Threads of the processor for `fit`; OMP_NUM_THREADS or else 1 by default.",
+    ),
+    "--population": (
+        Literal["stacked", "processes"] | None,
+        None,
+        (
+            "How members of a population are trained, see --seeds. A lone run is a stacked population "
+            "of one by default on a GPU, where its updates are CUDA graphs."
+        ),
+    ),
+}
+"""Options of every run beside those of its parts: kind, default, and what they are."""
