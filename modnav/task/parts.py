@@ -72,7 +72,12 @@ def rebuild_part(description: Mapping[str, Any], kind: type[Part]) -> Part:
     is_part = isinstance(found, type) and issubclass(found, kind)
     if found is None or not is_part:
         raise ValueError(f"the task names {path}, which is no {kind.__name__}")
-    return found(**description.get("init_args") or {})
+    # files have lists alone, and a part with a list would equal none with the tuple it was
+    tuples = {field.name for field in fields(found) if "tuple" in str(field.type).lower()}
+    given = description.get("init_args") or {}
+    return found(
+        **{k: tuple(v) if k in tuples and isinstance(v, list) else v for k, v in given.items()}
+    )
 
 
 def given_by(part: str, found: object, like: Tensor) -> Tensor:

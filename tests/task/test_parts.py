@@ -1,5 +1,6 @@
 """Rewards and motions of a user's own."""
 
+import json
 from dataclasses import dataclass, replace
 
 import pytest
@@ -20,6 +21,17 @@ from modnav.task import (
     sample_trials,
     target_at,
 )
+
+
+@dataclass(frozen=True)
+class Ringed(AbstractReward):
+    """A reward in a ring."""
+
+    ring: tuple[float, float] = (0.0, 0.2)
+
+    def at_stop(self, distance, world, trials):
+        """Return 1 between both radii."""
+        return ((distance > self.ring[0]) & (distance < self.ring[1])).float()
 
 
 def steps_of(task: TaskParameters, count: int, generator):
@@ -71,6 +83,9 @@ def test_parts_are_described_and_made_anew_but_not_imported():
     assert plain["reward"]["init_args"] == {"width": 0.3, "per_step": 0.02}
     assert rebuild_part(plain["reward"], AbstractReward) == task.reward
     assert replace(task, motion=Drifting(5.0)) != task
+    ringed = replace(task, reward=Ringed((0.1, 0.3)))
+    read = json.loads(json.dumps(ringed.plain()["reward"]))  # a file has lists
+    assert rebuild_part(read, AbstractReward) == ringed.reward
     assert "motion" not in TaskParameters().plain()
     with pytest.raises(ValueError, match=r"names os.system, which is no AbstractReward"):
         rebuild_part({"class_path": "os.system"}, AbstractReward)
