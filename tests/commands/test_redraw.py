@@ -121,3 +121,31 @@ def test_a_style_beyond_all_memory_is_refused(tmp_path, capsys):
     sheet = tmp_path / "vast.mplstyle"
     sheet.write_text("savefig.dpi: 1000000\n")
     assert "cannot be drawn" in said(capsys, NUMBERS, "--out", tmp_path, "--style", sheet)
+
+
+@pytest.mark.parametrize(
+    ("sheet", "told"),
+    [
+        ("axes.prop_cycle: cycler('color', [])", "axes.prop_cycle is empty"),
+        ("axes.nothing: 3", "Bad key axes.nothing"),
+        ("lines.linewidth: wide", "line 1 ('lines.linewidth: wide'): Key lines.linewidth"),
+        ("lines.marker: nothing", "4f cannot be drawn so (ValueError: Unrecognized marker"),
+        ("\N{POUND SIGN}", "it is no text in UTF-8"),
+    ],
+)
+def test_a_style_that_cannot_be_used_is_told_as_the_styles_fault(tmp_path, capsys, sheet, told):
+    file = tmp_path / "odd.mplstyle"
+    file.write_text(sheet, encoding="latin-1")
+    line = said(capsys, NUMBERS, "--out", tmp_path / "out", "--style", file)
+    assert line.startswith(f"--style is {file}; ")
+    assert told in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_font_that_is_not_there_is_told_once(tmp_path, capsys):
+    file = tmp_path / "font.mplstyle"
+    file.write_text("font.family: Nothing Sans\n")
+    redrawn(tmp_path / "out", "--style", file)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(set(lines)) <= 2
+    assert "'Nothing Sans' not found" in lines[0]
