@@ -184,17 +184,17 @@ def _sketch(axes: Axes, x: float, y: float, table: pd.DataFrame) -> None:
         axes.plot((0, end[0]), (0, end[1]), "--", color="gray", lw=0.6)
         theta = np.arctan2(end[1], end[0])
         aside = 6 * np.array((-np.sin(theta), np.cos(theta))) * turn
-        text = {"ha": "center", "va": "center"}
-        axes.annotate(f"${distance}$", end, aside, textcoords="offset points", **text)
+        axes.annotate(f"${distance}$", end, aside, textcoords="offset points", **_CENTRED)
         span = np.rad2deg(sorted((0, theta)))
         axes.add_patch(
             Arc((0, 0), 2 * radius, 2 * radius, theta1=span[0], theta2=span[1], **_THIN)
         )
-        axes.text(place * np.cos(theta / 2), place * np.sin(theta / 2), f"${angle}$", **text)
+        axes.text(place * np.cos(theta / 2), place * np.sin(theta / 2), f"${angle}$", **_CENTRED)
     axes.plot((0, 0.55 * far), (0, 0), color="gray", lw=0.4)
 
 
-_THIN = {"lw": 0.5, "color": "gray"}
+_THIN: dict[str, Any] = {"lw": 0.5, "color": "gray"}
+_CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
 
 
 # --- 1h, S1c: trajectories to many targets ------------------------------------------------
