@@ -184,7 +184,9 @@ def _sketch(axes: Axes, x: float, y: float, table: pd.DataFrame) -> None:
         axes.plot((0, end[0]), (0, end[1]), "--", color="gray", lw=0.6)
         theta = np.arctan2(end[1], end[0])
         aside = 6 * np.array((-np.sin(theta), np.cos(theta))) * turn
-        axes.annotate(f"${distance}$", end, aside, textcoords="offset points", **_CENTRED)
+        axes.annotate(
+            f"${distance}$", tuple(end), tuple(aside), textcoords="offset points", **_CENTRED
+        )
         span = np.rad2deg(sorted((0, theta)))
         axes.add_patch(
             Arc((0, 0), 2 * radius, 2 * radius, theta1=span[0], theta2=span[1], **_THIN)

@@ -102,6 +102,26 @@ def test_columns_of_names_are_known():
         assert not (set(table.columns) - texts) & set(redraw.NAMED), file.name
 
 
+def test_committed_panels_are_said_of_what_they_are():
+    for file in NUMBERS.parent.glob("*.csv"):
+        text = redraw._said(file)
+        assert text.keys() <= {"ran", "missing"}
+        sketch = file.stem in ("2a", "4a", "S9a")  # of no agent's trials
+        assert bool(text.get("ran")) != sketch, file.name
+    names = {
+        about["panel"] for about in json.loads((NUMBERS.parent / INDEX).read_text())["panels"]
+    }
+    assert names == {file.stem for file in NUMBERS.parent.glob("*.csv")}
+
+
+def test_a_committed_picture_is_that_of_its_numbers(tmp_path):
+    sheet = tmp_path / "small.mplstyle"
+    sheet.write_text("savefig.dpi: 150\n")
+    found = redrawn(tmp_path / "out", "--style", sheet)
+    height, width = image.imread(NUMBERS.with_suffix(".png")).shape[:2]
+    assert found.shape[:2] == pytest.approx((height, width), rel=0.05)  # fonts differ
+
+
 def test_a_fault_of_modnav_is_not_told_as_the_users(tmp_path, monkeypatch):
     def write(*_, **__):
         raise AttributeError("ours")
