@@ -40,9 +40,8 @@ def compute_sizes(study: Study) -> pd.DataFrame:
     for measure, part in table.groupby("measure", sort=False):
         values = {name: x["value"].to_numpy(float) for name, x in part.groupby("architecture")}
         for name in others:
-            found = hedges_g(values[MODULAR], values[name])
             count = f"{len(values[MODULAR])}, {len(values[name])}"
-            rows.append((measure, name, *found, count))
+            rows.append((measure, name, *hedges_g(values[MODULAR], values[name]), count))
     columns = ["measure", "architecture", "value", "low", "high", "count"]
     found = pd.DataFrame(rows, columns=columns)
     unknown = found[found["value"].isna()]
