@@ -46,7 +46,7 @@ def compute_sizes(study: Study) -> pd.DataFrame:
     found = pd.DataFrame(rows, columns=columns)
     unknown = found[found["value"].isna()]
     alike = [
-        f"no size of {MEASURES[measure]} where seeds are all alike or one: "
+        f"no size of {MEASURES[str(measure)]} where seeds are all alike or one: "
         + ", ".join(map(short, part["architecture"]))
         for measure, part in unknown.groupby("measure", sort=False)
     ]
