@@ -5,9 +5,12 @@ import difflib
 import os
 import sys
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from modnav.commands import COMMANDS, LIGHTNING, load
 from modnav.commands.output import steady_output
@@ -15,7 +18,7 @@ from modnav.commands.own_errors import own_part, show_traceback, told_error
 from modnav.commands.pages import overview, page
 from modnav.commands.refused import told
 
-from .errors import USAGE_STATUS, InterruptedRunError, RunEndedError
+from .errors import USAGE_STATUS, InterruptedRunError, RunEndedError, UnitWarning
 from .machine import keep_freed_memory, nothing_collected
 
 MISTAKES = (argparse.ArgumentError, ImportError, ValueError, OSError)
@@ -37,8 +40,25 @@ def main(args: Sequence[str] | None = None) -> None:
             interrupted, 141 if the reader of the output went away, but not from a training.
     """
     given = list(sys.argv[1:] if args is None else args)
-    with steady_output(training=given[:1] == ["fit"]):
+    with steady_output(training=given[:1] == ["fit"]), _plain_warnings():
         _main(given, from_process=args is None)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Tell warnings of modnav in a line, without a place in its code."""
+    shown = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, UnitWarning):
+            print(f"modnav: {message}", file=sys.stderr)
+        else:
+            shown(message, category, *where, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UnitWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _main(given: list[str], *, from_process: bool) -> None:

@@ -7,6 +7,10 @@ USAGE_STATUS = 2
 """Exit status for a mistake in the arguments or the files."""
 
 
+class UnitWarning(UserWarning):
+    """A column of a table seems to be in another unit of measure."""
+
+
 class RunEndedError(RuntimeError):
     """A run ended before its time.
 

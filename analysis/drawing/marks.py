@@ -252,5 +252,7 @@ def learning_curves(
                 fill=colour_of(HOLISTIC) if special else None,
                 style="--" if special else "-",
             )
-    last = float(table["episode"].max()) / TRIAL_SCALE
-    training_axis(axes, (0, last) if 0 < last < max(ticks) / 10 else ticks)
+    last = (
+        float(table["episode"].max()) + 1
+    ) / TRIAL_SCALE  # checkpoint 999 is after 1,000 trials
+    training_axis(axes, (0, last) if last <= max(ticks) / 10 else ticks)

@@ -40,11 +40,17 @@ def compute_sizes(study: Study) -> pd.DataFrame:
     for measure, part in table.groupby("measure", sort=False):
         values = {name: x["value"].to_numpy(float) for name, x in part.groupby("architecture")}
         for name in others:
-            found = hedges_g(values[MODULAR], values[name])
             count = f"{len(values[MODULAR])}, {len(values[name])}"
-            rows.append((measure, name, *found, count))
+            rows.append((measure, name, *hedges_g(values[MODULAR], values[name]), count))
     columns = ["measure", "architecture", "value", "low", "high", "count"]
-    return with_missing(pd.DataFrame(rows, columns=columns), table.attrs["missing"])
+    found = pd.DataFrame(rows, columns=columns)
+    unknown = found[found["value"].isna()]
+    alike = [
+        f"no size of {MEASURES[str(measure)]} where seeds are all alike or one: "
+        + ", ".join(map(short, part["architecture"]))
+        for measure, part in unknown.groupby("measure", sort=False)
+    ]
+    return with_missing(found, table.attrs["missing"] + alike)
 
 
 def plot_sizes(table: pd.DataFrame, figure: Figure) -> None:
@@ -86,39 +92,40 @@ def compute_mixed(study: Study) -> pd.DataFrame:
             found = mixed_model(table, formula, "who")
         except ValueError as error:
             raise Missing("; ".join([*missing, str(error)])) from error
-    missing += [f"the fit said: {x.message}" for x in told if "converge" in str(x.message).lower()]
+    if any("converge" in str(x.message).lower() for x in told):
+        missing.append("the fit did not converge, believe none of it")
     return with_missing(found, missing)
 
 
 def plot_mixed(table: pd.DataFrame, figure: Figure) -> None:
-    """Draw each fixed effect with its interval."""
-    axes = figure.subplots()
+    """Draw each fixed effect with its interval: at gain 1, and how it changes with the gain."""
     names = {short(name): name for name in MAIN}
-    for k, effect in enumerate(table["effect"]):
-        colour = next((colour_of(names[n]) for n in names if f"T.{n}]" in effect), "black")
-        estimate, low, high = table[["estimate", "low", "high"]].to_numpy(float)[k]
-        axes.plot((low, high), (k, k), color=colour)
-        axes.plot(estimate, k, "o", ms=3, color=colour)
-    axes.axvline(0, color="gray", ls=":", lw=0.7)
-    axes.set_yticks(range(len(table)), [_told(effect) for effect in table["effect"]])
-    axes.set_ylim(len(table) - 0.5, -0.5)
-    axes.set_xlabel("Effect on the radial error (cm)")
+    slope = table["effect"].str.contains("beyond")
+    agents = [_agent(effect) for effect in table["effect"][~slope]]
+    columns = figure.subplots(1, 2, sharey=True)
+    titles = "At gain 1", "Change per 1 of gain"
+    for axes, rows, title in zip(columns, (table[~slope], table[slope]), titles, strict=True):
+        for effect, estimate, low, high in rows[["effect", "estimate", "low", "high"]].to_numpy():
+            at, colour = agents.index(_agent(effect)), colour_of(names[_agent(effect)])
+            axes.plot((low, high), (at, at), color=colour)
+            axes.plot(estimate, at, "o", ms=3, color=colour)
+        axes.axvline(0, color="gray", ls=":", lw=0.7)
+        axes.set_title(title)
+    ticks = [agent if agent == short(MODULAR) else f"{agent} less it" for agent in agents]
+    columns[0].set_yticks(range(len(agents)), ticks)
+    columns[0].set_ylim(len(agents) - 0.5, -0.5)
     spread = table[["group_sd", "residual_sd"]].iloc[0]
-    axes.set_title(f"SD: seeds {spread['group_sd']:.0f} cm, trials {spread['residual_sd']:.0f} cm")
+    of = f"SD: seeds {spread['group_sd']:.0f}, trials {spread['residual_sd']:.0f}"
+    figure.supxlabel(f"Radial error (cm; {of})", size=8)
 
 
-def _told(effect: str) -> str:
-    """Return the name of a fixed effect as it stands at its tick."""
-    agent, _, rest = effect.removeprefix("agent[T.").partition("]")
-    if effect == "Intercept":
-        return f"{short(MODULAR)}, gain 1"
-    if effect == "beyond":
-        return f"{short(MODULAR)}, per gain"
-    return f"{agent}\nless {short(MODULAR)}{', per gain' if rest else ', gain 1'}"
+def _agent(effect: str) -> str:
+    """Return the agent that a fixed effect is of; the modular one is the reference."""
+    return effect.removeprefix("agent[T.").partition("]")[0] if "[" in effect else short(MODULAR)
 
 
 PANELS = (
     Panel("effects-size", "Sizes of effects over seeds", (4.6, 2.0), compute_sizes, plot_sizes),
-    Panel("effects-mixed", "Mixed model of radial errors", (4.4, 2.2), compute_mixed, plot_mixed),
+    Panel("effects-mixed", "Mixed model of radial errors", (5.4, 1.8), compute_mixed, plot_mixed),
 )
 """Panels of effects that the study lacks."""

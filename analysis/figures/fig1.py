@@ -151,45 +151,52 @@ def _smooth(path: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_1g(table: pd.DataFrame, figure: Figure) -> None:
-    """Draw the paths from above, with the reward zone."""
-    axes = figure.subplots()
+    """Draw the paths from above, with the reward zone, and beside them what is measured."""
+    axes, beside = figure.subplots(1, 2, width_ratios=(3, 2))
     x, y = table[["target_x_cm", "target_y_cm"]].iloc[0]
     axes.add_patch(Circle((x, y), REWARD_ZONE_CM, color=REWARDED, alpha=0.4, lw=0))
     axes.plot(0, 0, "*", color="black", ms=6, mew=0, clip_on=False, zorder=4)
     for name, path in table.groupby("subject", sort=False):
         axes.plot(path["x_cm"], path["y_cm"], color=colour_of(str(name)), label=short(str(name)))
         axes.plot(*path[["x_cm", "y_cm"]].iloc[-1], ".", color=colour_of(str(name)), ms=4)
-    _sketch(axes, x, y, table)
-    axes.set(aspect="equal")
-    axes.set_axis_off()
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.05, 1.0))
+    _sketch(beside, x, y, table)
+    for each in (axes, beside):
+        each.set(aspect="equal", anchor="S")
+        each.set_axis_off()
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def _sketch(axes: Axes, x: float, y: float, table: pd.DataFrame) -> None:
-    """Draw how distance and angle of target and stop are measured, in an inset."""
-    last = table.groupby("subject", sort=False).last().iloc[-1]
+    """Draw how distance and angle of target and stop are measured, the latter of the last subject."""
     path = table[table["subject"] == table["subject"].iloc[-1]]
-    inset = axes.inset_axes((0.62, 0.0, 0.42, 0.42))
-    inset.plot(path["x_cm"], path["y_cm"], color=colour_of(str(path["subject"].iloc[0])), lw=0.7)
-    first = np.arctan2(y, x) >= np.arctan2(last.y_cm, last.x_cm)  # which lies on the left
-    near = np.hypot(last.x_cm, last.y_cm) < 140  # where the angles stand, on the right
-    ends = (x, y, 90, "r", first), (last.x_cm, last.y_cm, 140, r"\tilde{r}", near or not first)
-    for px, py, radius, name, left in ends:
-        inset.plot((0, px), (0, py), "--", color="gray", lw=0.6)
-        theta = np.rad2deg(np.arctan2(py, px))
-        span = {"theta1": min(theta, 0), "theta2": max(theta, 0)}
-        inset.add_patch(Arc((0, 0), 2 * radius, 2 * radius, **span, lw=0.5, color="gray"))
-        side, away = ("right", -3) if left else ("left", 3)
-        inset.annotate(
-            f"${name}$", (px, py), (away, 0), textcoords="offset points", ha=side, va="center"
+    axes.plot(path["x_cm"], path["y_cm"], color=colour_of(str(path["subject"].iloc[0])), lw=0.7)
+    stop = path[["x_cm", "y_cm"]].iloc[-1].to_numpy(float)
+    far = max(np.hypot(x, y), np.hypot(*stop))
+    near = np.hypot(*stop) < 0.35 * far  # where the angles stand, on the right
+    left = near or np.arctan2(*stop[::-1]) > np.arctan2(y, x)  # on which side its name stands
+    of_stop, of_target = (r"\tilde{r}", r"\tilde{\theta}"), ("r", r"\theta")
+    for end, (distance, angle), radius, place, turn in (
+        (np.array((x, y)), of_target, 0.28 * far, 0.16 * far, -1 if left else 1),
+        (stop, of_stop, 0.5 * far, 0.62 * far, 1 if left else -1),
+    ):
+        if np.hypot(*end) < 0.02 * far:
+            continue  # a stop at the start has neither
+        axes.plot((0, end[0]), (0, end[1]), "--", color="gray", lw=0.6)
+        theta = np.arctan2(end[1], end[0])
+        aside = 6 * np.array((-np.sin(theta), np.cos(theta))) * turn
+        axes.annotate(
+            f"${distance}$", tuple(end), tuple(aside), textcoords="offset points", **_CENTRED
         )
-        middle = np.deg2rad(theta / 2 - (8 if radius > 90 else 0))
-        angle = (radius * np.cos(middle), radius * np.sin(middle))
-        text = rf"${name.replace('r', chr(92) + 'theta')}$"
-        inset.annotate(text, angle, (2, 0), textcoords="offset points", va="center")
-    inset.plot((0, 150), (0, 0), color="gray", lw=0.4)
-    inset.set(aspect="equal")
-    inset.set_axis_off()
+        span = np.rad2deg(sorted((0, theta)))
+        axes.add_patch(
+            Arc((0, 0), 2 * radius, 2 * radius, theta1=span[0], theta2=span[1], **_THIN)
+        )
+        axes.text(place * np.cos(theta / 2), place * np.sin(theta / 2), f"${angle}$", **_CENTRED)
+    axes.plot((0, 0.55 * far), (0, 0), color="gray", lw=0.4)
+
+
+_THIN: dict[str, Any] = {"lw": 0.5, "color": "gray"}
+_CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
 
 
 # --- 1h, S1c: trajectories to many targets ------------------------------------------------
@@ -260,7 +267,7 @@ PANELS = (
         plot_1f,
         published("1f"),
     ),
-    Panel("1g", "An example trial", (1.8, 1.8), compute_1g, plot_1g),
+    Panel("1g", "An example trial", (2.6, 1.8), compute_1g, plot_1g),
     Panel("1h", "Trajectories of the modular agent", (2.2, 2.2), compute_1h, plot_1h),
     Panel("S1c", "Trajectories of the holistic agent", (2.2, 2.2), compute_S1c, plot_1h),
 )

@@ -6,6 +6,9 @@ that a new seed would not show. Either take one number a seed (:mod:`.resampling
 References:
     Hedges, "Distribution theory for Glass's estimator of effect size", Journal of Educational
     Statistics 6, 107 (1981).
+    Cumming & Finch, "A primer on the understanding, use, and calculation of confidence intervals that
+    are based on central and noncentral distributions", Educational and Psychological Measurement 61,
+    532 (2001).
     Saravanan, Berman & Sober, "Application of the hierarchical bootstrap to multi-level data in
     neuroscience", NBDT (2020).
 """
@@ -16,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 from .resampling import LEAST, Interval
 from .statistics import Numbers, finite
@@ -28,9 +31,12 @@ __all__ = ["hedges_g", "mixed_model"]
 def hedges_g(x: Numbers, y: Numbers, *, confidence: float = 0.95) -> Interval:
     """Return the difference of two means in standard deviations, with its interval.
 
-    The interval is Hedges' with Student's t. Of normal numbers it holds the true value 96 to 99 times
-    of 100 from five seeds on, where a bootstrap held it 82 to 89 times; of skewed ones it is too
-    narrow for large effects.
+    The interval is that of the noncentral t, exact for normal numbers of one SD: it excludes 0 when a
+    t test does, and held the true value 95 times of 100 for 5, 8 and 20 seeds and effects of 0 to 8.
+    (Hedges' variance with Student's t, which stood here, counts what a t varies by twice: 97 to 99
+    times for 5 seeds and effects up to 4, a sixth wider; a bootstrap held it 82 to 89 times.) With SDs
+    of 1 and 3 it held it 90 to 96 times; of exponential numbers 93 to 96 times for effects of 0 and 1 or
+    less, 78 to 87 for 2 and 4.
 
     Args:
         x: One number for each seed or animal of a group.
@@ -38,7 +44,7 @@ def hedges_g(x: Numbers, y: Numbers, *, confidence: float = 0.95) -> Interval:
         confidence: Coverage of the interval.
 
     Returns:
-        Hedges' g, positive where ``x`` is greater; all NaN for fewer than two of a group or no
+        Hedges' g, positive where ``x`` is greater, and the interval of the true difference; all NaN for fewer than two of a group or no
         variance, and no interval for fewer than five of one.
     """
     first, second = finite(x), finite(y)
@@ -51,12 +57,23 @@ def hedges_g(x: Numbers, y: Numbers, *, confidence: float = 0.95) -> Interval:
     if squares <= sum(count) * (10 * np.finfo(float).eps * largest) ** 2:  # but for rounding
         return unknown
     small = 1 - 3 / (4 * free - 1)
-    value = float(small * (first.mean() - second.mean()) / np.sqrt(squares / free))
+    difference = float((first.mean() - second.mean()) / np.sqrt(squares / free))
     if min(count) < LEAST:
-        return unknown._replace(value=value)
-    error = np.sqrt(1 / count[0] + 1 / count[1] + value**2 / (2 * free))
-    half = float(stats.t.ppf(0.5 + confidence / 2, free) * error)
-    return Interval(value, value - half, value + half)
+        return unknown._replace(value=small * difference)
+    error = float(np.sqrt(1 / count[0] + 1 / count[1]))
+    low, high = (error * x for x in _noncentral(difference / error, free, confidence))
+    return Interval(small * difference, low, high)
+
+
+def _noncentral(t: float, free: int, confidence: float) -> tuple[float, float]:
+    """Return the interval of the noncentrality of a t with ``free`` degrees of freedom."""
+    ends = 0.5 + confidence / 2, 0.5 - confidence / 2
+    size = abs(t)
+    if size > 1000:  # scipy loses itself there; only the SD is still uncertain
+        low, high = (size * np.sqrt(stats.chi2.ppf(1 - end, free) / free) for end in ends)
+    else:
+        low, high = (special.nctdtrinc(free, end, size) for end in ends)
+    return (float(low), float(high)) if t >= 0 else (-float(high), -float(low))
 
 
 def mixed_model(

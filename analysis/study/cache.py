@@ -81,14 +81,14 @@ class Cache:
 def _read(wanted: Wanted, path: Path) -> pd.DataFrame | Recording:
     """Read a result; one that is damaged is made anew."""
     try:
-        return pd.read_parquet(path) if path.is_file() else read_tables(path)
+        return pd.read_parquet(path) if path.is_file() else read_tables(path, doubts=False)
     except (ValueError, OSError):
         if path.is_file():
             path.unlink()
         else:
             shutil.rmtree(path)
         _keep(wanted, path)
-        return pd.read_parquet(path) if path.is_file() else read_tables(path)
+        return pd.read_parquet(path) if path.is_file() else read_tables(path, doubts=False)
 
 
 def _keep(wanted: Wanted, path: Path) -> None:

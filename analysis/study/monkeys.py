@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from modnav.published import monkey_recordings, read_monkey
-from modnav.tables import Recording, match, read_tables
+from modnav.tables import Recording, match, read_tables, tell_units
 
 from .cache import Cache
 from .missing import Missing
@@ -56,6 +56,7 @@ class Monkeys:
         if not file.is_file():
             raise Missing(f"no animal data ({subject}, {kind})")
         (found,) = self.cache.results([AnimalTables(file, subject)])
+        tell_units(str(file), found.trials, found.steps)
         return found
 
     def matched(self, kind: str, best: int) -> tuple[Recording, Recording]:
@@ -105,7 +106,7 @@ class AnimalTables:
         Raises:
             ValueError: If it cannot be read.
         """
-        return monkey_recordings(read_monkey(self.file), self.subject)
+        return monkey_recordings(read_monkey(self.file), self.subject, doubts=False)
 
 
 def renumbered(recording: Recording, rows: Any) -> Recording:

@@ -23,6 +23,8 @@ def main(args: Sequence[str]) -> None:
         ValueError: For a mistake in them or in the files they name.
     """
     given = _parser().parse_args(args)
+    if given.no_units and given.layers is not None:
+        raise ValueError("--no-units and --layers are given; record layers or no units")
     claim(given.out, overwrite=given.overwrite)
     session = session_of(given)
     given.checkpoint = taken_checkpoint(given.checkpoint)

@@ -4,7 +4,10 @@ import argparse
 import csv
 import io
 import json
-from collections.abc import Collection, Iterable, Sequence
+import logging
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,10 @@ NAMED = [
 """Columns of names, some of which may be numbers: a condition that is a gain, an agent called 51."""
 
 
+class StyleError(ValueError):
+    """A style sheet cannot be used."""
+
+
 def main(args: Sequence[str]) -> None:
     """Run the command.
 
@@ -46,29 +53,86 @@ def main(args: Sequence[str]) -> None:
         OSError: If a file cannot be written.
     """
     from modnav.analysis import FIGURES, panels_of
-    from modnav.analysis.drawing import picture, write_picture
 
     given = _parser().parse_args(args)
     panels = {panel.name: panel for figure in FIGURES for panel in panels_of(figure)}
     style: Any = _style(given.style) if given.style else {}
-    for file in _tables(given.tables, panels):
-        panel, said = panels[file.stem], _said(file)
-        if given.size:
-            panel = replace(panel, size=tuple(given.size))
-        try:
-            table = _numbers(file)
-            table.attrs.update(said)
-            figure = picture(panel, table, style, bare=given.bare)
-        except (ValueError, LookupError, TypeError) as error:
-            told = f"{type(error).__name__}: {one_line(error)}"
-            raise ValueError(f"{file} is no table of panel {panel.name} ({told})") from error
-        try:
-            files = write_picture(panel.name, figure, given.out, style=style)
-        # of a style sheet or a number: no LaTeX, a size beyond all memory
-        except (RuntimeError, ValueError, MemoryError) as error:
-            told = one_line(error) or type(error).__name__
-            raise ValueError(f"{file} cannot be drawn: {told}") from error
-        print(*files, sep="\n")
+    with _told() as complaints:
+        for file in _tables(given.tables, panels):
+            print(*_redrawn(file, panels[file.stem], style, given), sep="\n")
+    for complaint in complaints:
+        print(f"modnav: {given.style or 'matplotlib'}: {complaint}", file=sys.stderr)
+
+
+def _redrawn(file: Path, panel: Any, style: Any, given: argparse.Namespace) -> tuple[Path, ...]:
+    """Draw a table and return the files.
+
+    Raises:
+        ValueError: If the table or the style cannot be drawn.
+    """
+    from modnav.analysis.drawing import write_picture
+
+    said = _said(file)
+    if given.size:
+        panel = replace(panel, size=tuple(given.size))
+    try:
+        table = _numbers(file)
+        table.attrs.update(said)
+        figure = _drawn(panel, table, style, given)
+    except StyleError:
+        raise
+    except (ValueError, LookupError, TypeError) as error:
+        told = f"{type(error).__name__}: {one_line(error)}"
+        raise ValueError(f"{file} is no table of panel {panel.name} ({told})") from error
+    try:
+        return write_picture(panel.name, figure, given.out, style=style)
+    # of a style sheet or a number: no LaTeX, a size beyond all memory
+    except (RuntimeError, ValueError, MemoryError) as error:
+        told = one_line(error) or type(error).__name__
+        raise ValueError(f"{file} cannot be drawn: {told}") from error
+
+
+def _drawn(panel: Any, table: Any, style: Any, given: argparse.Namespace) -> Any:
+    """Return the picture of a table.
+
+    Raises:
+        ValueError: If the table is wrong.
+        StyleError: If it can be drawn, but not in that style.
+    """
+    from modnav.analysis.drawing import picture
+
+    try:
+        return picture(panel, table, style, bare=given.bare)
+    except Exception as error:
+        if not style:
+            raise
+        picture(panel, table)  # raises what is wrong with the table
+        told = f"{type(error).__name__}: {one_line(error)}"
+        raise StyleError(
+            f"--style is {given.style}; {panel.name} cannot be drawn so ({told})"
+        ) from error
+
+
+@contextmanager
+def _told() -> Iterator[list[str]]:
+    """Give a list of what matplotlib complains of meanwhile, each once; it would do so for each text."""
+    found: list[str] = []
+    logger = logging.getLogger("matplotlib")
+    handler = logging.Handler(logging.WARNING)
+
+    def emit(record: logging.LogRecord) -> None:
+        told = one_line(" ".join(record.getMessage().partition("\nYou ")[0].split()))
+        if told not in found:
+            found.append(told)
+
+    handler.emit = emit  # type: ignore[method-assign]
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated
 
 
 def _parser() -> Parser:
@@ -98,12 +162,27 @@ def _inches(text: str) -> float:
 
 
 def _style(file: Path) -> Any:
-    """Return what a style sheet sets."""
+    """Return what a style sheet sets.
+
+    Raises:
+        StyleError: If it, or a line of it, cannot be read.
+    """
     import matplotlib as mpl
 
     if not regular(file, text=True).is_file():
         raise ValueError(f"--style is {file}; there is no such file")
-    return mpl.rc_params_from_file(file, use_default_template=False)
+    with _told() as complaints:  # it goes on without what it cannot read
+        try:
+            style = mpl.rc_params_from_file(file, use_default_template=False)
+        except UnicodeDecodeError as error:
+            raise StyleError(f"--style is {file}; it is no text in UTF-8") from error
+    if complaints:
+        raise StyleError(f"--style is {file}; {complaints[0].replace(f'file {file!r}, ', '')}")
+    if not len(style.get("axes.prop_cycle", "one")):
+        raise StyleError(
+            f"--style is {file}; axes.prop_cycle is empty, it must have a colour or style"
+        )
+    return style
 
 
 def _tables(given: Iterable[Path], panels: Collection[str]) -> list[Path]:

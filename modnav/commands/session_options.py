@@ -1,7 +1,6 @@
 """Options that `modnav record` and `modnav watch` share: what the agent is put through."""
 
 import argparse
-import math
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from modnav.networks import Agent
-from modnav.recording import Session, ablate, clamp, make_session, read_targets
+from modnav.recording import Session, ablate, clamp, make_session, parse_units, read_targets
 from modnav.runs import own_parts_of
 
 RANGES = {
@@ -117,15 +116,7 @@ def session_of(given: argparse.Namespace, trials: int | None = None) -> Session:
 
 
 def _doubts(targets: pd.DataFrame, task: str) -> Iterator[str]:
-    """Yield what a table of targets may not mean as it is: units, perturbations that are not used."""
-    names = [name for name in ("target_x_cm", "target_y_cm", "target_r_cm") if name in targets]
-    lengths = targets[names].apply(pd.to_numeric, errors="coerce").abs()
-    if len(targets) and (lengths < 10).all(axis=None):
-        yield "all targets lie within 10 cm of the start; are they in cm?"
-    if "target_theta_deg" in targets:
-        angles = pd.to_numeric(targets["target_theta_deg"], errors="coerce").abs()
-        if len(targets) and (angles <= math.pi).all():
-            yield "all of target_theta_deg are within 3.14; are they in degrees, 90 straight ahead?"
+    """Yield what a table of targets may not mean as it is: perturbations that are not used."""
     peaks = [name for name in map(str, targets) if name.startswith("perturbation_peak")]
     if task == "gain" and targets[peaks].fillna(0).astype(bool).any(axis=None):
         yield f"{', '.join(peaks)} are not used without --task perturbation"
@@ -142,7 +133,15 @@ def tell_parts(checkpoint: Path) -> None:
 
 @contextmanager
 def intervened(agent: Agent, given: argparse.Namespace) -> Iterator[None]:
-    """Silence and hold the units that the options name while the context lasts."""
+    """Silence and hold the units that the options name while the context lasts.
+
+    Raises:
+        ValueError: If there is no such unit, or one is to be silent and held.
+    """
+    silent, held = (parse_units(text) if text else {} for text in (given.ablate, given.clamp))
+    both = [f"{x}:{unit}" for x in silent for unit in silent[x] if unit in held.get(x, {})]
+    if both:
+        raise ValueError(f"--ablate and --clamp both name {both[0]}; it can be silent or held")
     with ExitStack() as stack:
         if given.ablate is not None:
             stack.enter_context(ablate(agent, given.ablate))

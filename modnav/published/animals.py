@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from modnav.files import read_columns
-from modnav.tables import Recording, conform, outcomes
+from modnav.tables import Recording, conform, outcomes, tell_units
 from modnav.task import REWARD_ZONE_CM, TaskParameters
 
 __all__ = [
@@ -94,7 +94,7 @@ def read_monkey(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def monkey_recordings(
-    frame: pd.DataFrame, subject: str, block: int = BLOCK
+    frame: pd.DataFrame, subject: str, block: int = BLOCK, *, doubts: bool = True
 ) -> Iterator[Recording]:
     """Yield the tables of a monkey's trials, in parts of ``block`` trials.
 
@@ -107,6 +107,8 @@ def monkey_recordings(
         frame: What :func:`read_monkey` returned.
         subject: Name of the animal.
         block: Number of trials in a part.
+        doubts: Whether to warn (:class:`modnav.errors.UnitWarning`) of columns of the first part
+            that seem to be in another unit of measure.
 
     Raises:
         ValueError: If a value makes no sense; the message names column and trial.
@@ -120,6 +122,8 @@ def monkey_recordings(
         trials = trials.join(outcomes(trials, steps))
         if "rewarded" not in part:
             trials["rewarded"] = inside(trials)
+        if doubts and first == 0:
+            tell_units(subject, trials, steps)
         yield Recording(conform(trials, "trials"), steps)
 
 

@@ -29,7 +29,7 @@ def parse_units(text: str) -> dict[str, dict[int, float]]:
             e.g. ``actor.belief:0-9,actor.belief:17=0.5``. The value is 0 if omitted.
 
     Raises:
-        ValueError: If it is of another form.
+        ValueError: If it is of another form, or holds a unit at two values.
     """
     found: dict[str, dict[int, float]] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
@@ -49,7 +49,13 @@ def parse_units(text: str) -> dict[str, dict[int, float]]:
         held = dict.fromkeys(range(int(first), int(last or first) + 1), number)
         if not held:
             raise ValueError(f"{item!r} names no units; the last index is below the first")
-        found.setdefault(layer, {}).update(held)
+        named = found.setdefault(layer, {})
+        twice = [unit for unit in held if unit in named and named[unit] != number]
+        if twice:
+            raise ValueError(
+                f"{layer}:{twice[0]} is held at {named[twice[0]]:g} and at {number:g}; name it once"
+            )
+        named.update(held)
     if not found:
         raise ValueError("no units are named; e.g. actor.belief:17")
     return found

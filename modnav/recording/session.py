@@ -11,7 +11,7 @@ from torch import Tensor
 
 from modnav.acting import Noise, draw_noise
 from modnav.errors import require, whole
-from modnav.tables import refuse_unknown
+from modnav.tables import refuse_unknown, tell_units
 from modnav.task import UNIT_CM, TaskParameters, Trials, make_trials, sample_trials
 
 __all__ = ["TRIALS", "Session", "make_session", "read_targets"]
@@ -187,18 +187,28 @@ def _taken(targets: pd.DataFrame, drawn: Trials, task: TaskParameters) -> Trials
             )
         onset = (start / task.dt).round().long()
     target = _points(targets)
+    tell_units("targets", targets)
     return make_trials(task, target, gain, process, observation, peak, onset)
 
 
 def _points(targets: pd.DataFrame) -> Tensor:
-    nothing = torch.zeros(len(targets))
+    """Return the targets, ``(N, 2)``, in units of the task; where both are given both must agree."""
+    nothing, found = torch.zeros(len(targets)), []
     if {"target_x_cm", "target_y_cm"} <= set(targets):
-        xy = [_numbers(targets, f"target_{axis}_cm", nothing) for axis in "xy"]
-    else:
+        found.append([_numbers(targets, f"target_{axis}_cm", nothing) for axis in "xy"])
+    if {"target_r_cm", "target_theta_deg"} <= set(targets):
         radius = _numbers(targets, "target_r_cm", nothing)
         theta = torch.deg2rad(_numbers(targets, "target_theta_deg", nothing))
-        xy = [radius * theta.cos(), radius * theta.sin()]
-    return torch.stack(xy, dim=-1) / UNIT_CM
+        found.append([radius * theta.cos(), radius * theta.sin()])
+    places = [torch.stack(point, dim=-1) for point in found]
+    apart = (places[0] - places[-1]).norm(dim=-1) > 1 + 0.01 * places[0].norm(dim=-1)  # rounding
+    if apart.any():
+        row = int(apart.nonzero()[0])
+        raise ValueError(
+            f"targets holds in row {row} another place by target_x_cm and target_y_cm than by "
+            "target_r_cm and target_theta_deg (deg, 90 straight ahead); give one of both"
+        )
+    return places[0] / UNIT_CM
 
 
 def _numbers(

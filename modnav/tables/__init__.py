@@ -6,3 +6,4 @@ from .open_loop import *
 from .outcomes import *
 from .parquet import *
 from .schema import *
+from .units import *

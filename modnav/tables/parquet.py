@@ -22,6 +22,7 @@ from modnav.files import drop_leftovers, one_line, replacing
 
 from .conform import Recording, check, conform
 from .schema import SCHEMA, VERSION, unit_column
+from .units import tell_units
 
 __all__ = ["TableWriter", "claim", "read_table", "read_tables", "write_tables"]
 
@@ -227,7 +228,11 @@ def _columns(names: list[str], layers: Sequence[str], path: str | os.PathLike[st
 
 
 def read_tables(
-    folder: str | os.PathLike[str], *, units: bool = True, layers: Sequence[str] | None = None
+    folder: str | os.PathLike[str],
+    *,
+    units: bool = True,
+    layers: Sequence[str] | None = None,
+    doubts: bool = True,
 ) -> Recording:
     """Read the tables of a session.
 
@@ -235,6 +240,8 @@ def read_tables(
         folder: Where they are.
         units: Whether to read ``units``, which is large, where there is one.
         layers: Layers to read of it; all by default.
+        doubts: Whether to warn (:class:`modnav.errors.UnitWarning`) of columns that seem to be in
+            another unit of measure; not needed for what modnav simulated.
 
     Returns:
         The tables.
@@ -249,4 +256,6 @@ def read_tables(
         activity = read_table(place / "units.parquet", "units", layers)
     recording = Recording(trials, steps, activity)
     check(recording)
+    if doubts:
+        tell_units(str(place), trials, steps)
     return recording

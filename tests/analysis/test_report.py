@@ -74,6 +74,8 @@ def test_the_page_has_panels_runs_and_published_values(folder: Path, tiny_runs: 
     assert '<li id="panel9b"><b>9b</b> Another: animals</li>' in text
     assert '<figure id="panel9b">' not in text
     assert '<a href="9a.csv">CSV</a> <a href="9a.png">PNG</a> <a href="#top">top</a>' in text
+    assert '<div class="scroll" tabindex="0"><table>' in text
+    assert "td.text:last-child { white-space: normal" in text  # long texts are not cut
     outside = re.findall(r"(?:src|href)=\"(?!data:|#)([^\"]*)", text)
     assert set(outside) == {"9a.csv", "9a.png"}, "the page needs nothing else to be read"
 

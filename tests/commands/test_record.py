@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from modnav.cli import main
+from modnav.errors import UnitWarning
 from modnav.networks import build_agent
 from modnav.recording import ablate, clamp, make_session, record
 from modnav.runs import save_agent
@@ -180,6 +181,15 @@ def test_nothing_is_overwritten_unless_asked(run, tmp_path, capsys):
         (["--ablate", "actor.mlp:3"], "no layer 'actor.mlp'; it has actor.belief (128)"),
         (["--ablate", "actor.belief:500"], "actor.belief has no unit 500"),
         (["--clamp", "actor.belief:5=x"], "at 'x'; it must be a number"),
+        (
+            ["--ablate", "actor.belief:0-9", "--clamp", "actor.belief:9=0.5"],
+            "--ablate and --clamp both name actor.belief:9; it can be silent or held",
+        ),
+        (
+            ["--clamp", "actor.belief:2-4,actor.belief:3=1"],
+            "actor.belief:3 is held at 0 and at 1;",
+        ),
+        (["--layers", "actor.belief", "--no-units"], "--no-units and --layers are given"),
         (["--layers", "belief"], "no layer 'belief'; it has actor.belief (128)"),
         (["--gain", "-1"], "task.gain is -1.0; it must be above 0"),
         (["--gain", "1", "2", "3"], "--gain has 3 numbers; it must be one or two"),
@@ -223,20 +233,36 @@ def test_files_that_cannot_be_used_are_told(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
-        ({"target_x_cm": [0.5, -0.2], "target_y_cm": [2.0, 3.0]}, "are they in cm?"),
-        ({"target_r_cm": [200, 300], "target_theta_deg": [1.5, 1.7]}, "are they in degrees"),
+        (
+            {"target_x_cm": [0.5, -0.2], "target_y_cm": [2.0, 3.0]},
+            "look like metres in 2 of 2 trials; they must be in cm",
+        ),
+        (
+            {"target_r_cm": [200, 300], "target_theta_deg": [1.5, 1.7]},
+            "looks like radians in 2 of 2",
+        ),
         (
             {"target_x_cm": [50], "target_y_cm": [200], "perturbation_peak_v_cm_s": [90]},
             "perturbation_peak_v_cm_s are not used without --task perturbation",
         ),
-        ({"target_x_cm": [0.5, 50], "target_y_cm": [2, 200], "perturbation_peak_v_cm_s": 0}, ""),
+        ({"target_x_cm": [0.5, 50], "target_y_cm": [2, 200]}, "look like metres in 1 of 2 trials"),
+        ({"target_x_cm": [9, 50], "target_y_cm": [20, 200], "perturbation_peak_v_cm_s": 0}, ""),
     ],
 )
+@pytest.mark.filterwarnings("ignore::modnav.errors.UnitWarning")  # of reading the tables back
 def test_targets_that_seem_of_another_unit_are_told_of(run, tmp_path, columns, told):
     pd.DataFrame(columns).to_csv(tmp_path / "targets.csv", index=False)
     _, printed = run("--targets", f"{tmp_path}/targets.csv", "--no-units")
     lines = [line for line in printed.err.splitlines() if line.startswith("modnav: ")]
     assert [told in line for line in lines] == [True] * bool(told)
+
+
+def test_a_target_that_is_in_two_places_is_refused():
+    targets = pd.DataFrame({"target_x_cm": [0.0, 9.0], "target_y_cm": 200.0})
+    targets = targets.assign(target_r_cm=[200.0, 300.0], target_theta_deg=90.0)
+    with pytest.raises(ValueError, match="in row 1 another place by target_x_cm"):
+        make_session(targets=targets)
+    make_session(targets=targets.head(1))
 
 
 def test_perturbations_that_begin_after_all_trials_are_refused():
@@ -246,7 +272,8 @@ def test_perturbations_that_begin_after_all_trials_are_refused():
         ValueError, match=r"perturbation_onset_s is 300 or more; trials end after 3.5"
     ):
         make_session("perturbation", targets=targets)
-    make_session("perturbation", targets=targets.assign(perturbation_onset_s=[300.0, None]))
+    with pytest.warns(UnitWarning, match="perturbation_onset_s looks like milliseconds"):
+        make_session("perturbation", targets=targets.assign(perturbation_onset_s=[300.0, None]))
 
 
 def test_watch_looks_whether_it_can_write_before_it_simulates(tmp_path, monkeypatch, capsys):

@@ -102,6 +102,26 @@ def test_columns_of_names_are_known():
         assert not (set(table.columns) - texts) & set(redraw.NAMED), file.name
 
 
+def test_committed_panels_are_said_of_what_they_are():
+    for file in NUMBERS.parent.glob("*.csv"):
+        text = redraw._said(file)
+        assert text.keys() <= {"ran", "missing"}
+        sketch = file.stem in ("2a", "4a", "S9a")  # of no agent's trials
+        assert bool(text.get("ran")) != sketch, file.name
+    names = {
+        about["panel"] for about in json.loads((NUMBERS.parent / INDEX).read_text())["panels"]
+    }
+    assert names == {file.stem for file in NUMBERS.parent.glob("*.csv")}
+
+
+def test_a_committed_picture_is_that_of_its_numbers(tmp_path):
+    sheet = tmp_path / "small.mplstyle"
+    sheet.write_text("savefig.dpi: 150\n")
+    found = redrawn(tmp_path / "out", "--style", sheet)
+    height, width = image.imread(NUMBERS.with_suffix(".png")).shape[:2]
+    assert found.shape[:2] == pytest.approx((height, width), rel=0.05)  # fonts differ
+
+
 def test_a_fault_of_modnav_is_not_told_as_the_users(tmp_path, monkeypatch):
     def write(*_, **__):
         raise AttributeError("ours")
@@ -121,3 +141,31 @@ def test_a_style_beyond_all_memory_is_refused(tmp_path, capsys):
     sheet = tmp_path / "vast.mplstyle"
     sheet.write_text("savefig.dpi: 1000000\n")
     assert "cannot be drawn" in said(capsys, NUMBERS, "--out", tmp_path, "--style", sheet)
+
+
+@pytest.mark.parametrize(
+    ("sheet", "told"),
+    [
+        ("axes.prop_cycle: cycler('color', [])", "axes.prop_cycle is empty"),
+        ("axes.nothing: 3", "Bad key axes.nothing"),
+        ("lines.linewidth: wide", "line 1 ('lines.linewidth: wide'): Key lines.linewidth"),
+        ("lines.marker: nothing", "4f cannot be drawn so (ValueError: Unrecognized marker"),
+        ("\N{POUND SIGN}", "it is no text in UTF-8"),
+    ],
+)
+def test_a_style_that_cannot_be_used_is_told_as_the_styles_fault(tmp_path, capsys, sheet, told):
+    file = tmp_path / "odd.mplstyle"
+    file.write_text(sheet, encoding="latin-1")
+    line = said(capsys, NUMBERS, "--out", tmp_path / "out", "--style", file)
+    assert line.startswith(f"--style is {file}; ")
+    assert told in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_font_that_is_not_there_is_told_once(tmp_path, capsys):
+    file = tmp_path / "font.mplstyle"
+    file.write_text("font.family: Nothing Sans\n")
+    redrawn(tmp_path / "out", "--style", file)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(set(lines)) <= 2
+    assert "'Nothing Sans' not found" in lines[0]

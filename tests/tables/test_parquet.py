@@ -17,6 +17,8 @@ from modnav.tables import (
     write_tables,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore::modnav.errors.UnitWarning")  # values are made up
+
 LENGTHS = {4: 3, 9: 1, 2: 5}
 """Steps of each trial of the tables below."""
 

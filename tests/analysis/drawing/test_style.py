@@ -222,7 +222,7 @@ def test_marks_beyond_the_published_range_are_not_cut():
     assert axes.get_ylim()[1] == 0.9
 
 
-@pytest.mark.parametrize(("last", "ends"), [(39, 0.0039), (3999, 1.0)])
+@pytest.mark.parametrize(("last", "ends"), [(39, 0.004), (999, 0.1), (3999, 1.0)])
 def test_curves_that_end_early_fill_their_axis(last, ends):
     axes = new_figure((2, 2)).subplots()
     table = pd.DataFrame({"episode": [19, last], "mean": 0.0, "sem": np.nan})

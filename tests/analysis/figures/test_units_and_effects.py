@@ -1,5 +1,7 @@
 """Panels that the study lacks: similarity, careful decoding, geometry, dynamics, effects."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,6 +102,28 @@ def test_the_mixed_model_is_of_all_trials_and_seeds(tiny_study):
     assert set(table["rows"]) == {24 * 3 * 2 * len(MAIN)}
     first = table.set_index("effect").loc["Intercept"]
     assert first["low"] < first["estimate"] < first["high"]
-    labels = picture(PANELS["effects-mixed"], table).axes[0].get_yticklabels()
-    assert labels[0].get_text() == "Modular, gain 1"
-    assert labels[1].get_text() == "Holistic\nless Modular, gain 1"
+    figure = picture(PANELS["effects-mixed"], table)
+    figure.draw_without_rendering()
+    labels = figure.axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels[:2]] == ["Modular", "Holistic less it"]
+    boxes = [label.get_window_extent() for label in labels]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    drawn = [line.get_xdata() for axes in figure.axes for line in axes.lines]
+    dots = [float(x[0]) for x in drawn if len(x) == 1]
+    assert np.allclose(sorted(dots), sorted(table["estimate"]))
+
+
+def test_measures_without_a_size_are_named(monkeypatch):
+    """Seeds that are alike have no SD, and no dot."""
+    rows = [
+        (measure, name, seed, float(seed if measure == "auc" else 1))
+        for measure in ("auc", "reward_rate gain1x")
+        for name in (HOLISTIC, MODULAR)
+        for seed in (0, 1)
+    ]
+    table = pd.DataFrame(rows, columns=["measure", "architecture", "seed", "value"])
+    table.attrs["missing"] = []
+    monkeypatch.setattr(effects, "by_seed", lambda study: table)
+    assert missing_of(effects.compute_sizes(None)) == (
+        "no size of Reward rate (1/s) where seeds are all alike or one: Holistic",
+    )

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from modnav.analysis.measures import hedges_g, mixed_model
 
@@ -18,12 +19,27 @@ def test_hedges_g_by_hand():
     assert np.isnan(hedges_g([1, 1], [2, 2]).value)
 
 
-def test_the_interval_covers_the_true_effect_about_as_often_as_it_says():
-    draw = np.random.default_rng(0)
-    for count in (5, 20):
-        found = [hedges_g(draw.normal(2, 1, count), draw.normal(0, 1, count)) for _ in range(300)]
-        assert all(x.low < x.value < x.high for x in found)
-        assert 0.93 <= np.mean([x.low < 2 < x.high for x in found]) <= 0.995
+@pytest.mark.parametrize("count", [5, 8, 20])
+def test_the_interval_covers_the_true_effect_as_often_as_it_says(count):
+    draw, runs = np.random.default_rng(0), 2000
+    for effect in (0, 2):
+        x, y = draw.normal(effect, 1, (runs, count)), draw.normal(0, 1, (runs, count))
+        found = [hedges_g(*pair) for pair in zip(x, y, strict=True)]
+        assert all(each.low < each.value < each.high for each in found)
+        covered = np.mean([each.low < effect < each.high for each in found])
+        assert abs(covered - 0.95) < 0.015  # 3 SEM of 2,000
+        # the same verdict as the t test of the same numbers
+        significant = stats.ttest_ind(x, y, axis=1).pvalue < 0.05
+        assert [each.low > 0 or each.high < 0 for each in found] == significant.tolist()
+
+
+def test_intervals_of_vast_effects_and_of_rounding():
+    x = np.arange(5.0)
+    near, far = hedges_g(x + 999.9, x), hedges_g(x + 1000.1, x)
+    assert near.low / near.value == pytest.approx(far.low / far.value, rel=1e-3)
+    assert near.high / near.value == pytest.approx(far.high / far.value, rel=1e-3)
+    assert hedges_g(x, x + 1e9).high < 0
+    assert hedges_g(x, x + 1).low == pytest.approx(-hedges_g(x + 1, x).high)
     assert np.isnan(hedges_g([0.3] * 5, [0.3, 0.3, 0.3, 0.3, 0.1 + 0.2])).all()  # but for rounding
 
 
