@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
+from torch.optim import Optimizer
 
 from modnav.acting import Segment
 from modnav.files import one_line
@@ -29,10 +30,13 @@ from .precision import autocast_of
 from .stack import check_optimizers
 from .td3 import PUBLISHED, TD3Losses
 
-__all__ = ["check_losses", "check_stackable"]
+__all__ = ["check_losses", "check_stackable", "check_unchanged", "fixed_of"]
 
 SHARED = ("discount", "tau", "policy_delay", "noise_std", "smoothing")
 """What :class:`TD3` must have the same for all members."""
+
+OF_GROUP = ("params", "lr")
+"""What of an optimizer's group may change during a training."""
 
 OWN = ("process_noise", "observation_noise", "gain")
 """What of the task may differ between members."""
@@ -68,6 +72,36 @@ def check_stackable(parts: Sequence[tuple[TD3, Experience, str]]) -> None:
         raise ValueError("the agent keeps buffers, which have no stacked form")
     autocast_of(precision, torch.device("cpu"))
     check_optimizers([x for other, _, _ in parts for x in other.configure_optimizers()])
+
+
+def fixed_of(learner: TD3, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
+    """Return what must stay as it is while a member is stacked."""
+    found = {f"model.{key}": getattr(learner, key) for key in SHARED if key != "noise_std"}
+    found["model.losses"] = learner.rule
+    weights = [x.numel() for x in learner.agent.parameters() if x.requires_grad]
+    found["the number of weights that learn"] = sum(weights)
+    for name, optimizer in zip(("actor", "critics"), optimizers, strict=False):
+        found[f"the optimizer of the {name}"] = type(optimizer).__name__
+        for k, group in enumerate(optimizer.param_groups):
+            own = {key: value for key, value in group.items() if key not in OF_GROUP}
+            found |= {f"{key} in group {k} of the {name}": value for key, value in own.items()}
+    rates = {group["lr"] for optimizer in optimizers for group in optimizer.param_groups}
+    return found | {"the number of learning rates": len(rates)}
+
+
+def check_unchanged(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Check that nobody changed what must stay as it is while members are stacked.
+
+    Raises:
+        ValueError: If somebody did; the message says what it was.
+    """
+    for key, value in before.items():
+        if now.get(key) != value:
+            raise ValueError(
+                f"{key} was changed during the training, from {one_line(str(value))} to "
+                f"{one_line(str(now.get(key)))}; stacked members cannot follow that: train it with "
+                "--population processes"
+            )
 
 
 def _told(part: object) -> str:

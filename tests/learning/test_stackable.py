@@ -4,7 +4,14 @@ import pytest
 import torch
 from own_parts import Huber
 
-from modnav.learning import TD3Losses, check_losses, td_target
+from modnav.learning import (
+    TD3,
+    TD3Losses,
+    check_losses,
+    check_unchanged,
+    fixed_of,
+    td_target,
+)
 from modnav.networks import build_agent
 
 
@@ -97,3 +104,28 @@ def test_wrong_ones_are_refused(agent, rule, told):
 def test_padding_counts_for_nothing():
     with pytest.raises(ValueError, match="the critic loss of a member is another than alone"):
         check_losses(Padding(), build_agent("modular"))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda m, o: setattr(m, "tau", 0.1), "model.tau was changed during the training, from"),
+        (lambda m, o: setattr(m, "rule", Huber()), "model.losses was changed"),
+        (lambda m, o: m.agent.actor.requires_grad_(False), "number of weights that learn was"),
+        (lambda m, o: o[1].param_groups[0].update(eps=1.0), "eps in group 0 of the critics was"),
+        (lambda m, o: o[1].param_groups[0].update(lr=1.0), "the number of learning rates was"),
+        (lambda m, o: o.pop(), "the optimizer of the critics was changed"),
+    ],
+)
+def test_what_must_stay_as_it_is_is_known(change, told):
+    agent = build_agent("modular")
+    learner = TD3(agent.actor, agent.critic.first)
+    optimizers = learner.configure_optimizers()
+    before = fixed_of(learner, optimizers)
+    for optimizer in optimizers:
+        optimizer.param_groups[0]["lr"] = 1e-5
+    learner.noise_std, learner.action_penalty = 0.2, 1.0
+    check_unchanged(before, fixed_of(learner, optimizers))
+    change(learner, optimizers)
+    with pytest.raises(ValueError, match=told):
+        check_unchanged(before, fixed_of(learner, optimizers))
