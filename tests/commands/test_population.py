@@ -406,6 +406,19 @@ def test_odd_validations_of_a_member_are_left_out_of_the_table(rows: str, tmp_pa
     assert "[red]" in "".join(out.split())  # a name, not markup
 
 
+def test_validations_are_gathered_of_all_runs_in_a_folder(tmp_path, capsys):
+    head = "total_trials,trials,phase,validation,task,reward_rate,reward_fraction"
+    runs = [tmp_path / name for name in ("seed10", "seed2", "seed3", "other")]
+    for run in runs:
+        run.mkdir()
+        (run / "validation.csv").write_text(f"{head}\n1,1,2,selection,gain1x,0.5,0.5\n")
+    for run in (runs[0], runs[1], runs[3]):
+        (run / "config.yaml").touch()
+    gather(tmp_path, [Outcome(Member(10, (), runs[0], (), 20), 0)])
+    assert pd.read_csv(tmp_path / "validations.csv")["seed"].tolist() == [2, 10]
+    assert finished_rows(capsys.readouterr().out) == 1
+
+
 def test_a_finished_run_is_not_taken_for_one_that_was_asked_for_otherwise(small_run, capsys):
     before = {x: x.stat().st_mtime_ns for x in small_run.rglob("*") if x.is_file()}
     told = error_of(capsys, *FIT, "--seeds", "0", "--data.warmup.trials", "7")
