@@ -32,8 +32,8 @@ from .memory import room_for
 from .precision import autocast_of
 from .replay import join_replays
 from .ring import AbstractReplay
-from .stack import JointUpdates, Turn
-from .stackable import check_stackable
+from .stack import JointUpdates, Turn, check_optimizers
+from .stackable import check_stackable, check_unchanged, fixed_of
 
 __all__ = ["Member", "Population"]
 
@@ -90,6 +90,15 @@ class Member:
             self.batches.extend(self._next_batches())
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this member's alone
             self.seat.refusal = error
+
+    def is_watched(self) -> bool:
+        """Return whether callbacks that are not modnav's may change what it learns."""
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
+        return any(type(x).__module__.partition(".")[0] != "modnav" for x in callbacks)
+
+    def fixed(self) -> dict[str, Any]:
+        """Return what must stay as it is from now on."""
+        return fixed_of(self.learner, self.trainer.optimizers)
 
     def _next_batches(self) -> list[np.ndarray]:
         """Draw all that are due."""
@@ -211,6 +220,7 @@ class Population:
             torch.cuda.set_device(device)  # Lightning did so in the members' threads alone
         if self._replay is None:
             check_stackable([(m.learner, m.experience, m.trainer.precision) for m in members])
+            check_optimizers([x for m in members for x in m.trainer.optimizers])  # as resumed
             held = sum(m.experience.replay.held_bytes() for m in members)
             room_for(members[0].learner, members[0].experience, len(members), device, held)
             self._replay = join_replays([m.experience.replay for m in members])
@@ -229,6 +239,7 @@ class Population:
         )
         self._collector, self._members = join_collectors(lone), members
         self._optimizers = [m.trainer.optimizers[0] for m in members]  # slow to come by
+        self._watched = [(k, m.fixed()) for k, m in enumerate(members) if m.is_watched()]
         self._counted = [_counted_steps(m.trainer) for m in members]
         for k, m in enumerate(members):
             own = _CollectorOf(self._collector, k, self._joint.agent.actor)
@@ -246,8 +257,32 @@ class Population:
         lone.task = own.task
         return lone
 
+    def _follow(self) -> None:
+        """Follow callbacks of a user's own, which may have changed weights, states or constants.
+
+        What they change in place all see anyway. Where they put others in the place of weights or of
+        what optimizers remember, members are stacked anew; a member with other constants ends.
+        """
+        moved = False
+        for k, fixed in self._watched:
+            m = self._members[k]
+            if m.seat.ended:
+                continue
+            try:
+                check_unchanged(fixed, m.fixed())
+            except ValueError as error:
+                m.seat.refusal = error
+                m.seat.go_on()
+                continue
+            moved |= not self._joint.holds(k, m.trainer.optimizers)
+        if moved:
+            self._compose([m for m in self._members if not m.seat.ended])
+
     def _round(self) -> None:
         """Let all members step once, and make the updates that follow."""
+        self._follow()
+        if any(m.seat.ended for m in self._members):
+            return
         self._sweep()
         while any(m.waiting for m in self._members):
             self._updates()
@@ -285,6 +320,7 @@ class Population:
 
     def _updates(self) -> None:
         """Make all updates that members wait for: the first of each at once, then the second."""
+        self._follow()
         drawn = [m.waiting for m in self._members]
         batches = Batches(drawn, self._replays(), self._whole, self.bucket)
         noise = batches.noise([m.learner for m in self._members], self.device)

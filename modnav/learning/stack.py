@@ -5,7 +5,7 @@ and their optimizers' states are views: they stay ordinary agents with ordinary 
 are saved, validated and resumed as ever.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -71,6 +71,10 @@ class FlatWeights:
         """Return the gradient of the matrix, ``(P, N)``."""
         return self._flat([torch.zeros_like(s) if s.grad is None else s.grad for s in self.stacks])
 
+    def holds(self, row: int) -> bool:
+        """Return whether the parameters of a row are still views of the matrix."""
+        return _are_views(self.parts[row], self.values)
+
     def forget_gradient(self) -> None:
         """Forget it."""
         for stack in self.stacks:
@@ -85,18 +89,26 @@ def check_optimizers(optimizers: Sequence[Optimizer]) -> None:
     """
     extras = ("weight_decay", "amsgrad", "maximize", "decoupled_weight_decay")
     plain = all(
-        type(x) in (Adam, RAdam) and not any(x.defaults.get(key) for key in extras)
+        type(x) in (Adam, RAdam)
+        and len(x.param_groups) == 1
+        and not any(x.param_groups[0].get(key) for key in extras)
         for x in optimizers
     )
     if not plain or len({_constants(x) for x in optimizers}) > 1:
         raise ValueError(
-            f"optimizers that are stacked must be Adam or RAdam, without {', '.join(extras)}, and "
-            "alike but for their learning rates"
+            f"optimizers that are stacked must be Adam or RAdam, without {', '.join(extras)}, with one "
+            "group of parameters, and alike but for their learning rates"
         )
 
 
-def _constants(optimizer: Optimizer) -> tuple[object, ...]:
-    return (type(optimizer), optimizer.defaults["betas"], optimizer.defaults["eps"])
+def _constants(optimizer: Optimizer) -> tuple[type[Optimizer], tuple[float, float], float]:
+    group = optimizer.param_groups[0]  # which of a resumed run is that of its state
+    return (type(optimizer), (*group["betas"],), group["eps"])
+
+
+def _are_views(parts: Iterable[Tensor], whole: Tensor) -> bool:
+    where = whole.untyped_storage().data_ptr()
+    return all(part.untyped_storage().data_ptr() == where for part in parts)
 
 
 class StackedAdam:
@@ -114,7 +126,7 @@ class StackedAdam:
     def __init__(self, weights: FlatWeights, optimizers: Sequence[Optimizer]) -> None:
         self.weights = weights
         self.rectified = isinstance(optimizers[0], RAdam)
-        self.betas, self.eps = optimizers[0].defaults["betas"], optimizers[0].defaults["eps"]
+        _, self.betas, self.eps = _constants(optimizers[0])
         self.first, self.second = (torch.zeros_like(weights.values) for _ in range(2))
         self.steps = weights.values.new_zeros(weights.members, 1)
         for row in range(weights.members):
@@ -133,6 +145,14 @@ class StackedAdam:
             if state:
                 self.steps[row] = state["step"].to(self.steps)
             optimizer.state[part] = {"step": self.steps[row, 0], **mine}
+
+    def holds(self, row: int, optimizer: Optimizer) -> bool:
+        """Return whether what an optimizer remembers of a row is still a view of what this does."""
+        wholes = {"exp_avg": self.first, "exp_avg_sq": self.second, "step": self.steps}
+        states = [optimizer.state.get(part, {}) for part in self.weights.parts[row]]
+        return all(states) and all(
+            _are_views((s[key] for s in states), x) for key, x in wholes.items()
+        )
 
     @torch.no_grad()
     def step(self, which: Tensor, rates: Tensor) -> None:
@@ -250,6 +270,17 @@ class JointUpdates:
         steps = (segment.action, segment.reward, segment.terminal, segment.mask, noise)
         critic, actor = self._captured((acting, names), [*segment.inputs.values(), *steps, *turn])
         return critic.clone(), actor.clone()
+
+    def holds(self, member: int, optimizers: Sequence[Optimizer]) -> bool:
+        """Return whether a member learns what this does: nobody put others in the place of its weights."""
+        stepping = zip((self.actor_optimizer, self.critic_optimizer), optimizers, strict=True)
+        rows = {
+            x: range(member, x.members, self.members)
+            for x in (self.actor, self.critic, *self.slow)
+        }
+        return all(x.holds(row) for x in rows for row in rows[x]) and all(
+            x.holds(row, own) for x, own in stepping for row in rows[x.weights]
+        )
 
     def _update(self, form: tuple[bool, tuple[str, ...]], *given: Tensor) -> tuple[Tensor, Tensor]:
         """Do what :meth:`update` says, with tensors alone."""

@@ -25,7 +25,14 @@ from .sequence import (
     restarted,
 )
 
-__all__ = ["check_agent", "check_saved", "check_sequence", "plain_tensors"]
+__all__ = [
+    "check_agent",
+    "check_same",
+    "check_saved",
+    "check_sequence",
+    "example_inputs",
+    "plain_tensors",
+]
 
 LONGEST = 100
 """Steps of a trial beyond which modules are not tried."""
@@ -276,13 +283,17 @@ def _size(name: str, memory: Memory, trials: int) -> int:
     return sum(_size(name, part, trials) for part in parts)
 
 
-def check_same(why: str, found: Tensor, expected: Tensor) -> None:
-    """Check that there is one outcome of two ways; ``why`` says what is wrong if not."""
+def check_same(why: str, found: Tensor, expected: Tensor, *, see: str = _SEE) -> None:
+    """Check that there is one outcome of two ways; ``why`` says what is wrong if not.
+
+    Raises:
+        ValueError: If they differ by more than rounding.
+    """
     most = TOLERANCE * (1 + float(expected.abs().nan_to_num(0, 0, 0).max()))
     apart = ~torch.isclose(found, expected, rtol=0, atol=most, equal_nan=True)
     if apart.any():
         difference = float((found - expected)[apart].abs().max())
-        raise ValueError(f"{why} (difference {difference:.2g}); {_SEE}")
+        raise ValueError(f"{why} (difference {difference:.2g}); {see}")
 
 
 def _eager() -> AbstractContextManager[Any]:

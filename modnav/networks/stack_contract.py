@@ -14,31 +14,35 @@ from .agent import Agent
 from .contract import check_same, example_inputs
 from .stacked import stack_agents
 
-__all__ = ["check_stack"]
+__all__ = ["check_stack", "different_members"]
 
 MEMBERS, TRIALS = 3, 2
 """Members that are tried, and trials of each."""
 
+STEPS, FIRST = 12, 3
+"""Steps of which outputs are compared, and gradients. Over whole trials those of a chaotic network,
+such as an LSTM with weights that were moved about, differ by its rounding alone."""
+
 
 @torch.no_grad()
-def check_stack(agent: Agent) -> None:
+def check_stack(agent: Agent, max_steps: int = STEPS) -> None:
     """Check that the stacked form of an agent does what its members do, in both modes.
 
-    Three members run two trials each, of which one starts anew after the first step; on the CPU,
-    where no product is rounded to TF32.
+    Three members run the beginning of two trials each, at once and step by step, where one starts
+    anew after the first; on the CPU, where no product is rounded to TF32.
 
     Args:
         agent: The agent; it stays as it is.
+        max_steps: Steps of the longest trial that it will see.
 
     Raises:
         ValueError: If there is none, or it does not; the message says why.
     """
-    members = [copy.deepcopy(agent).cpu() for _ in range(MEMBERS)]
-    for k, weight in ((k, weight) for k, m in enumerate(members) for weight in m.parameters()):
-        weight.mul_(1 - 0.3 * k).add_(0.05 * k)  # so that members differ, also where weights are 0
+    members = different_members(agent, MEMBERS)
     count = MEMBERS * TRIALS
-    inputs = {x: example_inputs(3, STREAMS[x].features, count) for x in agent.sources}
-    action, anew = example_inputs(3, ACTIONS, count), torch.tensor([1, 2, 5])
+    steps = min(max_steps + 1, STEPS)
+    inputs = {x: example_inputs(steps, STREAMS[x].features, count) for x in agent.sources}
+    action, anew = example_inputs(steps, ACTIONS, count), torch.tensor([1, 2, 5])
     with torch.random.fork_rng(devices=[]):
         alone, gradients = _apart(members, inputs, action, anew)
         try:
@@ -57,6 +61,15 @@ def check_stack(agent: Agent) -> None:
         check_same("the stacked form of the agent is another", found, torch.cat(expected, dim=-2))
     for gradient, wanted in learned:
         check_same("the stacked form of the agent has other gradients", gradient, wanted)
+
+
+@torch.no_grad()
+def different_members(agent: Agent, count: int) -> list[Agent]:
+    """Return copies of an agent, on the CPU, whose weights differ, also where they are 0."""
+    members = [copy.deepcopy(agent).cpu() for _ in range(count)]
+    for k, weight in ((k, weight) for k, m in enumerate(members) for weight in m.parameters()):
+        weight.mul_(1 - 0.3 * k).add_(0.05 * k)
+    return members
 
 
 def _apart(
@@ -99,8 +112,9 @@ def _done(
 def _gradients(
     agent: Agent, inputs: Mapping[str, Tensor], action: Tensor
 ) -> list[tuple[nn.Parameter, Tensor]]:
-    """Return the weights that learn, each with its gradient of all values and actions."""
+    """Return the weights that learn, each with its gradient of the first values and actions."""
     agent.train()
+    inputs, action = {name: x[:FIRST] for name, x in inputs.items()}, action[:FIRST]
     weights = [weight for weight in agent.parameters() if weight.requires_grad]
     with torch.enable_grad():
         done = torch.cat(

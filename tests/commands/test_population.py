@@ -149,7 +149,7 @@ def test_members_of_a_sweep_and_one_whose_phase_one_fails(small, capsys):
     good, bad = (Path(f"runs/small-learned_fraction{x}/seed4") for x in (-1, 1))
     out, err = capsys.readouterr()
     assert f"{bad} failed (3): phase I was given up after 20 trials" in out
-    assert "1 of 2 members failed" in err
+    assert "1 of 2 members failed; only other options would help, after modnav fit --resume" in err
     assert yaml.safe_load((bad / "config.yaml").read_text())["phases"]["learned_fraction"] == 1
     folders = [str(x.parent) for x in (good, bad)]
     assert err.endswith(f"modnav fit --resume {' '.join(folders)}\n")
@@ -404,6 +404,19 @@ def test_odd_validations_of_a_member_are_left_out_of_the_table(rows: str, tmp_pa
     out = capsys.readouterr().out
     assert "finished" in out
     assert "[red]" in "".join(out.split())  # a name, not markup
+
+
+def test_validations_are_gathered_of_all_runs_in_a_folder(tmp_path, capsys):
+    head = "total_trials,trials,phase,validation,task,reward_rate,reward_fraction"
+    runs = [tmp_path / name for name in ("seed10", "seed2", "seed3", "other")]
+    for run in runs:
+        run.mkdir()
+        (run / "validation.csv").write_text(f"{head}\n1,1,2,selection,gain1x,0.5,0.5\n")
+    for run in (runs[0], runs[1], runs[3]):
+        (run / "config.yaml").touch()
+    gather(tmp_path, [Outcome(Member(10, (), runs[0], (), 20), 0)])
+    assert pd.read_csv(tmp_path / "validations.csv")["seed"].tolist() == [2, 10]
+    assert finished_rows(capsys.readouterr().out) == 1
 
 
 def test_a_finished_run_is_not_taken_for_one_that_was_asked_for_otherwise(small_run, capsys):

@@ -1,5 +1,6 @@
 """Stacked populations: members are the runs that they would be alone, up to rounding."""
 
+import copy
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from populations import FIT, RUNS, weights
 from same_weights import same, same_learning
 
 from modnav.acting import Collector
-from modnav.callbacks import Monitor
+from modnav.callbacks import Monitor, TrialCallback
 from modnav.cli import main
 from modnav.commands.population import together
 from modnav.commands.population.members import Member, Outcome
@@ -174,6 +175,30 @@ def test_a_member_that_diverges_is_set_aside_and_the_others_go_on(small, monkeyp
     assert all(x.isfinite().all() for x in weights(RUNS / "seed1").values())
     assert len(list((RUNS / "seed0/checkpoints").iterdir())) == 3
     close_runs(Path("runs/well/seed2"), RUNS / "seed2")
+
+
+class Meddling(TrialCallback):
+    """Puts tensors of its own in the place of weights and moments; of seed 0 it changes a constant."""
+
+    def on_block(self, trainer, module, trials):
+        for weight in module.agent.parameters():
+            weight.data = 0.9 * weight.data
+        for optimizer in trainer.optimizers:
+            optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+        module.noise_std = 0.1
+        if trainer.default_root_dir.endswith("seed0") and trials.summary.total_trials > 30:
+            module.discount = 0.5
+
+
+def test_what_callbacks_change_is_followed_or_refused(small, capsys):
+    more = ["--trainer.callbacks", f"{__name__}.Meddling"]
+    main([*FIT, *more, "--name", "alone", "--seed_everything", "1"])
+    with pytest.raises(SystemExit) as end:
+        main([*STACKED, *more])
+    assert end.value.code == 2
+    told = "seed0 failed (2): model.discount was changed during the training, from 0.97 to 0.5;"
+    assert told in capsys.readouterr().out
+    close_runs(Path("runs/alone/seed1"), RUNS / "seed1")
 
 
 def test_a_population_that_was_stopped_goes_on_bit_by_bit(small):

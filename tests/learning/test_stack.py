@@ -17,7 +17,7 @@ from modnav.learning import (
     check_optimizers,
     frozen,
 )
-from modnav.networks import build_agent, stack_agents
+from modnav.networks import StackedLinear, build_agent, stack_agents
 
 CONSTANTS = (0.97, 0.005, {"noise_clip": 0.1, "stop_threshold": 0.1})
 PLAIN = partial(torch.autocast, "cpu", enabled=False)
@@ -224,3 +224,38 @@ def test_optimizers_that_cannot_be_one_are_refused(other):
     layer = torch.nn.Linear(2, 2)
     with pytest.raises(ValueError, match="must be Adam or RAdam"):
         check_optimizers([torch.optim.Adam(layer.parameters()), other(layer.parameters())])
+
+
+@pytest.mark.parametrize("which", ["weights", "targets", "moments", "memory", "nothing"])
+def test_it_is_seen_whether_a_member_still_learns_what_all_do(which):
+    agents = [build_agent("modular") for _ in range(2)]
+    targets, optimizers = copy.deepcopy(agents), adams(agents)
+    joint = JointUpdates(agents, targets, optimizers, *CONSTANTS, PLAIN)
+    weight = next(agents[1].critic.second.parameters())
+    if which == "weights":
+        weight.data = weight.data.clone()
+    elif which == "targets":
+        targets[1].actor.apply(lambda m: [setattr(x, "data", 2 * x) for x in m.parameters()])
+    elif which == "moments":
+        optimizers[1][1].load_state_dict(copy.deepcopy(optimizers[1][1].state_dict()))
+    elif which == "memory":
+        optimizers[1][0].state.clear()
+    assert joint.holds(0, optimizers[0])
+    assert joint.holds(1, optimizers[1]) == (which == "nothing")
+
+
+def test_optimizers_are_taken_with_the_constants_of_their_states():
+    """A resumed run has those of its checkpoint, whatever its configuration says."""
+    layers = [torch.nn.Linear(2, 2) for _ in range(2)]
+    optimizers = [torch.optim.Adam(x.parameters(), eps=1e-3) for x in layers]
+    for optimizer in optimizers:
+        optimizer.param_groups[0].update(betas=(0.5, 0.7), eps=0.1)
+    check_optimizers(optimizers)
+    stepping = StackedAdam(FlatWeights(StackedLinear(layers)), optimizers)
+    assert (stepping.betas, stepping.eps) == ((0.5, 0.7), 0.1)
+    optimizers[1].param_groups[0]["eps"] = 0.2
+    with pytest.raises(ValueError, match="optimizers that are stacked must be"):
+        check_optimizers(optimizers)
+    groups = [{"params": [x], "lr": 10.0**-k} for k, x in enumerate(layers[0].parameters())]
+    with pytest.raises(ValueError, match="with one group of parameters"):
+        check_optimizers([torch.optim.Adam(groups)])

@@ -276,6 +276,18 @@ def test_a_stacked_form_that_learns_otherwise_is_refused(monkeypatch):
         check_stack(of_own(Own))
 
 
+def test_a_stacked_form_that_is_wrong_later_in_a_trial_is_refused(monkeypatch):
+    class Tired(StackedFeedforward):
+        def forward(self, x, memory=None):
+            y, memory = super().forward(x, memory)
+            return torch.cat((y[:8], 0.9 * y[8:])), memory
+
+    monkeypatch.setattr(Own, "stack", Tired)
+    with pytest.raises(ValueError, match="the stacked form of the agent is another"):
+        check_stack(of_own(Own), max_steps=35)
+    check_stack(of_own(Own), max_steps=6)
+
+
 def test_a_stacked_form_that_keeps_weights_elsewhere_is_refused(monkeypatch):
     """The first critics alone are the form of all, with other weights."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from modnav.errors import InterruptedRunError, MembersFailedError
+from modnav.errors import FOR_GOOD, InterruptedRunError, MembersFailedError
 from modnav.files import in_shell
 
 from .gathered import Display, gather
@@ -48,6 +48,8 @@ def _fit_planned(plan: Plan, cores: int, imported: Sequence[str]) -> list[Path]:
         gather(folder, [x for x in outcomes if x.member.folder.parent == folder])
     if failed := [outcome.status for outcome in outcomes if outcome.status]:
         told = f"{len(failed)} of {len(outcomes)} members failed"
+        if set(failed) <= set(FOR_GOOD):
+            again = again.replace("go on with:", "only other options would help, after")
         raise MembersFailedError(f"{told}; {again}", max(failed))
     return [outcome.member.folder for outcome in outcomes]
 

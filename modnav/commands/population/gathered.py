@@ -23,7 +23,7 @@ from modnav.commands.terminal import wide_console
 from modnav.files import read_text, replacing
 from modnav.runs import RunFolder, validations
 
-from .members import Member, Outcome
+from .members import Member, Outcome, runs_in, seed_of
 
 LINE_S = 60.0
 """Time between two lines where nobody looks at a terminal, s."""
@@ -129,13 +129,16 @@ def standing(
 
 
 def gather(folder: Path, outcomes: Sequence[Outcome]) -> None:
-    """Print a table of the members in a folder; write their validations and a figure of them.
+    """Print a table of the members in a folder; write the validations of all, and a figure of them.
 
     Args:
-        folder: Folder of the members' folders.
+        folder: Folder of the members' folders; others than these may have been trained before, or
+            are by another command.
         outcomes: How they ended.
     """
-    tables = {outcome.member.seed: validations(outcome.member.folder) for outcome in outcomes}
+    tables = {seed_of(path): validations(path) for path in runs_in(folder)}
+    tables |= {x.member.seed: validations(x.member.folder) for x in outcomes}
+    tables = dict(sorted(tables.items()))
     console = wide_console()
     console.print(_table(folder, outcomes, tables))
     found = {seed: table for seed, table in tables.items() if not table.empty}
@@ -150,7 +153,7 @@ def gather(folder: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 def _table(folder: Path, outcomes: Sequence[Outcome], tables: dict[int, pd.DataFrame]) -> Table:
-    last = {seed: _last(table) for seed, table in tables.items()}
+    last = {x.member.seed: _last(tables[x.member.seed]) for x in outcomes}
     tasks = list(dict.fromkeys(task for rows in last.values() for task in rows.index))
     table = Table(
         title=str(folder),
