@@ -9,8 +9,9 @@ Two layouts are known. Until 1.2 pandas gave the manager of a table a state with
 dictionaries under ``"0.14.1"``; since 1.3 it gives a tuple of calls of ``_unpickle_block``. Either
 may be of any pickle protocol. Tried were files of pandas 3.1 and, by hand, 1.5.3, and imitations of
 those of 1.2, which pandas 1.5.3 reads too; no file that pandas 1.2 itself wrote was at hand.
-Compressed files were not. The index of rows, and columns of dates, categories and numbers that may
-be missing, are passed over; a file with other types is refused by the name of their class.
+Compressed files were not, nor categories as pandas 1.2 keeps them. Texts and categories are read; the index of rows, and columns of dates and
+of numbers that may be missing, are passed over; a file with other types is refused by the name of
+their class.
 """
 
 import os
@@ -121,8 +122,8 @@ class Columns(NamedTuple):
 
     Attributes:
         found: For each column that was wanted an array ``(rows,)``, of numbers or of objects:
-            arrays, numbers and text.
-        others: Names of the columns that were not.
+            arrays, lists of these, numbers, text, and None where there is none.
+        others: Names of the columns that were not, or are of a type that is passed over.
     """
 
     found: dict[str, Any]
@@ -176,7 +177,9 @@ def _columns(frame: Any, wanted: Collection[str]) -> Columns:
         seen += places
         rows = [(row, names[k]) for row, k in enumerate(places) if names[k] in wanted]
         if rows:
-            block = _array(values)
+            block = _block(values)
+            if block is None:
+                continue
             for row, name in rows:
                 if block.ndim != 2 or len(block) != len(places):
                     raise ValueError(f"column {name} is not a plain array")
@@ -184,7 +187,7 @@ def _columns(frame: Any, wanted: Collection[str]) -> Columns:
     used = [name for name in names if name in wanted]
     if sorted(seen) != list(range(len(names))) or len(set(used)) < len(used):
         raise ValueError("its columns and their names do not match one to one")
-    return Columns(found, [name for name in names if name not in wanted])
+    return Columns(found, [name for name in names if name not in found])
 
 
 def _name(label: Any) -> str:
@@ -204,15 +207,47 @@ def _labels(index: Any) -> list[Any]:
     if _kind(index) != "index":
         raise ValueError("the names of its columns are not a plain index")
     data = index.args[1]["data"]
-    if _kind(data) != "texts":
-        return list(_array(data).tolist())
+    return list((_texts(data) if _kind(data) == "texts" else _array(data)).tolist())
+
+
+def _texts(data: Any) -> Any:
+    """Return texts, or categories, as objects; None for one that is missing."""
     if not isinstance(data.state, dict):
-        return list(_array(data.state[1]).tolist())
-    kind, length, _, start, (_, offsets, text), *_ = data.state["_pa_array"].args[0]
+        return _array(data.state[1])
+    kind, length, _, start, (known, offsets, text), *_ = data.state["_pa_array"].args[0]
     wide = {"large_string": "<i8", "string": "<i4"}[kind.args[0]]
     ends = np.frombuffer(_bytes(offsets), wide)[start : start + length + 1].tolist()
-    letters = _bytes(text)
-    return [letters[a:b].decode() for a, b in pairwise(ends)]
+    bits = np.ones(start + length, bool)
+    if known is not None:
+        bits = np.unpackbits(np.frombuffer(_bytes(known), np.uint8), bitorder="little")
+    letters, there = _bytes(text), bits[start : start + length].tolist()
+    found = np.empty(length, object)
+    for k, (a, b) in enumerate(pairwise(ends)):
+        found[k] = letters[a:b].decode() if there[k] else None
+    return found
+
+
+def _block(values: Any) -> Any:
+    """Return the columns of a block, ``(columns, rows)``; None for a type that is passed over.
+
+    Texts and categories are a block for each column.
+    """
+    made_as = values.args[0] if _kind(values) == "texts" and values.args else values
+    if getattr(made_as, "named", "").endswith(".Categorical"):
+        return np.atleast_2d(_categories(values.state))
+    if _kind(values) == "passed over":
+        return None
+    return np.atleast_2d(_texts(values)) if _kind(values) == "texts" else _array(values)
+
+
+def _categories(state: Any) -> Any:
+    """Return the category of each row as an object; None for one that has none."""
+    if isinstance(state, dict):  # until pandas 1.2
+        dtype, codes = state["_dtype"], state["_codes"]
+    else:
+        dtype, codes, *_ = state
+    labels = [*_labels(dtype.state["categories"]), None]  # the last for code -1
+    return np.array([labels[k] for k in _array(codes).ravel().tolist()], object)
 
 
 def _bytes(value: Any) -> bytes | bytearray:
@@ -262,10 +297,19 @@ def _cells(column: Any) -> Any:
         return column
     found = np.empty(len(column), object)
     for k, cell in enumerate(column):
-        array = _array(cell) if _kind(cell) in ("array", "buffer") else cell
-        inner = isinstance(array, np.ndarray) and array.dtype == object
-        found[k] = np.array([_plain(x) for x in array.ravel()]) if inner else _plain(array)
+        found[k] = _cell(cell)
     return found
+
+
+def _cell(cell: Any) -> Any:
+    array = _array(cell) if _kind(cell) in ("array", "buffer") else cell
+    items = array
+    if isinstance(array, np.ndarray) and array.dtype == object:
+        items = array.ravel().tolist()
+    if not isinstance(items, list):
+        return _plain(array)
+    found = [_plain(_array(x) if _kind(x) in ("array", "buffer") else x) for x in items]
+    return found if any(isinstance(x, np.ndarray) for x in found) else np.array(found)
 
 
 def _plain(value: Any) -> Any:

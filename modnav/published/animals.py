@@ -8,7 +8,8 @@ at the start and y straight ahead. They become ``trials`` and ``steps`` of
 None of these files was at hand: their columns are those that the study's analyses use, and tests
 make small files of that form. Not known, hence assumed: there is one kind of task in a file; all
 trials end by a stop, at the last sample; a trial is perturbed if one of its peaks is not 0 and its
-perturbation has an onset.
+perturbation has an onset. Of a column ``category`` it is assumed that it says the kind of each trial, and of
+``spikes`` that it holds the spikes of units that were recorded, in one of the forms of :func:`.spikes.spike_counts`.
 """
 
 import os
@@ -21,6 +22,8 @@ import pandas as pd
 from modnav.files import read_columns
 from modnav.tables import Recording, conform, outcomes, tell_units
 from modnav.task import REWARD_ZONE_CM, TaskParameters
+
+from .spikes import spike_counts
 
 __all__ = [
     "ARRAYS",
@@ -60,6 +63,9 @@ NOMINAL_ONSET = "perturb_start_time_ori"
 EXTRA = ("relative_radius_end",)
 """Columns that no table has: the radial error, cm."""
 
+CATEGORY, SPIKES = "category", "spikes"
+"""Columns that some files have: a text a trial; what neurons did, see :func:`.spikes.spike_counts`."""
+
 _STEPS = {"pos_x": "x_cm", "pos_y": "y_cm", "action_v": "action_v", "action_w": "action_w"}
 
 
@@ -78,7 +84,8 @@ def read_monkey(path: str | os.PathLike[str]) -> pd.DataFrame:
         ValueError: If the file cannot be read, is refused (see :mod:`modnav.files.pandas_pickles`), or
             lacks columns, which the message names.
     """
-    wanted = (*SCALARS, *ARRAYS, "time", "rewarded", *PEAKS, *PULSES, NOMINAL_ONSET, *EXTRA)
+    known = ("time", "rewarded", *PEAKS, *PULSES, NOMINAL_ONSET, *EXTRA, CATEGORY, SPIKES)
+    wanted = (*SCALARS, *ARRAYS, *known)
     found, others = read_columns(path, wanted)
     needed = [*SCALARS, *ARRAYS]
     if any(name in found for name in PEAKS):
@@ -103,6 +110,8 @@ def monkey_recordings(
     65 cm from the target. Perturbations start at ``perturb_start_time``, on the clock of the
     steps; one without that did not fire, and has peaks of 0.
 
+    ``spikes`` become ``units``, see :func:`.spikes.spike_counts`.
+
     Args:
         frame: What :func:`read_monkey` returned.
         subject: Name of the animal.
@@ -114,6 +123,7 @@ def monkey_recordings(
         ValueError: If a value makes no sense; the message names column and trial.
     """
     perturbed = "perturb_vpeak" in frame and bool(_peaks(frame).any())
+    neurons: int | None = None
     for first in range(0, len(frame), block):
         part = frame.iloc[first : first + block].reset_index(drop=True)
         numbers = np.arange(first, first + len(part))
@@ -124,7 +134,12 @@ def monkey_recordings(
             trials["rewarded"] = inside(trials)
         if doubts and first == 0:
             tell_units(subject, trials, steps)
-        yield Recording(conform(trials, "trials"), steps)
+        units = None
+        if SPIKES in part:
+            samples = [np.size(cell) for cell in part["pos_x"]]
+            units = spike_counts(part[SPIKES], numbers, samples, SAMPLING_HZ, neurons)
+            neurons = units.shape[1] - 2
+        yield Recording(conform(trials, "trials"), steps, units)
 
 
 def inside(trials: pd.DataFrame) -> Any:
@@ -164,6 +179,9 @@ def _trials(frame: pd.DataFrame, numbers: Any, perturbed: bool) -> pd.DataFrame:
         "terminated": True,
         "dt_s": 1 / SAMPLING_HZ,
     }
+    if CATEGORY in frame:
+        texts = frame[CATEGORY]
+        found["category"] = texts.where(texts.notna(), "").astype(str)
     if perturbed:
         peaks = _peaks(frame)
         known = frame["perturb_start_time"].notna()

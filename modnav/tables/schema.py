@@ -57,6 +57,7 @@ subject                        str       -          Agent or animal
 seed?                          int64     1          Seed of the agent's training
 task                           str       -          Kind of task
 session?                       str       -          Session or day of an animal
+category?                      str       -          Kind of trial, as an animal's file says it; empty if it does not
 gain                           float64   1          Multiple of the default joystick gain
 gain_v_cm_s                    float64   cm/s       Linear velocity at full deflection
 gain_w_deg_s                   float64   deg/s      Angular velocity at full deflection

@@ -13,7 +13,7 @@ from monkey_files import as_pandas_1_2, monkey, tables, with_calls
 from modnav.cli import main as modnav
 from modnav.commands.import_monkey import main
 from modnav.files import read_columns
-from modnav.published import SAMPLING_HZ, inside, read_monkey
+from modnav.published import SAMPLING_HZ, inside, monkey_recordings, read_monkey
 from modnav.tables import read_tables
 
 
@@ -156,6 +156,93 @@ def test_extra_columns_are_named_and_left_out(name, protocol, write, tmp_path, c
     assert line.endswith(f": target_r, target_theta, pos_r_end, floor_density, {name}")
     for found, expected in zip(read_tables(tmp_path / "bruno"), tables(frame), strict=False):
         pd.testing.assert_frame_equal(found, expected)
+
+
+SORTS = {
+    "objects": lambda x: np.array(x, object),
+    "texts": lambda x: pd.Series(x, dtype="str"),
+    "python texts": lambda x: pd.array(x, dtype=pd.StringDtype("python", na_value=np.nan)),
+    "categories": pd.Categorical,
+}
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("kind", list(SORTS))
+def test_categories_of_trials_are_kept(kind, protocol, write, tmp_path):
+    said = ["normal", "skip", "normal", None, "crash"]
+    path = write(with_calls(monkey().assign(category=SORTS[kind](said)), protocol))
+    main([str(path), "--subject", "Bruno", "--out", str(tmp_path / "bruno")])
+    trials = read_tables(tmp_path / "bruno").trials
+    assert list(trials["category"]) == ["normal", "skip", "normal", "", "crash"]
+
+
+def spikes_of(frame):
+    """Return counts of three neurons in each sample of each trial."""
+    draw = np.random.default_rng(1)
+    return [draw.poisson(0.02, (len(x), 3)).astype("i4") for x in frame["pos_x"]]
+
+
+def times_of(counts):
+    """Return the times of these counts, and some outside of the trial, a neuron each."""
+    outside = np.array([-0.1, len(counts) / 833 + 0.01])
+    return [np.append(np.repeat(np.arange(len(x)), x) / 833, outside) for x in counts.T]
+
+
+def as_objects(items):
+    found = np.empty(len(items), object)
+    for k, item in enumerate(items):
+        found[k] = item
+    return found
+
+
+FORMS_OF_SPIKES = {
+    "samples x neurons": lambda counts: counts,
+    "neurons x samples": lambda counts: np.ascontiguousarray(counts.T),
+    "list of times": times_of,
+    "array of times": lambda counts: as_objects(times_of(counts)),
+}
+
+
+@pytest.mark.parametrize("form", list(FORMS_OF_SPIKES))
+def test_spikes_become_units(form, write, tmp_path):
+    frame = monkey()
+    counts = spikes_of(frame)
+    cells = as_objects([FORMS_OF_SPIKES[form](x) for x in counts])
+    path = write(with_calls(frame.assign(spikes=cells)))
+    main([str(path), "--subject", "Bruno", "--out", str(tmp_path / "bruno")])
+    _, steps, units = read_tables(tmp_path / "bruno")
+    assert list(units) == ["trial", "step", "neuron.0", "neuron.1", "neuron.2"]
+    pd.testing.assert_frame_equal(units[["trial", "step"]], steps[["trial", "step"]])
+    npt.assert_array_equal(units.iloc[:, 2:], np.concatenate(counts))
+    assert units.iloc[:, 2:].to_numpy().sum() > 100
+    parts = [part.units for part in monkey_recordings(read_monkey(path), "Bruno", block=2)]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), units)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        (np.zeros((5, 3)), "trial 2 are neither counts"),
+        (np.zeros(7), "trial 2 are neither counts"),
+        (None, "trial 2 are neither counts"),
+        ([np.zeros(2), np.zeros((2, 2)), np.zeros(1)], "trial 2 are neither counts"),
+        ([np.zeros(2), np.zeros(1)], "trial 2 are of 2 neurons, those before of 3"),
+    ],
+)
+def test_odd_spikes_are_refused(spoilt, said, write):
+    frame = monkey()
+    cells = as_objects(spikes_of(frame))
+    cells[2] = spoilt
+    read = read_monkey(write(with_calls(frame.assign(spikes=cells))))
+    with pytest.raises(ValueError, match=f"spikes of {said}"):
+        tables(read, block=1)
+
+
+def test_a_category_of_a_type_that_is_passed_over_is_left_out(write):
+    numbers = pd.array([1, None, 3, 4, 5], dtype="Int64")
+    read = read_monkey(write(with_calls(monkey().assign(category=numbers))))
+    assert "category" not in read
+    assert "category" in read.attrs["left_out"]
 
 
 def test_extra_columns_of_one_name_are_no_hindrance_and_others_are(write):
