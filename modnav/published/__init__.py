@@ -2,4 +2,5 @@
 
 from .animals import *
 from .origin import *
+from .spikes import *
 from .weights import *
