@@ -24,10 +24,13 @@ from .drawing import (
 from .sides import GIVEN_UP, MEASURES, PHASE_ONE, UNFINISHED, Side, write_seeds
 from .study import short
 
-__all__ = ["NAME", "draw_sides", "write_comparison"]
+__all__ = ["NAME", "SEEDS", "draw_sides", "write_comparison"]
 
 NAME = "comparison"
 """How the files are called."""
+
+SEEDS = "seeds.csv"
+"""How that of the seeds of ours is called."""
 
 LABELS = dict(
     zip(
@@ -60,7 +63,7 @@ def write_comparison(
     table = compare_sides(ours, other)
     numbers = folder / f"{NAME}.csv"
     write_numbers(table, numbers)
-    seeds = folder / "seeds.csv"
+    seeds = folder / SEEDS
     write_seeds(ours, seeds)
     return table, (numbers, seeds, *write_picture(NAME, draw_sides(ours, other, table), folder))
 

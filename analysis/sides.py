@@ -120,29 +120,40 @@ def write_seeds(side: Side, file: Path) -> None:
 def _read(file: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(regular(file, text=True), dtype=_COLUMNS)[list(_COLUMNS)]
-    except (ValueError, KeyError) as error:  # those of pandas, too
+    except (ValueError, KeyError, OverflowError) as error:  # those of pandas, too
         raise ValueError(f"{file} is no table of seeds: {one_line(error)}") from error
-    unknown = table.loc[~table["quantity"].isin([*MEASURES, *_ENDS.values()]), "quantity"]
-    if len(unknown):
-        raise ValueError(f"{file} is no table of seeds: it holds {one_line(unknown.iloc[0])}")
-    if table.empty or table.isna().any(axis=None):
-        raise ValueError(f"{file} is no table of seeds: it is empty, or lacks some values")
-    if table.duplicated(["architecture", "seed", "trials", "quantity"]).any():
-        raise ValueError(f"{file} is no table of seeds: it has two values of one seed and age")
+    at_once = table["quantity"].isin(_ENDS.values())
+    wrong = {
+        "it is empty": table.empty,
+        "it lacks some values": table.isna().any(axis=None),
+        "it holds values that are not finite or below 0": not table["value"]
+        .between(0, 1e12)
+        .all(),
+        "it holds other quantities": not (at_once | table["quantity"].isin(MEASURES)).all(),
+        "trials must be 0 for phase I and above 0 for all else": (
+            (table["trials"] < 0) | ((table["trials"] == 0) != at_once)
+        ).any(),
+        "each seed must have one row of phase I": (
+            at_once.groupby([table["architecture"], table["seed"]]).sum() != 1
+        ).any(),
+    }
+    for why, found in wrong.items():
+        if found:
+            raise ValueError(f"{file} is no table of seeds: {why}")
     return table
 
 
 def _side(name: str, seeds: pd.DataFrame) -> Side:
     seeds = seeds.sort_values(["architecture", "seed"], kind="stable", ignore_index=True)
-    runs = seeds[["architecture", "seed", "run"]].drop_duplicates()
-    twice = runs[runs.duplicated(["architecture", "seed"], keep=False)]
-    for _, same in twice.groupby(["architecture", "seed"]):
-        first, second = same["run"].iloc[:2]
-        architecture, seed = same.iloc[0][["architecture", "seed"]]
-        raise ValueError(
-            f"{first} and {second} are both {architecture}, seed {seed}; name what to compare, but "
-            "one of these"
-        )
+    first = seeds[seeds["quantity"].isin(_ENDS.values())]  # a row of each run
+    for _, same in first.groupby(["architecture", "seed"]):
+        if len(same) > 1:
+            runs = " and ".join(map(one_line, same["run"].iloc[:2]))
+            architecture, seed = same.iloc[0][["architecture", "seed"]]
+            raise ValueError(
+                f"{runs} are both {one_line(architecture)}, seed {seed}; name what to compare, but "
+                "one of these"
+            )
     known = seeds[~seeds["quantity"].isin([GIVEN_UP, UNFINISHED])]
     groups = known.groupby(["architecture", "trials", "quantity"], sort=False)["value"]
     summary = groups.agg(mean="mean", sd="std", n="count").reset_index()

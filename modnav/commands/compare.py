@@ -27,7 +27,7 @@ def main(args: Sequence[str]) -> None:
         OSError: If a file cannot be written.
     """
     from modnav.analysis.comparison import AGES, ordering_probability
-    from modnav.analysis.comparison_figure import write_comparison
+    from modnav.analysis.comparison_figure import SEEDS, write_comparison
     from modnav.analysis.sides import runs_side, study_side
 
     given = _parser().parse_args(args)
@@ -41,6 +41,9 @@ def main(args: Sequence[str]) -> None:
         if not path.exists():
             told = f"it must be {STUDY}, a folder of runs or a seeds.csv of them"
             raise ValueError(f"--with is {path}; {told}")
+    written = (given.out / SEEDS).resolve()
+    if written in [path.resolve() for path in (*given.runs, *against)]:
+        raise ValueError(f"{written} is compared and would be overwritten; give another --out")
     ours, notes = runs_side(given.runs)
     other, more = runs_side(against) if against else (study_side(), [])
     table, files = write_comparison(ours, other, given.out)

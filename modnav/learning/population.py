@@ -220,7 +220,10 @@ class Population:
             torch.cuda.set_device(device)  # Lightning did so in the members' threads alone
         if self._replay is None:
             check_stackable([(m.learner, m.experience, m.trainer.precision) for m in members])
-            check_optimizers([x for m in members for x in m.trainer.optimizers])  # as resumed
+            try:
+                check_optimizers([x for m in members for x in m.trainer.optimizers])  # as resumed
+            except ValueError as error:
+                raise ValueError(f"{error}; train them with --population processes") from error
             held = sum(m.experience.replay.held_bytes() for m in members)
             room_for(members[0].learner, members[0].experience, len(members), device, held)
             self._replay = join_replays([m.experience.replay for m in members])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.optim import Optimizer
+from typing_extensions import override
 
 from modnav.acting import Segment
 from modnav.files import one_line
@@ -74,12 +75,23 @@ def check_stackable(parts: Sequence[tuple[TD3, Experience, str]]) -> None:
     check_optimizers([x for other, _, _ in parts for x in other.configure_optimizers()])
 
 
+class _Tensors(tuple[int, ...]):
+    """Which tensors there are, told by their number."""
+
+    __slots__ = ()
+
+    @override
+    def __str__(self) -> str:
+        return f"{len(self)} tensors"
+
+
 def fixed_of(learner: TD3, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
     """Return what must stay as it is while a member is stacked."""
     found = {f"model.{key}": getattr(learner, key) for key in SHARED if key != "noise_std"}
     found["model.losses"] = learner.rule
-    weights = [x.numel() for x in learner.agent.parameters() if x.requires_grad]
-    found["the number of weights that learn"] = sum(weights)
+    weights = list(learner.agent.parameters())
+    found["the number of weights that learn"] = sum(x.numel() for x in weights if x.requires_grad)
+    found["which tensors are its weights"] = _Tensors(map(id, weights))
     for name, optimizer in zip(("actor", "critics"), optimizers, strict=False):
         found[f"the optimizer of the {name}"] = type(optimizer).__name__
         for k, group in enumerate(optimizer.param_groups):
@@ -167,16 +179,16 @@ def check_losses(rule: TD3Losses, agent: Agent) -> None:
     rule, members = copy.deepcopy(rule), different_members(agent, len(LENGTHS))
     batches = [_batch(agent, k, steps) for k, steps in enumerate(LENGTHS)]
     with torch.random.fork_rng(devices=[]):
-        alone = [
-            _learned(rule, member, batch, penalty)
-            for member, batch, penalty in zip(members, batches, PENALTIES, strict=True)
-        ]
         try:
+            alone = [
+                _learned(rule, member, batch, penalty)
+                for member, batch, penalty in zip(members, batches, PENALTIES, strict=True)
+            ]
             stacked = stack_agents(members)
             both = _learned(rule, stacked, _together(batches), torch.tensor(PENALTIES))
         except Exception as error:  # a user's code raises many kinds
             told = one_line(str(error)) or type(error).__name__
-            raise ValueError(f"{what} says stacked = True, but failed so: {told}") from error
+            raise ValueError(f"{what} says stacked = True, but failed: {told}") from error
     _compare(f"{what} says stacked = True, but", both, alone)
 
 
@@ -222,8 +234,10 @@ def _learned(rule: TD3Losses, agent: Agent, batch: _Batch, penalty: float | Tens
         (agent.actor, rule.actor(agent.actor, agent.critic, segment, penalty)),
     ):
         weights = [weight for weight in network.parameters() if weight.requires_grad]
-        found = torch.autograd.grad(loss.sum(), weights, allow_unused=True, materialize_grads=True)
-        gradients += zip(weights, found, strict=True)
+        if weights:  # a network may be held
+            total = loss.sum()
+            found = torch.autograd.grad(total, weights, allow_unused=True, materialize_grads=True)
+            gradients += zip(weights, found, strict=True)
         losses.append(loss.detach().reshape(-1))
     return _Learned(goal, losses[0], losses[1], gradients)
 

@@ -73,11 +73,15 @@ def rebuild_part(description: Mapping[str, Any], kind: type[Part]) -> Part:
     if found is None or not is_part:
         raise ValueError(f"the task names {path}, which is no {kind.__name__}")
     # files have lists alone, and a part with a list would equal none with the tuple it was
-    tuples = {field.name for field in fields(found) if "tuple" in str(field.type).lower()}
+    tuples = {
+        field.name for field in fields(found) if str(field.type).startswith(("tuple", "Tuple"))
+    }
     given = description.get("init_args") or {}
-    return found(
-        **{k: tuple(v) if k in tuples and isinstance(v, list) else v for k, v in given.items()}
-    )
+    return found(**{key: _as_tuple(x) if key in tuples else x for key, x in given.items()})
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def given_by(part: str, found: object, like: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from learning_runs import make_training
 
 from modnav.analysis.sides import runs_side, write_seeds
 
+GOOD = "A,0,0,phase1_trials,900,a/seed0\n"
+
 
 def test_a_table_of_seeds_stands_for_the_runs(tmp_path: Path):
     make_training(tmp_path / "a", seed=0, curve={500: 0.1, 2500: 1 / 3})
@@ -32,10 +34,17 @@ def test_a_table_of_seeds_stands_for_the_runs(tmp_path: Path):
         ("", "No columns"),
         ("architecture,seed\nActor1Critic1,0\n", "not in index"),
         ("HEAD\nA,0,500,reward_rate gain2x,much,a/seed0\n", "much"),
-        ("HEAD\nA,0,500,reward_rate gain9x,1,a/seed0\n", "holds reward_rate gain9x"),
+        ("HEAD\n" + GOOD + "A,0,500,reward_rate gain9x,1,a/seed0\n", "other quantities"),
         ("HEAD\n", "empty"),
-        ("HEAD\nA,0,500,reward_rate gain2x,,a/seed0\n", "lacks some values"),
-        ("HEAD\n" + 2 * "A,0,500,reward_rate gain2x,1,a/seed0\n", "two values of one seed"),
+        ("HEAD\n" + GOOD + "A,0,500,reward_rate gain2x,,a/seed0\n", "lacks some values"),
+        ("HEAD\n" + GOOD + "A,0,500,reward_rate gain2x,inf,a/seed0\n", "not finite"),
+        ("HEAD\n" + GOOD + "A,0,500,reward_rate gain2x,-1,a/seed0\n", "below 0"),
+        ("HEAD\n" + GOOD + "A,0,-5,reward_rate gain2x,1,a/seed0\n", "must be 0 for phase I"),
+        ("HEAD\n" + GOOD + "A,0,0,reward_rate gain2x,1,a/seed0\n", "must be 0 for phase I"),
+        ("HEAD\nA,0,500,phase1_trials,900,a/seed0\n", "must be 0 for phase I"),
+        ("HEAD\n" + GOOD.replace("0,0", f"{10**30},0"), ""),
+        ("HEAD\nA,0,500,reward_rate gain2x,1,a/seed0\n", "one row of phase I"),
+        ("HEAD\n" + GOOD + GOOD.replace("trials", "given_up"), "one row of phase I"),
     ],
 )
 def test_other_tables_are_refused(text: str, said: str, tmp_path: Path):
@@ -56,3 +65,16 @@ def test_runs_that_are_all_left_out_are_refused(tmp_path: Path):
     make_training(tmp_path, curve={500: 0.2}, observation_noise=0.3)
     with pytest.raises(ValueError, match="no runs to compare; left out, trained at another gain"):
         runs_side([tmp_path])
+
+
+def test_runs_of_one_seed_in_two_files_are_refused_though_their_folders_have_one_name(
+    tmp_path: Path,
+):
+    for name, x in (("mine", 0.2), ("theirs", 0.6)):
+        make_training(tmp_path / name / "modular", curve={500: x})
+        write_seeds(runs_side([tmp_path / name])[0], tmp_path / f"{name}.csv")
+    files = [tmp_path / "mine.csv", tmp_path / "theirs.csv"]
+    with pytest.raises(ValueError, match="modular/seed0 and modular/seed0 are both Actor3"):
+        runs_side(files)
+    with pytest.raises(ValueError, match="are both Actor3Critic5, seed 0"):
+        runs_side([files[0], files[0]])

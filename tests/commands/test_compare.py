@@ -48,6 +48,12 @@ def test_runs_beside_the_study(runs: Path, capsys: pytest.CaptureFixture[str]):
     ]
     main(["compare", "out/seeds.csv", "--out", "again"])
     assert Path("again/comparison.csv").read_bytes() == Path("out/comparison.csv").read_bytes()
+    kept = Path("out/seeds.csv").read_bytes()
+    for given in (["out/seeds.csv", "runs"], ["runs", "--with", "out/seeds.csv"]):
+        assert "would be overwritten; give another --out" in refused(
+            capsys, *given, "--out", "out"
+        )
+    assert Path("out/seeds.csv").read_bytes() == kept
 
 
 def test_the_study_is_the_default_and_files_lie_here(runs: Path):

@@ -149,10 +149,13 @@ def test_members_of_a_sweep_and_one_whose_phase_one_fails(small, capsys):
     good, bad = (Path(f"runs/small-learned_fraction{x}/seed4") for x in (-1, 1))
     out, err = capsys.readouterr()
     assert f"{bad} failed (3): phase I was given up after 20 trials" in out
-    assert "1 of 2 members failed; only other options would help, after modnav fit --resume" in err
+    assert (
+        "1 of 2 members failed; they would end so again; change options: modnav fit --resume"
+        in err
+    )
     assert yaml.safe_load((bad / "config.yaml").read_text())["phases"]["learned_fraction"] == 1
     folders = [str(x.parent) for x in (good, bad)]
-    assert err.endswith(f"modnav fit --resume {' '.join(folders)}\n")
+    assert err.endswith(f"modnav fit --resume {' '.join(folders)} --KEY VALUE\n")
 
     log = (bad / "fit.log").read_text()
     assert status_of("fit", "--resume", *folders) == 3

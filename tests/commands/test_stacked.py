@@ -14,6 +14,7 @@ import torch
 from close_runs import close_runs
 from forked import Forked, told_at, with_forked_members
 from populations import FIT, RUNS, weights
+from pytorch_lightning import Callback
 from same_weights import same, same_learning
 
 from modnav.acting import Collector
@@ -188,6 +189,38 @@ class Meddling(TrialCallback):
         module.noise_std = 0.1
         if trainer.default_root_dir.endswith("seed0") and trials.summary.total_trials > 30:
             module.discount = 0.5
+
+
+class Exchanging(TrialCallback):
+    """Makes other objects the weights, which no optimizer knows."""
+
+    def on_block(self, trainer, module, trials):
+        if trials.summary.total_trials > 30:
+            module.agent.load_state_dict(module.agent.state_dict(), assign=True)
+
+
+class Hasty(Callback):
+    """Changes a constant where an update is owed."""
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if module.updates > 2:
+            module.discount = 0.5
+
+
+@pytest.mark.parametrize(
+    ("callback", "told"),
+    [
+        ("Hasty", "model.discount was changed during the training, from 0.97 to 0.5;"),
+        ("Meddling", "model.discount was changed during the training, from 0.97 to 0.5;"),
+        ("Exchanging", "which tensors are its weights was changed during the training, from "),
+    ],
+)
+def test_the_only_member_is_refused_by_its_reason(callback, told, small, capsys):
+    more = ["--population", "stacked", "--trainer.callbacks", f"{__name__}.{callback}"]
+    with pytest.raises(SystemExit) as end:
+        main([*FIT, *more, "--seed_everything", "0"])
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err
 
 
 def test_what_callbacks_change_is_followed_or_refused(small, capsys):

@@ -71,6 +71,13 @@ class Choosing(Huber):
         return loss if loss > -1 else -loss
 
 
+class Broken(Huber):
+    """Fails with one member, too."""
+
+    def critic(self, critic, segment, target):
+        raise KeyError("no\nsuch key")
+
+
 @pytest.fixture(scope="module", params=["modular", "ekf"])
 def agent(request):
     torch.manual_seed(0)
@@ -93,12 +100,19 @@ def test_right_ones_are_taken_and_nothing_changes(agent, rule):
         (OfOthers, "the target of a member is another than alone"),
         (Unpenalised, "the actor loss of a member is another than alone"),
         (Attached, "gradients are others than alone"),
-        (Choosing, "failed so: Boolean value"),
+        (Choosing, "failed: Boolean value"),
+        (Broken, r"^[^\n]*failed: [^\n]*such key[^\n]*$"),
     ],
 )
 def test_wrong_ones_are_refused(agent, rule, told):
     with pytest.raises(ValueError, match=told):
         check_losses(rule(), agent)
+
+
+def test_a_network_that_is_held_has_no_gradients():
+    agent = build_agent("modular")
+    agent.actor.requires_grad_(False)
+    check_losses(Huber(), agent)
 
 
 def test_padding_counts_for_nothing():

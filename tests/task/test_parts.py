@@ -28,6 +28,7 @@ class Ringed(AbstractReward):
     """A reward in a ring."""
 
     ring: tuple[float, float] = (0.0, 0.2)
+    others: tuple[tuple[float, float], ...] = ((0.3, 0.4),)
 
     def at_stop(self, distance, world, trials):
         """Return 1 between both radii."""

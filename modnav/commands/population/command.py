@@ -49,7 +49,8 @@ def _fit_planned(plan: Plan, cores: int, imported: Sequence[str]) -> list[Path]:
     if failed := [outcome.status for outcome in outcomes if outcome.status]:
         told = f"{len(failed)} of {len(outcomes)} members failed"
         if set(failed) <= set(FOR_GOOD):
-            again = again.replace("go on with:", "only other options would help, after")
+            again = again.replace("go on with:", "they would end so again; change options:")
+            again += " --KEY VALUE"
         raise MembersFailedError(f"{told}; {again}", max(failed))
     return [outcome.member.folder for outcome in outcomes]
 
