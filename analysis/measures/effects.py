@@ -44,8 +44,8 @@ def hedges_g(x: Numbers, y: Numbers, *, confidence: float = 0.95) -> Interval:
         confidence: Coverage of the interval.
 
     Returns:
-        Hedges' g, positive where ``x`` is greater, and the interval of the true difference; all NaN for fewer than two of a group or no
-        variance, and no interval for fewer than five of one.
+        Hedges' g, positive where ``x`` is greater, and the interval of the true difference; all NaN
+        for fewer than two of a group or no variance, and no interval for fewer than five of one.
     """
     first, second = finite(x), finite(y)
     count, free = (len(first), len(second)), len(first) + len(second) - 2

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -76,7 +77,9 @@ def make_session(
             ``"gain"``, the default, or ``"perturbation"``.
         trials: Number of trials: 500 by default, or as many as ``targets`` has.
         targets: Targets to take in order instead of drawing them: ``target_x_cm`` and
-            ``target_y_cm`` (or ``target_r_cm`` and ``target_theta_deg``). Its columns ``gain``,
+            ``target_y_cm`` (or ``target_r_cm`` and ``target_theta_deg``). Where it has both, both
+            must be the same place: to move targets of a recorded table, change one pair and drop
+            the other. Its columns ``gain``,
             ``process_noise``, ``observation_noise`` and, in a perturbation task,
             ``perturbation_...``, where it has them, come before those of the task. Other columns
             of ``trials`` are not used, so a recorded table can be given as it is.
@@ -193,22 +196,26 @@ def _taken(targets: pd.DataFrame, drawn: Trials, task: TaskParameters) -> Trials
 
 def _points(targets: pd.DataFrame) -> Tensor:
     """Return the targets, ``(N, 2)``, in units of the task; where both are given both must agree."""
-    nothing, found = torch.zeros(len(targets)), []
-    if {"target_x_cm", "target_y_cm"} <= set(targets):
-        found.append([_numbers(targets, f"target_{axis}_cm", nothing) for axis in "xy"])
-    if {"target_r_cm", "target_theta_deg"} <= set(targets):
+    nothing = torch.zeros(len(targets))
+    polar = {"target_r_cm", "target_theta_deg"} <= set(targets)
+    if not {"target_x_cm", "target_y_cm"} <= set(targets):
         radius = _numbers(targets, "target_r_cm", nothing)
         theta = torch.deg2rad(_numbers(targets, "target_theta_deg", nothing))
-        found.append([radius * theta.cos(), radius * theta.sin()])
-    places = [torch.stack(point, dim=-1) for point in found]
-    apart = (places[0] - places[-1]).norm(dim=-1) > 1 + 0.01 * places[0].norm(dim=-1)  # rounding
-    if apart.any():
-        row = int(apart.nonzero()[0])
-        raise ValueError(
-            f"targets holds in row {row} another place by target_x_cm and target_y_cm than by "
-            "target_r_cm and target_theta_deg (deg, 90 straight ahead); give one of both"
-        )
-    return places[0] / UNIT_CM
+        return torch.stack((radius * theta.cos(), radius * theta.sin()), dim=-1) / UNIT_CM
+    place = torch.stack([_numbers(targets, f"target_{a}_cm", nothing) for a in "xy"], dim=-1)
+    if polar:
+        names = ("target_r_cm", "target_theta_deg")
+        r, deg = (pd.to_numeric(targets[name], errors="coerce").to_numpy(float) for name in names)
+        other = np.stack((r * np.cos(np.deg2rad(deg)), r * np.sin(np.deg2rad(deg))), axis=-1)
+        far = np.linalg.norm(place.numpy() - other, axis=-1)  # NaN where r or angle is not known
+        apart = far > 1 + 0.01 * place.norm(dim=-1).numpy()  # rounding
+        if apart.any():
+            raise ValueError(
+                f"targets holds in row {apart.argmax()} another place by target_x_cm and "
+                "target_y_cm than by target_r_cm and target_theta_deg (deg, 90 straight ahead); "
+                "drop the pair that is not so"
+            )
+    return place / UNIT_CM
 
 
 def _numbers(

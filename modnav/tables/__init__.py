@@ -1,6 +1,7 @@
 """Tables of trials, steps and units: columns, files, and what follows from them."""
 
 from .conform import *
+from .driven import *
 from .matching import *
 from .open_loop import *
 from .outcomes import *

@@ -234,18 +234,18 @@ def test_files_that_cannot_be_used_are_told(run, tmp_path, capsys):
     ("columns", "told"),
     [
         (
-            {"target_x_cm": [0.5, -0.2], "target_y_cm": [2.0, 3.0]},
-            "look like metres in 2 of 2 trials; they must be in cm",
+            {"target_x_cm": [0.5, -0.2] * 3, "target_y_cm": 2.0},
+            "look like metres in 6 of 6 trials; they must be in cm",
         ),
         (
-            {"target_r_cm": [200, 300], "target_theta_deg": [1.5, 1.7]},
-            "looks like radians in 2 of 2",
+            {"target_r_cm": [200, 300] * 3, "target_theta_deg": 1.5},
+            "looks like radians in 6 of 6",
         ),
         (
             {"target_x_cm": [50], "target_y_cm": [200], "perturbation_peak_v_cm_s": [90]},
             "perturbation_peak_v_cm_s are not used without --task perturbation",
         ),
-        ({"target_x_cm": [0.5, 50], "target_y_cm": [2, 200]}, "look like metres in 1 of 2 trials"),
+        ({"target_x_cm": [0.5, 50] * 3, "target_y_cm": [2, 200] * 3}, ""),  # half are near
         ({"target_x_cm": [9, 50], "target_y_cm": [20, 200], "perturbation_peak_v_cm_s": 0}, ""),
     ],
 )

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import image
@@ -114,12 +115,26 @@ def test_committed_panels_are_said_of_what_they_are():
     assert names == {file.stem for file in NUMBERS.parent.glob("*.csv")}
 
 
+def ink(picture):
+    """Return the share of each quarter of a picture that is not white, ``(2, 2)``."""
+    dark = (picture[..., :3] < 0.98).any(axis=-1)
+    halves = [np.array_split(half, 2, axis=1) for half in np.array_split(dark, 2)]
+    return np.array([[part.mean() for part in half] for half in halves])
+
+
 def test_a_committed_picture_is_that_of_its_numbers(tmp_path):
     sheet = tmp_path / "small.mplstyle"
     sheet.write_text("savefig.dpi: 150\n")
     found = redrawn(tmp_path / "out", "--style", sheet)
-    height, width = image.imread(NUMBERS.with_suffix(".png")).shape[:2]
-    assert found.shape[:2] == pytest.approx((height, width), rel=0.05)  # fonts differ
+    committed = image.imread(NUMBERS.with_suffix(".png"))
+    assert found.shape[:2] == pytest.approx(committed.shape[:2], rel=0.05)  # fonts differ
+    np.testing.assert_allclose(ink(found), ink(committed), atol=0.02)
+    changed = pd.read_csv(NUMBERS)
+    changed["value"] *= 0.5
+    (tmp_path / "other").mkdir()
+    changed.to_csv(tmp_path / "other" / "4f.csv", index=False)
+    other = redrawn(tmp_path / "out", "--style", sheet, table=tmp_path / "other" / "4f.csv")
+    assert np.abs(ink(other) - ink(committed)).max() > 0.02
 
 
 def test_a_fault_of_modnav_is_not_told_as_the_users(tmp_path, monkeypatch):

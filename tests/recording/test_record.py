@@ -319,6 +319,15 @@ def test_recorded_trials_serve_as_targets(modular, session):
     close(fewer.trials.gain, trials["gain"][:4])
 
 
+def test_targets_of_a_recorded_table_are_moved_by_one_pair(modular, session):
+    moved = simulate(modular, session).trials.assign(target_x_cm=40.0, target_y_cm=200.0)
+    with pytest.raises(ValueError, match="drop the pair that is not so"):
+        make_session(targets=moved)
+    close(make_session(targets=moved.assign(target_r_cm=np.nan)).trials.target[0], [0.1, 0.5])
+    moved = moved.drop(columns=["target_r_cm", "target_theta_deg"])
+    close(make_session(targets=moved).trials.target[0], [0.1, 0.5])
+
+
 def test_targets_may_be_polar():
     polar = pd.DataFrame({"target_r_cm": [200.0, 400.0], "target_theta_deg": [90.0, 60.0]})
     session = make_session(targets=polar, gain=1.5)

@@ -46,6 +46,7 @@ def changed(recording, factors):
         ({"target_theta_deg": RADIANS}, "target_theta_deg looks like radians"),
         ({"end_theta_deg": RADIANS}, "end_theta_deg looks like radians"),
         ({"gain_v_cm_s": METRES}, "gain_v_cm_s looks like m/s"),
+        ({"gain_v_cm_s": 10}, "gain_v_cm_s looks like mm/s"),
         ({"gain_w_deg_s": RADIANS}, "gain_w_deg_s looks like rad/s"),
         ({"perturbation_peak_v_cm_s": METRES}, "perturbation_peak_v_cm_s looks like m/s"),
         ({"perturbation_peak_w_deg_s": RADIANS}, "perturbation_peak_w_deg_s looks like rad/s"),
@@ -77,11 +78,89 @@ def test_headings_and_angles_from_straight_ahead_are_told(recording):
     assert "target_theta_deg looks like degrees from straight ahead" in doubt
 
 
-def test_some_trials_in_another_unit_are_counted():
-    targets = pd.DataFrame({"target_r_cm": [200, 3, 300], "target_theta_deg": [1.5, 90, 1.7]})
-    first, second = unit_doubts(targets)
-    assert "target_r_cm looks like metres in 1 of 3 trials; it must be in cm" in first
-    assert "target_theta_deg looks like radians in 2 of 3 trials" in second
+def test_targets_without_anything_beside_them_are_judged_by_size():
+    metres = {"target_r_cm": [2.0, 3, 1.5, 4, 2], "target_theta_deg": [1.5, 1, 2, 1.6, 1.7]}
+    first, second = unit_doubts(pd.DataFrame(metres))
+    assert "target_r_cm looks like metres in 5 of 5 trials; it must be in cm" in first
+    assert "target_theta_deg looks like radians in 5 of 5 trials" in second
+    millimetres = {"target_x_cm": [50.0, -900, 20, 800, 3], "target_y_cm": 3500.0}
+    (doubt,) = unit_doubts(pd.DataFrame(millimetres))
+    assert doubt.startswith("target_x_cm, target_y_cm look like millimetres")
+    (doubt,) = unit_doubts(pd.DataFrame({"target_theta_deg": [-30, 20, -5, 35, 12, 1]}))
+    assert doubt.startswith("target_theta_deg looks like degrees from straight ahead")
+
+
+def test_few_odd_trials_are_passed_over():
+    assert not unit_doubts(pd.DataFrame({"target_r_cm": [2.0, 3, 1.5, 4]}))  # too few to say
+    odd = {
+        "target_r_cm": [200, 3, 300, 250, 150, 400],
+        "target_theta_deg": [3, 90, 150, 80, 1, 91],
+    }
+    assert not unit_doubts(pd.DataFrame(odd))
+    ring = {"target_theta_deg": [10, 30, 60, 45, 5, 20]}  # to the right, and behind it
+    assert not unit_doubts(pd.DataFrame(ring))
+
+
+def test_angles_are_compared_around_the_circle_and_not_at_the_start():
+    x, y = np.array([-50.0, -80, -60, -40, -70]), np.array([-50.0, -10, -30, -70, -2])
+    theta = np.rad2deg(np.arctan2(y, x)) % 360
+    assert not unit_doubts(
+        pd.DataFrame({"target_x_cm": x, "target_y_cm": y, "target_theta_deg": theta})
+    )
+    still = {"end_x_cm": np.zeros(6), "end_y_cm": 0.0, "end_theta_deg": 90.0}
+    assert not unit_doubts(pd.DataFrame(still))
+
+
+GAINS_OF_ONES_OWN = {"linear_gain_cm_s": 5.0, "angular_gain_deg_s": 5.0}
+HONEST = [
+    {"gain": 0.04},
+    {"gain": 0.1},
+    {"gain": 4.0},
+    {"gain": (0.04, 4.0), "process_noise": 1.0},
+    {"gain": 0.04, "task": "perturbation"},
+    {"gain": 1.0, "task": "perturbation", "peak_linear_cm_s": (-3.0, 3.0)},
+    {"task": "perturbation", "peak_linear_cm_s": (-5000.0, 5000.0), "gain": 0.1},
+    {"target_distance_cm": (5.0, 40.0)},
+    {"target_distance_cm": (1000.0, 2500.0)},
+    {"target_distance_cm": (1000.0, 2500.0), "gain": 4.0, "task": "perturbation"},
+    {"target_angle_deg": (-180.0, 180.0)},
+    {"dt": 30.0, "task": "perturbation"},
+    {"dt": 0.001, "gain": 4.0},
+    GAINS_OF_ONES_OWN,
+]
+
+
+@pytest.mark.parametrize("trials", [1, 4, 20])
+def test_what_modnav_simulates_is_never_warned_of(trials):
+    agents = (steering_agent("Actor3Critic5"), build_agent("Actor1Critic1"))
+    for constants in HONEST:
+        for seed, agent in enumerate(agents):
+            options = {"layers": [], "trials": trials, "seed": seed, **constants}
+            recording = modnav.record(agent, **options)
+            assert not unit_doubts(*recording[:2]), constants
+            assert not unit_doubts(recording.trials), constants
+
+
+def test_one_trial_is_never_warned_of_whatever_its_seed():
+    agent = steering_agent("Actor3Critic5")
+    trials, steps, _ = modnav.record(agent, task="perturbation", trials=100, layers=[])
+    for k in range(100):
+        assert not unit_doubts(trials[trials["trial"] == k], steps[steps["trial"] == k])
+
+
+def test_gains_of_animals_are_judged_by_what_they_drive():
+    """Their multiple of the default gain is made of it, and says nothing."""
+    frame = monkey(trials=8).assign(gain_v=2.0)
+    with pytest.warns(UnitWarning, match="^Bruno: gain_v_cm_s looks like m/s in 8 of 8"):
+        list(monkey_recordings(frame, "Bruno"))
+
+
+def test_columns_that_are_not_there_are_not_judged_by(recording):
+    trials, steps, _ = recording
+    for name in ("trial", "dt_s", "gain_v_cm_s", "gain_w_deg_s", "duration_s", "steps", "gain"):
+        assert not unit_doubts(trials.drop(columns=name), steps)
+    for name in ("trial", "time_s", "x_cm", "action_v", "action_w", "perturbation_v_cm_s"):
+        assert not unit_doubts(trials, steps.drop(columns=name))
 
 
 @pytest.mark.parametrize("name", ["modular", "holistic", "EKF"])
@@ -99,13 +178,13 @@ def test_readers_warn_once_and_nobody_warns_of_true_trials(recording, tmp_path):
     with pytest.warns(UnitWarning, match=r"metres: x_cm, y_cm look like metres in 40 of 40"):
         read_tables(tmp_path / "metres")
     with pytest.warns(UnitWarning, match="^targets: target_r_cm looks like metres"):
-        make_session(targets=pd.DataFrame({"target_r_cm": [2.5], "target_theta_deg": [90]}))
+        make_session(targets=pd.DataFrame({"target_r_cm": [2.5] * 5, "target_theta_deg": 90}))
     frame = monkey(trials=8, perturbed=True)
     shrunk = frame.assign(target_x=frame["target_x"] / 100, target_y=frame["target_y"] / 100)
     with pytest.warns(
         UnitWarning, match="^Bruno: target_x_cm, target_y_cm look like metres"
     ) as seen:
-        list(monkey_recordings(shrunk, "Bruno", block=3))
+        list(monkey_recordings(shrunk, "Bruno", block=5))
     assert len(seen) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error", UnitWarning)
