@@ -273,7 +273,10 @@ def test_perturbations_that_begin_after_all_trials_are_refused():
     ):
         make_session("perturbation", targets=targets)
     with pytest.warns(UnitWarning, match="perturbation_onset_s looks like milliseconds"):
-        make_session("perturbation", targets=targets.assign(perturbation_onset_s=[300.0, None]))
+        many = pd.concat([targets] * 3, ignore_index=True)
+        make_session(
+            "perturbation", targets=many.assign(perturbation_onset_s=[*[300.0] * 5, None])
+        )
 
 
 def test_watch_looks_whether_it_can_write_before_it_simulates(tmp_path, monkeypatch, capsys):
