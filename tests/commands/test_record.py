@@ -272,11 +272,10 @@ def test_perturbations_that_begin_after_all_trials_are_refused():
         ValueError, match=r"perturbation_onset_s is 300 or more; trials end after 3.5"
     ):
         make_session("perturbation", targets=targets)
+    many = pd.concat([targets] * 3, ignore_index=True)
+    many["perturbation_onset_s"] = [*[300.0] * 5, None]
     with pytest.warns(UnitWarning, match="perturbation_onset_s looks like milliseconds"):
-        many = pd.concat([targets] * 3, ignore_index=True)
-        make_session(
-            "perturbation", targets=many.assign(perturbation_onset_s=[*[300.0] * 5, None])
-        )
+        make_session("perturbation", targets=many)
 
 
 def test_watch_looks_whether_it_can_write_before_it_simulates(tmp_path, monkeypatch, capsys):
