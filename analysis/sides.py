@@ -146,14 +146,13 @@ def _read(file: Path) -> pd.DataFrame:
 def _side(name: str, seeds: pd.DataFrame) -> Side:
     seeds = seeds.sort_values(["architecture", "seed"], kind="stable", ignore_index=True)
     first = seeds[seeds["quantity"].isin(_ENDS.values())]  # a row of each run
-    for _, same in first.groupby(["architecture", "seed"]):
-        if len(same) > 1:
-            runs = " and ".join(map(one_line, same["run"].iloc[:2]))
-            architecture, seed = same.iloc[0][["architecture", "seed"]]
-            raise ValueError(
-                f"{runs} are both {one_line(architecture)}, seed {seed}; name what to compare, but "
-                "one of these"
-            )
+    twice = first[first.duplicated(["architecture", "seed"], keep=False)]
+    if len(twice):
+        one, other = twice["run"].iloc[:2].map(one_line)
+        what = f"{one_line(twice['architecture'].iloc[0])}, seed {twice['seed'].iloc[0]}"
+        raise ValueError(
+            f"{one} and {other} are both {what}; name what to compare, but one of these"
+        )
     known = seeds[~seeds["quantity"].isin([GIVEN_UP, UNFINISHED])]
     groups = known.groupby(["architecture", "trials", "quantity"], sort=False)["value"]
     summary = groups.agg(mean="mean", sd="std", n="count").reset_index()

@@ -252,7 +252,5 @@ def learning_curves(
                 fill=colour_of(HOLISTIC) if special else None,
                 style="--" if special else "-",
             )
-    last = (
-        float(table["episode"].max()) + 1
-    ) / TRIAL_SCALE  # checkpoint 999 is after 1,000 trials
+    last = (float(table["episode"].max()) + 1) / TRIAL_SCALE  # 999 is after 1,000 trials
     training_axis(axes, (0, last) if last <= max(ticks) / 10 else ticks)

@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from modnav.files import one_line, read_text, regular
 
 from .figures import INDEX
@@ -113,23 +115,28 @@ def _drawn(panel: Any, table: Any, style: Any, given: argparse.Namespace) -> Any
         ) from error
 
 
+class _Complaints(logging.Handler):
+    """Keeps what is logged, each once; matplotlib would say it for each text."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.found: list[str] = []
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        told = one_line(" ".join(record.getMessage().partition("\nYou ")[0].split()))
+        if told not in self.found:
+            self.found.append(told)
+
+
 @contextmanager
 def _told() -> Iterator[list[str]]:
-    """Give a list of what matplotlib complains of meanwhile, each once; it would do so for each text."""
-    found: list[str] = []
-    logger = logging.getLogger("matplotlib")
-    handler = logging.Handler(logging.WARNING)
-
-    def emit(record: logging.LogRecord) -> None:
-        told = one_line(" ".join(record.getMessage().partition("\nYou ")[0].split()))
-        if told not in found:
-            found.append(told)
-
-    handler.emit = emit  # type: ignore[method-assign]
+    """Give a list of what matplotlib complains of meanwhile, and let it say nothing itself."""
+    logger, handler = logging.getLogger("matplotlib"), _Complaints()
     propagated, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:
-        yield found
+        yield handler.found
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagated

@@ -183,7 +183,10 @@ def _columns(frame: Any, wanted: Collection[str]) -> Columns:
             for row, name in rows:
                 if block.ndim != 2 or len(block) != len(places):
                     raise ValueError(f"column {name} is not a plain array")
-                found[name] = _cells(block[row])
+                try:
+                    found[name] = _cells(block[row])
+                except ValueError as error:
+                    raise ValueError(f"column {name}: {error}") from error
     used = [name for name in names if name in wanted]
     if sorted(seen) != list(range(len(names))) or len(set(used)) < len(used):
         raise ValueError("its columns and their names do not match one to one")
@@ -211,7 +214,7 @@ def _labels(index: Any) -> list[Any]:
 
 
 def _texts(data: Any) -> Any:
-    """Return texts, or categories, as objects; None for one that is missing."""
+    """Return texts as objects; None for one that is missing, where that is known."""
     if not isinstance(data.state, dict):
         return _array(data.state[1])
     kind, length, _, start, (known, offsets, text), *_ = data.state["_pa_array"].args[0]
@@ -308,8 +311,15 @@ def _cell(cell: Any) -> Any:
         items = array.ravel().tolist()
     if not isinstance(items, list):
         return _plain(array)
-    found = [_plain(_array(x) if _kind(x) in ("array", "buffer") else x) for x in items]
+    found = [_item(x) for x in items]
     return found if any(isinstance(x, np.ndarray) for x in found) else np.array(found)
+
+
+def _item(value: Any) -> Any:
+    """Return an item of a list, which may be an array or a list of plain values itself."""
+    if isinstance(value, list):
+        return np.array([_plain(x) for x in value])
+    return _plain(_array(value) if _kind(value) in ("array", "buffer") else value)
 
 
 def _plain(value: Any) -> Any:

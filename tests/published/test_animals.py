@@ -199,6 +199,7 @@ FORMS_OF_SPIKES = {
     "samples x neurons": lambda counts: counts,
     "neurons x samples": lambda counts: np.ascontiguousarray(counts.T),
     "list of times": times_of,
+    "list of lists": lambda counts: [x.tolist() for x in times_of(counts)],
     "array of times": lambda counts: as_objects(times_of(counts)),
 }
 
