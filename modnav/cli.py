@@ -1,7 +1,6 @@
 """Command line of modnav."""
 
 import argparse
-import difflib
 import os
 import sys
 import time
@@ -16,7 +15,7 @@ from modnav.commands import COMMANDS, LIGHTNING, load
 from modnav.commands.output import steady_output
 from modnav.commands.own_errors import own_part, show_traceback, told_error
 from modnav.commands.pages import overview, page
-from modnav.commands.refused import told
+from modnav.commands.refused import nearest, told
 
 from .errors import USAGE_STATUS, InterruptedRunError, RunEndedError, UnitWarning
 from .machine import keep_freed_memory, nothing_collected
@@ -115,9 +114,8 @@ def execute(args: Sequence[str], *, from_process: bool = False) -> list[Path]:
     if given[0] in LIGHTNING or given[0].startswith("-"):
         return _train(given, imported, from_process)
     known = [*LIGHTNING, *COMMANDS]
-    near = difflib.get_close_matches(given[0], known, 1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    raise ValueError(f"the command is {given[0]!r}; it must be one of {', '.join(known)}{meant}")
+    rule = f"it must be one of {', '.join(known)}{nearest(given[0], known)}"
+    raise ValueError(f"the command is {given[0]!r}; {rule}")
 
 
 def _current_folder() -> str:

@@ -1,9 +1,7 @@
 """What a command of Lightning is asked for, checked and settled before it begins."""
 
-import difflib
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,16 +98,6 @@ def thread_count(asked: int | str | None) -> int:
             "threads: 1 in the run's config.yaml"
         )
     return asked
-
-
-def with_nearest_key(message: str, known: Sequence[str]) -> str:
-    """Return a message about keys that are not known, with the nearest that is."""
-    found = re.search(r"(?:unrecognized arguments: --|[Kk]ey ['\"]|option ['\"])([\w.]+)", message)
-    if not found or found[1] in known:
-        return message
-    begun = [key for key in known if key.startswith(found[1])]
-    near = begun or difflib.get_close_matches(found[1], known, 1, 0.6)
-    return f"{found[1]} is not known; did you mean {near[0]}?" if near else message
 
 
 def check_one_device(strategy: Any) -> None:

@@ -1,6 +1,5 @@
 """Study files: what may be said in one, checked in one line for what is wrong."""
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any
 
 from modnav.analysis import FIGURES
 from modnav.commands.population.options import seeds_of
+from modnav.commands.refused import nearest
 from modnav.files import read_yaml
 from modnav.networks import ARCHITECTURES, NICKNAMES, description_of
 
@@ -212,9 +212,8 @@ def _agent(entry: Any, beside: Path) -> AgentSpec:
         return AgentSpec(name, configs, options)
     known = [*ARCHITECTURES, *NICKNAMES]
     if entry not in known:
-        near = difflib.get_close_matches(str(entry), known, 1, 0.6)
-        if near:
-            raise ValueError(f"architectures has {entry}, unknown; did you mean {near[0]}?")
+        if meant := nearest(str(entry), known):
+            raise ValueError(f"architectures has {entry}, unknown{meant}")
         description_of(str(entry))  # raises, and lists all
     if entry in NICKNAMES:
         return AgentSpec(entry, (entry,))
