@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modnav.files import in_shell
-from modnav.runs import RunFolder, read
+from modnav.runs import RunFolder, checkpoint_at, read
 
 from .configs import shipped_configs
+from .refused import Parser
 from .strangers import check_run_config
-from .taken import taken_checkpoint
 from .terminal import tell
 
 
@@ -92,21 +92,37 @@ def with_run(args: list[str], imported: Sequence[str] = ()) -> list[str]:
     """
     if not args:
         return args
-    command, rest = args[0], args[1:]
-    run = _take(rest, "--resume")
-    if run is not None:
-        return [command, *_resumed(Path(run), rest, imported)]
-    checkpoint = _value(rest, "--ckpt_path")
-    if checkpoint and command == "fit":
-        read(checkpoint).check_whole()
-    if checkpoint and command in ("validate", "test", "predict") and Path(checkpoint).is_dir():
-        _take(rest, "--ckpt_path")
-        checkpoint = str(taken_checkpoint(Path(checkpoint)))
-        rest += ["--ckpt_path", checkpoint]
-        args = [command, *rest]
-    if checkpoint and command in ("validate", "test", "predict") and not _value(rest, "--config"):
-        return [command, *_config_of_run(Path(checkpoint), rest, imported), *rest]
-    return args
+    command, evaluates = args[0], args[0] in ("validate", "test", "predict")
+    parser = Parser(prog=f"modnav {command}", add_help=False, allow_abbrev=False)
+    parser.add_argument("--resume", type=Path)
+    parser.add_argument("--ckpt_path", type=Path)
+    given, rest = parser.parse_known_args(args[1:])
+    if given.resume is not None:
+        named = ["--ckpt_path", str(given.ckpt_path)] if given.ckpt_path else []
+        return [command, *_resumed(given.resume, [*rest, *named], imported)]
+    if given.ckpt_path is None:
+        return args
+    if command == "fit":
+        read(given.ckpt_path).check_whole()
+    if not evaluates:
+        return args
+    if given.ckpt_path.is_dir():
+        given.ckpt_path = taken_checkpoint(given.ckpt_path)
+    if not any(word.partition("=")[0] == "--config" for word in rest):
+        rest = [*_config_of_run(given.ckpt_path, rest, imported), *rest]
+    return [command, *rest, "--ckpt_path", str(given.ckpt_path)]
+
+
+def taken_checkpoint(given: Path) -> Path:
+    """Return the checkpoint that an argument names, and say which it is if that is a folder of runs.
+
+    Raises:
+        ValueError: If the folder holds none.
+    """
+    found = checkpoint_at(given)
+    if found != given:
+        tell(f"{given}: its best checkpoint is {found}")
+    return found
 
 
 def _config_of_run(checkpoint: Path, rest: list[str], imported: Sequence[str]) -> list[str]:
@@ -165,21 +181,3 @@ def _former(folder: RunFolder) -> str:
     if not folder.former.is_file():
         return ""
     return f"; the state before it: modnav fit --resume {in_shell(folder.former)}"
-
-
-def _value(args: list[str], flag: str) -> str | None:
-    for k, word in enumerate(args):
-        if word == flag and k + 1 < len(args):
-            return args[k + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
-
-
-def _take(args: list[str], flag: str) -> str | None:
-    """Return the value of a flag and remove both from ``args``."""
-    value = _value(args, flag)
-    if value is not None:
-        k = next(k for k, word in enumerate(args) if word.split("=")[0] == flag)
-        del args[k : k + (1 if "=" in args[k] else 2)]
-    return value

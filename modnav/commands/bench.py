@@ -31,12 +31,7 @@ JOINT = {"update": bench_population, "host": bench_host}
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments.
-        OSError: If the JSON file cannot be written.
-    """
+    """Run the command."""
     given = _parser().parse_args(args)
     description_of(given.agent)  # complains before anything is timed
     check_precision(given.precision, on_cpu=given.device == "cpu", key="--precision")

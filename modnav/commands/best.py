@@ -19,18 +19,13 @@ from modnav.runs import (
     read_curve,
 )
 
-from .curve_options import add_curves
+from .evaluate import add_curves
 from .refused import Parser
 from .terminal import best_table, wide_console
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the files.
-        OSError: If the JSON file cannot be written.
-    """
+    """Run the command."""
     given = _parser().parse_args(args)
     groups: dict[Path, list[Best]] = {}
     for run in find_runs(given.runs):

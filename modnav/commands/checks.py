@@ -84,19 +84,15 @@ def in_one_process(trainer: Any) -> None:
     trainer.devices = trainer.devices[:1] if isinstance(trainer.devices, list) else 1
 
 
-def thread_count(asked: int | str | None) -> int:
+def thread_count(asked: int | None) -> int:
     """Return the number of threads of a run: the one asked for, OMP_NUM_THREADS, or else 1.
 
     Raises:
-        ValueError: If what is asked for is no number, or below 1.
+        ValueError: If it is below 1, or a mistake.
     """
     if asked is None:
         return torch.get_num_threads() if os.environ.get("OMP_NUM_THREADS") else 1
-    if isinstance(asked, str) or not 1 <= asked <= MOST_THREADS:
-        raise ValueError(
-            f"threads is {asked}; it must be a number, 1 to {MOST_THREADS:,}: say --threads 1, or write "
-            "threads: 1 in the run's config.yaml"
-        )
+    require("threads", asked, 1, MOST_THREADS)
     return asked
 
 

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 from modnav.acting import ROLES, Collector
-from modnav.machine import cores, memory_bytes, threads
+from modnav.machine import cores, memory_bytes, package_version, threads
 from modnav.networks import build_agent
 from modnav.task import TaskParameters
 
@@ -40,11 +39,7 @@ UPDATES = 10_000 * STEPS / 4
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments.
-    """
+    """Run the command."""
     given = _parser().parse_args(args)
     found = examined(given.runs)
     print(json.dumps(found, indent=2) if given.json else page(found))
@@ -59,8 +54,10 @@ def examined(runs: Path) -> dict[str, Any]:
     from modnav.learning import HALF, fast_precision  # it loads Lightning
 
     bf16 = fast_precision(on_cpu=True) == HALF
-    packages = {name: _version(name) for name in PACKAGES}
-    extras = {extra: [x for x in names if not _version(x)] for extra, names in EXTRAS.items()}
+    packages = {name: package_version(name) for name in PACKAGES}
+    extras = {
+        extra: [x for x in names if not package_version(x)] for extra, names in EXTRAS.items()
+    }
     found: dict[str, Any] = {
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -143,13 +140,6 @@ def page(found: dict[str, Any]) -> str:
     }
     lines = [f"{name:11}{text}" for name, text in rows.items()]
     return "\n".join([*lines, "", *(f"- {line}" for line in found["advice"])])
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _processor() -> dict[str, Any]:

@@ -25,13 +25,7 @@ INDEX = "figures.json"
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the files; for panels that failed only after
-            all others were drawn.
-        InterruptedRunError: If it was interrupted; the same command goes on.
-    """
+    """Run the command."""
     complain(draw_figures(options("figures", args)))
 
 

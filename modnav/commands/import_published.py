@@ -19,12 +19,7 @@ PublishedCheckpoint = tuple[Path, Origin]
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the files.
-        OSError: If a file cannot be written.
-    """
+    """Run the command."""
     parser = Parser(
         prog="modnav import-published",
         description="Turn trained agents of the study into checkpoints of modnav.",

@@ -48,12 +48,7 @@ class StyleError(ValueError):
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the files.
-        OSError: If a file cannot be written.
-    """
+    """Run the command."""
     from modnav.analysis import FIGURES, panels_of
 
     given = _parser().parse_args(args)

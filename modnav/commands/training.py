@@ -46,7 +46,7 @@ from modnav.task import bounds
 
 from .checks import check_fit, check_one_device, in_one_process, thread_count
 from .keeping import AtomicCheckpointIO, KeptConfig
-from .own_errors import own_part, told_error
+from .own import own_part, told_error
 from .quiet import quieten
 from .refused import told, with_nearest_key
 from .run_options import OPTIONS, Seed

@@ -1,14 +1,16 @@
 """Folders of runs."""
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from modnav.files import drop_leftovers, in_shell
+from modnav.files import drop_leftovers, in_shell, one_line, read_text
 
 __all__ = ["RunFolder"]
 
@@ -64,6 +66,21 @@ class RunFolder:
     def report(self) -> Path:
         """How a member of a population stands, or how it ended."""
         return self.path / "member.json"
+
+    def told(self) -> dict[str, Any]:
+        """Return what a member of a population told of itself last; nothing if that cannot be read."""
+        try:
+            told = json.loads(read_text(self.report))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    def ended(self) -> tuple[int, str] | None:
+        """Return exit status and reason of a member's end, as it told them; None if it did not."""
+        told = self.told()
+        if type(told.get("status")) is not int or "reason" not in told:
+            return None
+        return told["status"], one_line(told["reason"])
 
     def holds(self, checkpoint: str | None) -> bool:
         """Return whether a checkpoint is this run's own; it may be a link to elsewhere."""

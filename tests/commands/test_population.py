@@ -186,7 +186,7 @@ def error_of(capsys, *args: str) -> str:
         ("--seeds 0,", "it must be seeds such as 0-31"),
         ("--seeds 0-10000", "more than 10,000 seeds"),
         ("--seeds 0-99999999999", "seeds must be 4,294,967,295 or less"),
-        ("--seeds", "--seeds must be followed by a value"),
+        ("--seeds", "argument --seeds: expected one argument"),
         ("--seeds 0 --seeds 1", "--seeds is given twice"),
         ("--seeds 0-1 --seed_everything 3", "--seed_everything is a run's own"),
         ("--seeds 0-1 --folder x", "--folder is a run's own"),

@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from rich.table import Table
 
 from modnav.commands.arguments import with_config_paths
 from modnav.commands.own import import_own
 from modnav.commands.population.checked import checked, one_thread
 from modnav.commands.refused import Parser
-from modnav.commands.terminal import wide_console
+from modnav.commands.terminal import plain_table, wide_console
 from modnav.errors import InterruptedRunError, JobsFailedError, require
 from modnav.files import write_text_atomically
 from modnav.machine import cores
@@ -32,13 +31,7 @@ _NO_GPU = ("--trainer.accelerator", "cpu", "--trainer.precision", "32-true")
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the study file, before any job starts.
-        JobsFailedError: If jobs failed; the same command tries them again.
-        InterruptedRunError: If it was interrupted; the same command goes on.
-    """
+    """Run the command."""
     args, extra = _split(args)
     given = _parser().parse_args(args)
     if given.gather:
@@ -214,9 +207,8 @@ def _check_trainings(
 def _show(folder: StudyFolder, jobs: Sequence[Job], costs: Costs, at_once: int) -> None:
     """Print what is to do and what it costs."""
     stands = standing(folder, jobs, float("inf"))
-    table = Table(title=f"{folder.path}: what would be done", title_justify="left")
-    for head in ("jobs", "done", "to do", "each", "core hours"):
-        table.add_column(head, justify="left" if head == "jobs" else "right")
+    heads = ("jobs", "done", "to do", "each", "core hours")
+    table = plain_table(f"{folder.path}: what would be done", heads)
     todo = [x.job for x in stands if x.state not in ("finished", "left out")]
     for rule in dict.fromkeys(job.rule for job in jobs):
         mine = [job for job in todo if job.rule == rule]

@@ -152,7 +152,8 @@ def _trained(job: Job, threads: str) -> tuple[JobEnd, bool]:
             [*job.words, "--overwrite", "true", *_members(job, new, threads)], job.imports
         )
         status = max(before, status)
-    runs = {run: _outcome(run, status, _reason(error)) for run in job.runs}
+    mine = status, _reason(error)  # members of a population tell it in their folders
+    runs = {run: RunFolder(Path(run)).ended() or mine for run in job.runs}
     again = [found for found in runs.values() if found[0] not in ENDED]
     status, reason = again[0] if again else (status, _reason(error))
     return JobEnd(status, reason, runs), status not in ENDED
@@ -164,17 +165,6 @@ def _members(job: Job, runs: Sequence[str], threads: str) -> list[str]:
         return []
     seeds = (Path(run).name.removeprefix("seed") for run in runs)
     return ["--seeds", ",".join(seeds), "--cores", threads]
-
-
-def _outcome(run: str, status: int, reason: str) -> tuple[int, str]:
-    """Return how a run ended; members of a population tell it in their folders."""
-    try:
-        told = json.loads(RunFolder(Path(run)).report.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return status, reason
-    if told.get("status") is None:  # it did not come to its end
-        return status, reason
-    return told["status"], one_line(told.get("reason", ""))
 
 
 def _best(folder: StudyFolder, job: Job) -> str:
