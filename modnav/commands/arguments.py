@@ -82,11 +82,6 @@ def with_run(args: list[str], imported: Sequence[str] = ()) -> list[str]:
     checkpoint starts from its beginning. ``validate``, ``test`` and ``predict`` with a
     ``--ckpt_path`` but no config take the config of the checkpoint's run.
 
-    Args:
-        args: The arguments.
-        imported: Modules that the user named by ``--import``; the config of a run may name classes
-            of these, of modnav, Lightning and torch.
-
     Raises:
         ValueError: If the folder holds no run that can be resumed, or its config names others.
     """

@@ -52,11 +52,7 @@ def main(args: Sequence[str]) -> None:
 
 
 def _settings(given: argparse.Namespace) -> BenchSettings:
-    """Return what is to be measured.
-
-    Raises:
-        ValueError: For values that do not go together.
-    """
+    """Return what is to be measured."""
     if given.population is None and (given.device != "cpu" or given.tf32):
         raise ValueError("--device and --tf32 are for --population")
     if given.population is not None and given.what not in JOINT:

@@ -102,11 +102,7 @@ def _best(run: TrainedRun, location: CurveLocation, given: argparse.Namespace) -
 
 
 def _is_of(run: TrainedRun, path: Path, command: str, before: int | None) -> None:
-    """Check that a curve is of this run's checkpoints, and of all of them.
-
-    Raises:
-        ValueError: If it is not. Curves of the study, which say nothing of their making, pass.
-    """
+    """Check that a curve is of this run's checkpoints, all of them; one of the study, without notes, passes."""
     about = notes_path(path)
     if not about.is_file():
         return

@@ -27,11 +27,7 @@ MOST_THREADS = 1024
 
 
 def check_fit(config: Any) -> None:
-    """Refuse what a training would silently ignore, or fail of later.
-
-    Raises:
-        ValueError: If there is such an option; the message names it and says why.
-    """
+    """Refuse what a training would silently ignore, or fail of later."""
     for key, (allowed, why) in LEFT_ALONE.items():
         value = config.trainer.get(key)
         if value not in allowed:
@@ -65,11 +61,7 @@ NODES = ("MASTER_ADDR", "SLURM_NTASKS", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE", "PM
 
 
 def check_nodes(trainer: Any) -> None:
-    """Refuse to wait for nodes that nobody starts.
-
-    Raises:
-        ValueError: If nothing says that somebody does.
-    """
+    """Refuse to wait for nodes that nobody starts."""
     require("trainer.num_nodes", trainer.num_nodes, 1)
     if trainer.num_nodes > 1 and not trainer.plugins and not any(x in os.environ for x in NODES):
         raise ValueError(
@@ -97,11 +89,7 @@ def thread_count(asked: int | None) -> int:
 
 
 def check_one_device(strategy: Any) -> None:
-    """Check that a run leaves its updates to nobody else, so that a population may make them.
-
-    Raises:
-        ValueError: If it has a strategy of several processes, also of one process alone.
-    """
+    """Check that a run leaves its updates to nobody else, so that a population may make them."""
     if not isinstance(strategy, SingleDeviceStrategy):
         name = type(strategy).__name__
         raise ValueError(f"trainer.strategy is {name}, of several processes")  # noqa: TRY004 - a user's mistake

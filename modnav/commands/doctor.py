@@ -46,11 +46,7 @@ def main(args: Sequence[str]) -> None:
 
 
 def examined(runs: Path) -> dict[str, Any]:
-    """Return what was found, as names and numbers; takes a few seconds of measuring.
-
-    Args:
-        runs: Folder in which runs would be made.
-    """
+    """Return what was found, as names and numbers; takes a few seconds of measuring."""
     from modnav.learning import HALF, fast_precision  # it loads Lightning
 
     bf16 = fast_precision(on_cpu=True) == HALF

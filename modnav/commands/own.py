@@ -36,9 +36,6 @@ def taken_imports(args: list[str]) -> list[str]:
 def import_own(module: str) -> None:
     """Import a module of the user's own.
 
-    Args:
-        module: Its name.
-
     Raises:
         ValueError: If there is none, or its code fails; the message says where.
     """

@@ -62,11 +62,7 @@ def main(args: Sequence[str]) -> None:
 
 
 def _redrawn(file: Path, panel: Any, style: Any, given: argparse.Namespace) -> tuple[Path, ...]:
-    """Draw a table and return the files.
-
-    Raises:
-        ValueError: If the table or the style cannot be drawn.
-    """
+    """Draw a table and return the files."""
     from modnav.analysis.drawing import write_picture
 
     said = _said(file)

@@ -37,16 +37,7 @@ _FOLDERS = {"dirpath", "save_dir", "root_dir", "log_dir"}
 
 
 def check_run_config(path: Path, imported: Sequence[str]) -> None:
-    """Refuse a run's configuration that names code which the user did not name.
-
-    Args:
-        path: The file.
-        imported: Modules that the user named by ``--import``.
-
-    Raises:
-        ValueError: If it does, names files, has other parts than modnav writes, or cannot be read;
-            the message is one line, and says how to allow a class.
-    """
+    """Refuse a run's configuration that names code which the user did not name."""
     config = read_yaml(path)
     if unknown := sorted(map(str, config.keys() - _SECTIONS - _OPTIONS)):
         raise ValueError(f"{path} has a part {one_line(unknown[0])}, which modnav does not write")

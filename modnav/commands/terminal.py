@@ -78,13 +78,7 @@ def plain_table(title: str, heads: Sequence[str], names: int = 1, caption: str =
 
 
 def best_table(title: str, agents: Iterable[Best], notes: Sequence[str] = ()) -> Table:
-    """Return a table of the best checkpoints, a row each.
-
-    Args:
-        title: What it shows.
-        agents: The checkpoints.
-        notes: How many checkpoints there are of each; a column of its own.
-    """
+    """Return a table of the best checkpoints, a row each."""
     agents = list(agents)
     tasks = dict.fromkeys(task for agent in agents for task in agent.reward_rate)
     caption = "rewards per second, and rewarded fraction, in each test task; score: sum of rates"

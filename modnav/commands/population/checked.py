@@ -44,10 +44,6 @@ class CheckedCLI(ModnavCLI):
 def checked(args: list[str], *, quiet: bool) -> CheckedCLI:
     """Make all parts of a run from arguments of ``modnav``, and return what made them.
 
-    Args:
-        args: The arguments.
-        quiet: Whether nothing is said, as it was said before.
-
     Raises:
         ValueError: If the run would not start; the message is that of the run itself.
     """
@@ -81,11 +77,7 @@ def is_finished(folder: RunFolder, phases: TrainingPhases) -> bool:
 
 
 def check_same(config: Path, text: str) -> None:
-    """Refuse to take a finished run for one that was asked for otherwise.
-
-    Raises:
-        ValueError: If a constant of model, data or phases is another; the message names it.
-    """
+    """Refuse to take a finished run for one that was asked for otherwise."""
     there, here = (_constants(c) for c in (read_yaml(config), parse_yaml(text)))
     for key in there.keys() & here.keys():
         if there[key] != here[key] and key not in _MAY_DIFFER:

@@ -34,12 +34,7 @@ REFRESH_S = 1.0
 
 
 class Display:
-    """Show how all members stand; use it as a context.
-
-    Args:
-        members: Members to train.
-        left_alone: Members that ended before.
-    """
+    """Show how all members stand; use it as a context."""
 
     def __init__(self, members: Sequence[Member], left_alone: Sequence[Outcome]) -> None:
         self._members, self._left_alone = members, left_alone

@@ -81,10 +81,6 @@ def _whole_number(flag: str, text: str) -> int:
 def seeds_of(text: str, key: str = "--seeds") -> tuple[int, ...]:
     """Return the seeds that a text such as ``0-2,5`` names.
 
-    Args:
-        text: The text.
-        key: What the user calls it.
-
     Raises:
         ValueError: If it names none, or one twice.
     """

@@ -69,9 +69,6 @@ class Plan:
     def settle(self, kind: str | None) -> None:
         """Settle how members are trained, before anything of them is made or deleted.
 
-        Args:
-            kind: What was asked for; None if it is left to modnav.
-
         Raises:
             ValueError: If there is too little memory, or too few files may be open.
         """
@@ -115,13 +112,6 @@ def planned(request: Request, imported: Sequence[str]) -> Iterator[Plan]:
     """Check a population and yield what it has to do; new members' folders are made.
 
     While the context lasts no other command of many members takes one of these.
-
-    Args:
-        request: What is asked for.
-        imported: Modules that the user named by ``--import``.
-
-    Raises:
-        ValueError: If a member would not start, or its folder holds a run that is not finished.
     """
     more = tuple(word for module in imported for word in ("--import", module))
     with ExitStack() as held:

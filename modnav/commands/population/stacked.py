@@ -110,11 +110,6 @@ class JointSaves:
 def train_stacked(plan: Plan, imported: Sequence[str], display: Display) -> list[Outcome]:
     """Train members at once, and return how each ended.
 
-    Args:
-        plan: What is to be done.
-        imported: Modules that the user named by ``--import``.
-        display: Where it is shown how they stand.
-
     Raises:
         InterruptedRunError: If this process was told to stop; the members have saved their states.
     """
@@ -140,15 +135,7 @@ def train_stacked(plan: Plan, imported: Sequence[str], display: Display) -> list
 
 
 def fit_alone(trainer: Trainer, fit: Callable[[], None]) -> None:
-    """Train a lone run as a population of one.
-
-    Args:
-        trainer: Its trainer.
-        fit: Runs it.
-
-    Raises:
-        Exception: What the run raises.
-    """
+    """Train a lone run as a population of one."""
 
     def train(seat: Seat) -> None:
         trainer.callbacks.append(Together(seat))  # type: ignore[attr-defined]  # set by a connector

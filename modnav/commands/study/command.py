@@ -95,11 +95,7 @@ def _parser() -> Parser:
 
 
 def _check_folder(folder: StudyFolder, spec: StudySpec) -> None:
-    """Check that a folder is that of this study, or of none.
-
-    Raises:
-        ValueError: If it is not.
-    """
+    """Check that a folder is that of this study, or of none."""
     name = folder.name()
     if name not in (None, spec.name):
         raise ValueError(
@@ -111,11 +107,7 @@ def _check_folder(folder: StudyFolder, spec: StudySpec) -> None:
 
 
 def _make_folder(folder: StudyFolder) -> None:
-    """Make a study's folder, and try to write in it.
-
-    Raises:
-        ValueError: If that cannot be done.
-    """
+    """Make a study's folder, and try to write in it."""
     try:
         for name in ("runs", "done", "logs", "jobs"):
             (folder.path / name).mkdir(parents=True, exist_ok=True)
@@ -179,17 +171,7 @@ def _show_standing(
 def _check_trainings(
     spec: StudySpec, folder: StudyFolder, todo: Sequence[Job], other: Sequence[str]
 ) -> None:
-    """Make the parts of a training of each cell that is not done, as it would.
-
-    Args:
-        spec: The study.
-        folder: Its folder.
-        todo: Jobs that are not done.
-        other: Arguments in which the training is another here.
-
-    Raises:
-        ValueError: If one would not start; the message is its own.
-    """
+    """Make the parts of a training of each cell that is not done, as it would."""
     names = {job.name.split("/")[1] for job in todo if job.rule == "train"}
     for module in spec.imports:
         import_own(module)

@@ -31,13 +31,7 @@ MEASURED_S = 6.0
 
 
 class Costs:
-    """Projected times of jobs: those of like jobs of this study, else from updates measured here.
-
-    Args:
-        folder: Folder of the study.
-        spec: The study.
-        jobs: Its jobs.
-    """
+    """Projected times of jobs: those of like jobs of this study, else from updates measured here."""
 
     def __init__(self, folder: StudyFolder, spec: StudySpec, jobs: Iterable[Job]) -> None:
         search = spec.search

@@ -32,15 +32,7 @@ SUBMITTERS = {"slurm": ("sbatch", "sinfo"), "lsf": ("bsub", "bqueues"), "sge": (
 
 
 def check_engine(extra: Sequence[str], *, search: bool = False) -> None:
-    """Check that there is an engine, and the executor that is asked of it.
-
-    Args:
-        extra: Arguments for Snakemake.
-        search: Whether hyperparameters are searched.
-
-    Raises:
-        ValueError: If not; the message says what is missing.
-    """
+    """Check that there is an engine, and the executor that is asked of it."""
     if importlib.util.find_spec("snakemake") is None:
         raise ValueError("`modnav study` needs Snakemake: pip install 'modnav[study]'")
     if search and importlib.util.find_spec("optuna") is None:

@@ -31,10 +31,6 @@ BEAT_S = 10.0
 def do(name: str, threads: str) -> int:
     """Do a job of the study in the current folder, and return its exit status.
 
-    Args:
-        name: Its name.
-        threads: Cores that it may use.
-
     Raises:
         ValueError: If there is no such job.
     """
@@ -75,9 +71,6 @@ def _begin(folder: StudyFolder, job: Job) -> bool:
     """Return whether the job goes on with what it has begun, and make it ready to begin if not.
 
     A run of other settings must not be resumed as this one: it loses its configuration first.
-
-    Raises:
-        ValueError: If there is a run, and it is not known of which settings.
     """
     runs = [RunFolder(folder.path / run) for run in job.runs if job.rule == "train"]
     for run in runs:

@@ -95,13 +95,6 @@ def write_page(
 ) -> str:
     """Write the page, ``index.html`` in the study's folder.
 
-    Args:
-        folder: The study's folder.
-        jobs: Its jobs.
-        costs: What they cost.
-        cores: Cores that they share.
-        since: As in :func:`standing`.
-
     Returns:
         How many jobs are done, in a line.
     """

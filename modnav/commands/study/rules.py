@@ -18,11 +18,7 @@ def check_keys(given: Mapping[Any, Any], known: Sequence[str], where: str = "") 
 
 
 def refuse(key: str, value: Any, rule: str) -> NoReturn:
-    """Refuse a value.
-
-    Raises:
-        ValueError: Always; it names key, value and rule.
-    """
+    """Refuse a value."""
     raise ValueError(f"{key} is {value!r}; it must be {rule}")
 
 

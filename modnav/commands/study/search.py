@@ -234,11 +234,7 @@ class _Worker:
 
 
 def _storage(path: Path) -> optuna.storages.RDBStorage:
-    """Return Optuna's storage in a file.
-
-    Raises:
-        ValueError: If Optuna cannot read it.
-    """
+    """Return Optuna's storage in a file."""
     try:
         return optuna.storages.RDBStorage(
             f"sqlite:///{path.absolute()}", engine_kwargs={"connect_args": {"timeout": WAIT_S}}

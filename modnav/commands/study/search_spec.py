@@ -96,10 +96,6 @@ class SearchSpec:
 def search_of(value: Any, beside: Mapping[str, Any]) -> SearchSpec | None:
     """Return the search that a study file asks for; None if it does not.
 
-    Args:
-        value: What it says under ``search``.
-        beside: All that it says.
-
     Raises:
         ValueError: If it makes no sense; the message names key, value and rule.
     """

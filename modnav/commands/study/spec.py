@@ -140,11 +140,7 @@ def read_spec(path: Path) -> StudySpec:
 
 
 def _check_search(spec: StudySpec, search: SearchSpec) -> None:
-    """Refuse what a search does not go with.
-
-    Raises:
-        ValueError: If it varies more than its parameters, or an option is one of them.
-    """
+    """Refuse what a search does not go with."""
     if len(spec.agents) * len(spec.noises) * len(spec.gains) > 1:
         raise ValueError("search is for one architecture at one noise and gain; name one of each")
     (agent,) = spec.agents
