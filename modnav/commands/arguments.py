@@ -8,7 +8,7 @@ from pathlib import Path
 from modnav.files import in_shell
 from modnav.runs import RunFolder, checkpoint_at, read
 
-from .configs import shipped_configs
+from .configs import is_overlay, shipped_configs
 from .refused import Parser
 from .strangers import check_run_config
 from .terminal import tell
@@ -30,7 +30,7 @@ def with_config_paths(args: list[str]) -> list[str]:
         if named or (k and args[k - 1] in ("--config", "-c")):
             name = value if named else word
             path = _config(name)
-            if not has_agent and _is_overlay(path):
+            if not has_agent and Path(path).is_file() and is_overlay(Path(path)):
                 raise ValueError(
                     f"--config {name} is an overlay: give it after an agent, "
                     f"as in --config modular --config {name}"
@@ -40,14 +40,6 @@ def with_config_paths(args: list[str]) -> list[str]:
         else:
             found.append(word)
     return found
-
-
-def _is_overlay(path: str) -> bool:
-    """Return whether a config changes another and is none by itself, as its first line says."""
-    if not Path(path).is_file():
-        return False
-    with Path(path).open(encoding="utf-8", errors="replace") as file:
-        return file.readline().startswith("# Overlay")
 
 
 def with_negative_numbers(args: list[str]) -> list[str]:

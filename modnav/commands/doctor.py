@@ -6,19 +6,13 @@ import os
 import platform
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from modnav.acting import ROLES, Collector
-from modnav.machine import cores, memory_bytes, package_version, threads
-from modnav.networks import build_agent
-from modnav.task import TaskParameters
+from modnav.machine import cores, memory_bytes, package_version
 
 from .refused import Parser
 
@@ -166,50 +160,19 @@ def _folder(runs: Path) -> dict[str, Any]:
 
 
 def _measured(*, bf16: bool) -> dict[str, float | None]:
-    """Return how fast this machine acts and learns on one thread, the middle of some short tries."""
-    with threads(1):
-        single, half = _update_ms("32-true"), _update_ms("bf16-mixed") if bf16 else None
-        return {
-            "steps_per_s": TRIALS / _middle(_acting(), 20),
-            "update_ms": single,
-            "update_bf16_ms": half,
-        }
-
-
-def _acting() -> Callable[[], object]:
-    generators = {role: torch.Generator().manual_seed(k) for k, role in enumerate(ROLES)}
-    collector = Collector(TaskParameters(), {"observation"}, TRIALS, generators)
-    collector.restart(TaskParameters())
-    actor = build_agent("modular").actor
-    return lambda: collector.sweep(actor, 0.5)
-
-
-def _update_ms(precision: str) -> float:
-    """Return the time of an update of TD3 as trainings make it, of the modular agent, ms."""
-    from modnav.bench import InTraining, made_up_trials, make_learner, make_replay, repeated
+    """Return how fast this machine acts and learns on one thread, as ``modnav bench`` measures it."""
+    from modnav.bench import BENCHES, BenchSettings
 
     from .quiet import quieten
 
     quieten()
-    learner = make_learner("modular", InTraining)
-    replay = make_replay(learner.agent, 64)
-    steps = torch.full((64,), STEPS)
-    replay.add_trials(made_up_trials({"observation"}, steps, torch.Generator()), mirror=False)
-    segment = replay.sample(np.random.default_rng(0))
-    took: list[float] = []
-    work = partial(repeated, learner.policy_delay, learner.update, segment)
-    learner.train_with(precision, lambda: took.append(_middle(work, 8)))
-    return 1e3 * took[0] / learner.policy_delay
-
-
-def _middle(work: Callable[[], object], times: int) -> float:
-    work()
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - start)
-    return sorted(took)[times // 2]
+    found: dict[str, float | None] = {"update_bf16_ms": None}
+    acting = BENCHES["acting"](BenchSettings(parallel_trials=TRIALS, seconds=1.0))
+    found["steps_per_s"] = acting.more["steps/s"]
+    for key, precision in (("update_ms", "32-true"), ("update_bf16_ms", "bf16-mixed"))[: 1 + bf16]:
+        settings = BenchSettings(precision=precision, seconds=2.0, steps=STEPS)
+        found[key] = BENCHES["update"](settings).milliseconds.median
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
