@@ -162,7 +162,8 @@ def _row(result: BenchResult, rates: dict[str, float], settings: BenchSettings) 
     more = [f"{name} {x:,.4g}" for name, x in result.more.items()]
     more += [f"{part} {100 * share:.1f} %" for part, share in result.shares.items()]
     if "GFLOP/s" in result.more:
-        best = max(v for k, v in rates.items() if k[:4] == _product(settings.precision))
+        kind = "bf16" if settings.precision == "bf16-mixed" else "fp32"
+        best = max(rate for name, rate in rates.items() if name.startswith(kind))
         more.append(f"{100 * result.more['GFLOP/s'] / best:.0f} % of the products' rate")
     cells = (
         result.what,
@@ -172,10 +173,6 @@ def _row(result: BenchResult, rates: dict[str, float], settings: BenchSettings) 
         "; ".join(more),
     )
     return "| " + " | ".join(cells) + " |"
-
-
-def _product(precision: str) -> str:
-    return "bf16" if precision == "bf16-mixed" else "fp32"
 
 
 def _shown(spread: Spread) -> str:

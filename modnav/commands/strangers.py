@@ -12,21 +12,13 @@ from typing import Any
 
 from modnav.files import one_line, read_yaml
 
+from .run_options import OPTIONS
+
 TRUSTED = ("modnav.", "pytorch_lightning.", "torch.optim.", "torch.nn.")
 """Where classes may come from without being named by the user."""
 
 _SECTIONS = {"trainer", "model", "data", "phases", "checkpoint", "last", "seed_everything"}
-_OPTIONS = {
-    "runs",
-    "name",
-    "folder",
-    "overwrite",
-    "prefer_bf16",
-    "population",
-    "threads",
-    "ckpt_path",
-    "weights_only",
-}
+_OPTIONS = {*(name.lstrip("-") for name in OPTIONS), "ckpt_path", "weights_only"}
 """Options at the top; where the run lies and what it goes on from is said on the command line."""
 
 _ADDRESS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")

@@ -137,14 +137,17 @@ class RunFolder:
             if place.exists() and not kind(place):
                 raise ValueError(f"{place} must be a {what}: remove what is there")
 
-    def lock(self) -> None:
+    def lock(self, wait_s: float = 0) -> None:
         """Take the folder until :meth:`unlock`, or until this process ends.
+
+        Args:
+            wait_s: Longest time to wait for another process to leave it, s.
 
         Raises:
             ValueError: If another process has it.
         """
         try:
-            self._lock.acquire(blocking=False)
+            self._lock.acquire(timeout=wait_s, poll_interval=0.2)
         except Timeout as error:
             raise ValueError(
                 f"{self.path} is being trained by another process; wait for it to end, or choose "
@@ -152,13 +155,13 @@ class RunFolder:
             ) from error
         self._held = self._identity()
 
-    def check_free(self) -> None:
-        """Check that nobody trains there.
+    def check_free(self, wait_s: float = 0) -> None:
+        """Check that nobody trains there, or will not any more in some time.
 
         Raises:
             ValueError: If another process does.
         """
-        self.lock()
+        self.lock(wait_s)
         self.unlock()
 
     def check_held(self) -> None:
@@ -193,14 +196,7 @@ class RunFolder:
 
     def of_former_run(self) -> list[Path]:
         """Return what a run left in the folder, for :meth:`delete` once another has begun."""
-        names = (
-            "checkpoints",
-            "last.ckpt",
-            "last-1.ckpt",
-            "best.ckpt",
-            "validation.csv",
-            "learning_curve.png",
-        )
+        names = ("checkpoints", "best.ckpt", *_REPLACED[1:])  # but for its configuration
         patterns = ("events.out.tfevents*", "last.*.rank*.ckpt", "best.*.rank*.ckpt")
         own = [self.path / name for name in names]
         return [*own, *(file for x in patterns for file in self.path.glob(x))]

@@ -193,7 +193,7 @@ def error_of(capsys, *args: str) -> str:
         ("--seeds 0-1 --data.seed 3", "--data.seed is a run's own"),
         ("--seeds 0-1 --config seed.yaml", "data.seed is 3; leave it out"),
         ("--seeds 0-1 --cores 0", "--cores is 0; it must be in [1, 10,000]"),
-        ("--seeds 0-1 --cores few", "--cores is few; it must be a whole number"),
+        ("--seeds 0-1 --cores few", "argument --cores: invalid int value: 'few'"),
         ("--seeds 0-1 --population both", "it must be processes or stacked"),
         ("--seeds 0-1 --trainer.devices 2", "trainer.devices is 2; members have 1 each"),
         ("--seeds 0-1 --data.task.max_steps 1", "task.max_steps is 1; it must be 2 or more"),

@@ -33,19 +33,25 @@ def requested(args: Sequence[str]) -> Request | None:
     if not args or args[0] != "fit":
         return None
     parser = Parser(prog="modnav fit", add_help=False, allow_abbrev=False)
-    for flag in ("--seeds", "--sweep", "--cores", "--population"):
-        parser.add_argument(flag, action="append", default=[])
+    for flag, kind in (
+        ("--seeds", str),
+        ("--sweep", str),
+        ("--cores", int),
+        ("--population", str),
+    ):
+        parser.add_argument(flag, type=kind, action="append", default=[])
     parser.add_argument("--resume", nargs="+", type=Path, action="extend", default=[])
     given, rest = parser.parse_known_args(args[1:])
     several = any(map(runs_in, given.resume)) or len(given.resume) > 1
     if not (given.seeds or given.sweep or given.cores or several):
         return None  # --population may say how a lone run is trained
     _check_whole(given, rest, several=several)
-    at_once = _whole_number("--cores", given.cores[-1]) if given.cores else cores()
-    kind = given.population[-1] if given.population else None
+    at_once = given.cores[-1] if given.cores else cores()
+    require("--cores", at_once, 1, MOST)
+    how = given.population[-1] if given.population else None
     seeds = seeds_of(given.seeds[0]) if given.seeds else ()
     resumed = tuple(given.resume)
-    found = Request(seeds, _sweeps(given.sweep), resumed, at_once, kind, (args[0], *rest))
+    found = Request(seeds, _sweeps(given.sweep), resumed, at_once, how, (args[0], *rest))
     count = len(seeds) * math.prod(map(len, found.sweeps.values()))
     if count > MOST:
         raise ValueError(f"--seeds and --sweep ask for {count:,} runs; {MOST:,} are the most")
@@ -69,13 +75,6 @@ def _check_whole(given: Namespace, rest: Sequence[str], *, several: bool) -> Non
         raise ValueError(f"{min(own)} is a run's own; leave it out where there are many")
     if kind := set(given.population) - {"processes", "stacked"}:
         raise ValueError(f"--population is {kind.pop()}; it must be processes or stacked")
-
-
-def _whole_number(flag: str, text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"{flag} is {text}; it must be a whole number, 1 or more")
-    require(flag, int(text), 1, MOST)
-    return int(text)
 
 
 def seeds_of(text: str, key: str = "--seeds") -> tuple[int, ...]:

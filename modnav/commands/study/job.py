@@ -95,17 +95,8 @@ def _begin(folder: StudyFolder, job: Job) -> bool:
 
 def wait_for(run: RunFolder) -> None:
     """Wait until a process of a former engine has left the run."""
-    until = time.monotonic() + WAIT_S
-    while run.path.is_dir():
-        try:
-            run.lock()
-        except ValueError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
-        else:
-            run.unlock()
-            return
+    if run.path.is_dir():
+        run.check_free(WAIT_S)
 
 
 def _done(folder: StudyFolder, job: Job, *, goes_on: bool, threads: str) -> tuple[JobEnd, bool]:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,24 +20,6 @@ from .search_spec import SearchSpec, search_of
 __all__ = ["AgentSpec", "StudySpec", "read_spec", "study_file"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][\w+-]{0,59}", re.ASCII)
-_KEYS = (
-    "name",
-    "architectures",
-    "seeds",
-    "noises",
-    "gains",
-    "protocol",
-    "options",
-    "trials",
-    "import",
-    "accelerator",
-    "population",
-    "evaluate",
-    "record",
-    "compare",
-    "report",
-    "search",
-)
 _AGENT_KEYS = ("name", "protocol", "options")
 _EVALUATE = {"tasks": ["gain"], "trials": None, "extensive": False}
 _RECORD = {"trials": 500, "gain": 1.0, "units": True}
@@ -80,6 +62,11 @@ class StudySpec:
     compare: bool = False
     report: dict[str, Any] | None = None
     search: SearchSpec | None = None
+
+
+_OTHERWISE = {"path": None, "agents": "architectures", "imports": "import"}
+_KEYS = [key for x in fields(StudySpec) if (key := _OTHERWISE.get(x.name, x.name))]
+"""What a study file may say."""
 
 
 def study_file(text: str) -> Path:
