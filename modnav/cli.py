@@ -1,7 +1,6 @@
 """Command line of modnav."""
 
 import argparse
-import difflib
 import os
 import sys
 import time
@@ -14,9 +13,15 @@ from typing import Any
 
 from modnav.commands import COMMANDS, LIGHTNING, load
 from modnav.commands.output import steady_output
-from modnav.commands.own_errors import own_part, show_traceback, told_error
+from modnav.commands.own import (
+    import_own,
+    own_part,
+    show_traceback,
+    taken_imports,
+    told_error,
+)
 from modnav.commands.pages import overview, page
-from modnav.commands.refused import told
+from modnav.commands.refused import nearest, told
 
 from .errors import USAGE_STATUS, InterruptedRunError, RunEndedError, UnitWarning
 from .machine import keep_freed_memory, nothing_collected
@@ -101,12 +106,9 @@ def execute(args: Sequence[str], *, from_process: bool = False) -> list[Path]:
     given = list(args)
     if (folder := _current_folder()) not in sys.path:
         sys.path.append(folder)  # where users keep modules of their own
-    imported = _imports(given)
-    if imported:
-        from modnav.commands.own import import_own
-
-        for module in imported:
-            import_own(module)
+    imported = taken_imports(given)
+    for module in imported:
+        import_own(module)
     if given[0] in COMMANDS:
         with nothing_collected(kept=from_process):
             command = load(given[0])
@@ -115,9 +117,8 @@ def execute(args: Sequence[str], *, from_process: bool = False) -> list[Path]:
     if given[0] in LIGHTNING or given[0].startswith("-"):
         return _train(given, imported, from_process)
     known = [*LIGHTNING, *COMMANDS]
-    near = difflib.get_close_matches(given[0], known, 1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    raise ValueError(f"the command is {given[0]!r}; it must be one of {', '.join(known)}{meant}")
+    rule = f"it must be one of {', '.join(known)}{nearest(given[0], known)}"
+    raise ValueError(f"the command is {given[0]!r}; {rule}")
 
 
 def _current_folder() -> str:
@@ -125,16 +126,6 @@ def _current_folder() -> str:
         return os.getcwd()
     except OSError as error:
         raise ValueError("the current folder is gone; change to one that exists") from error
-
-
-def _imports(args: list[str]) -> list[str]:
-    """Take ``--import MODULE`` out of the arguments: agents with modules of the user's own."""
-    found = []
-    while "--import" in args[:-1]:
-        k = args.index("--import")
-        found.append(args[k + 1])
-        del args[k : k + 2]
-    return found
 
 
 def _train(args: list[str], imported: Sequence[str], from_process: bool) -> list[Path]:

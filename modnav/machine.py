@@ -5,10 +5,12 @@ import gc
 import importlib
 import os
 import signal
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import parent_process
 from threading import Thread
+from typing import Any
 
 import psutil
 
@@ -26,6 +28,8 @@ __all__ = [
     "memory_bytes",
     "nothing_collected",
     "open_files",
+    "package_version",
+    "signals_taken",
     "threads",
     "threads_everywhere",
 ]
@@ -89,6 +93,14 @@ def cores() -> int:
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
+def package_version(name: str) -> str | None:
+    """Return the version of a package; None if it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
 @contextmanager
 def nothing_collected(*, kept: bool = False) -> Iterator[None]:
     """Collect no garbage while the context lasts, which is for imports.
@@ -140,6 +152,22 @@ def threads_everywhere(count: int) -> Iterator[None]:
         os.environ.pop("OMP_NUM_THREADS")
         if before is not None:
             os.environ["OMP_NUM_THREADS"] = before
+
+
+@contextmanager
+def signals_taken(
+    numbers: Iterable[int], take: Callable[[int, Any], Any] | signal.Handlers
+) -> Iterator[None]:
+    """Let a function take signals while the context lasts; not in other threads than the main one."""
+    former = {}
+    with suppress(ValueError):  # not the main thread: signals are somebody else's
+        for number in numbers:
+            former[number] = signal.signal(number, take)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def begin_worker(modules: Iterable[str]) -> None:

@@ -1,10 +1,10 @@
 """Runs on disk as tables and agents."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import UserList
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import pandas as pd
 from typing_extensions import override
@@ -127,31 +127,12 @@ class Run:
         return record(self.agent(trial), discount=self.trained.discount, **options)
 
 
-class Runs(Sequence[Run]):
-    """Some runs, in order.
+class Runs(UserList[Run]):
+    """Some runs, in order; a list of them.
 
     Args:
         runs: The runs.
     """
-
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self._runs = list(runs)
-
-    @overload
-    def __getitem__(self, k: int) -> Run: ...
-    @overload
-    def __getitem__(self, k: slice) -> "Runs": ...
-    @override
-    def __getitem__(self, k: int | slice) -> "Run | Runs":
-        return Runs(self._runs[k]) if isinstance(k, slice) else self._runs[k]
-
-    @override
-    def __len__(self) -> int:
-        return len(self._runs)
-
-    @override
-    def __iter__(self) -> Iterator[Run]:
-        return iter(self._runs)
 
     @override
     def __repr__(self) -> str:

@@ -18,6 +18,7 @@ from torch.utils.benchmark import timer as synchronized
 from modnav.errors import require
 from modnav.learning import runs_bf16
 from modnav.networks import linear
+from modnav.task import TaskParameters
 
 __all__ = [
     "BenchResult",
@@ -49,6 +50,7 @@ class BenchSettings:
         population: Members of a population whose joint updates are timed.
         device: Where those are, ``"cpu"`` or ``"cuda"``.
         tf32: Whether a GPU computes their products in TF32.
+        steps: Steps of the trials that updates learn from; those of the longest by default.
     """
 
     agent: str = "modular"
@@ -61,10 +63,19 @@ class BenchSettings:
     population: int = 1
     device: str = "cpu"
     tf32: bool = False
+    steps: int = TaskParameters.max_steps
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for key in ("threads", "seconds", "parallel_trials", "stored", "trials", "population"):
+        for key in (
+            "threads",
+            "seconds",
+            "steps",
+            "parallel_trials",
+            "stored",
+            "trials",
+            "population",
+        ):
             require(key, getattr(self, key), 0, 10_000_000, strict=True)
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device is cuda; PyTorch finds no such GPU here")

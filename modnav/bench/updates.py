@@ -36,7 +36,7 @@ LearnerT = TypeVar("LearnerT", bound=TD3)
 def bench_update(settings: BenchSettings) -> BenchResult:
     """Time TD3 updates on a batch of whole trials of full length, or of single steps."""
     learner = make_learner(settings.agent, InTraining)
-    segment = example_segment(learner)
+    segment = example_segment(learner, settings.steps)
     found: list[tuple[Spread, Spread, Spread]] = []
 
     def job() -> None:
@@ -80,11 +80,11 @@ def replay_kind(agent: Agent) -> type[TrialReplay] | type[StepReplay]:
     return TrialReplay if agent.recurrent else StepReplay
 
 
-def example_segment(learner: TD3) -> Segment:
-    """Return a batch of the size of published ones, of trials of full length or single steps."""
+def example_segment(learner: TD3, steps: int = TaskParameters.max_steps) -> Segment:
+    """Return a batch of the size of published ones, of trials of so many steps or single steps."""
     replay = make_replay(learner.agent, 4096)
-    steps = torch.full((64,), TaskParameters().max_steps)
-    replay.add_trials(made_up_trials(learner.agent.sources, steps, Generator()), mirror=False)
+    lengths = torch.full((64,), steps)
+    replay.add_trials(made_up_trials(learner.agent.sources, lengths, Generator()), mirror=False)
     return replay.sample(np.random.default_rng(0))
 
 

@@ -1,6 +1,7 @@
 """Commands beside those of LightningCLI, one module each with ``main(args)``.
 
-A command reports a mistake of its user by raising ``ValueError`` with one clear line.
+A command reports a mistake of its user by raising ``ValueError`` with one clear line, ``OSError`` if a file
+cannot be written, and ``InterruptedRunError`` if it was interrupted and the same command goes on.
 """
 
 import importlib

@@ -123,11 +123,7 @@ def _policy(agent: Agent) -> tuple[StepPolicy, tuple[Tensor, list[Tensor]]]:
 
 
 def _compare(policy: StepPolicy, written: Callable[..., Sequence[Tensor]]) -> None:
-    """Refuse what was written if it acts otherwise than the policy, on other trials than it was followed with.
-
-    Raises:
-        ValueError: If it does, or fails.
-    """
+    """Refuse what was written if it acts otherwise than the policy, on other trials than it was followed with."""
     generator = torch.Generator().manual_seed(0)
     mine = theirs = [x.expand(x.shape[0], TRIALS, *x.shape[2:]).contiguous() for x in policy.start]
     for scale in (0.1, 1.0, 3.0, 0.0):

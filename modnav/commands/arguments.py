@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modnav.files import in_shell
-from modnav.runs import RunFolder, read
+from modnav.runs import RunFolder, checkpoint_at, read
 
-from .configs import shipped_configs
+from .configs import is_overlay, shipped_configs
+from .refused import Parser
 from .strangers import check_run_config
-from .taken import taken_checkpoint
 from .terminal import tell
 
 
@@ -30,7 +30,7 @@ def with_config_paths(args: list[str]) -> list[str]:
         if named or (k and args[k - 1] in ("--config", "-c")):
             name = value if named else word
             path = _config(name)
-            if not has_agent and _is_overlay(path):
+            if not has_agent and Path(path).is_file() and is_overlay(Path(path)):
                 raise ValueError(
                     f"--config {name} is an overlay: give it after an agent, "
                     f"as in --config modular --config {name}"
@@ -40,14 +40,6 @@ def with_config_paths(args: list[str]) -> list[str]:
         else:
             found.append(word)
     return found
-
-
-def _is_overlay(path: str) -> bool:
-    """Return whether a config changes another and is none by itself, as its first line says."""
-    if not Path(path).is_file():
-        return False
-    with Path(path).open(encoding="utf-8", errors="replace") as file:
-        return file.readline().startswith("# Overlay")
 
 
 def with_negative_numbers(args: list[str]) -> list[str]:
@@ -82,31 +74,42 @@ def with_run(args: list[str], imported: Sequence[str] = ()) -> list[str]:
     checkpoint starts from its beginning. ``validate``, ``test`` and ``predict`` with a
     ``--ckpt_path`` but no config take the config of the checkpoint's run.
 
-    Args:
-        args: The arguments.
-        imported: Modules that the user named by ``--import``; the config of a run may name classes
-            of these, of modnav, Lightning and torch.
-
     Raises:
         ValueError: If the folder holds no run that can be resumed, or its config names others.
     """
     if not args:
         return args
-    command, rest = args[0], args[1:]
-    run = _take(rest, "--resume")
-    if run is not None:
-        return [command, *_resumed(Path(run), rest, imported)]
-    checkpoint = _value(rest, "--ckpt_path")
-    if checkpoint and command == "fit":
-        read(checkpoint).check_whole()
-    if checkpoint and command in ("validate", "test", "predict") and Path(checkpoint).is_dir():
-        _take(rest, "--ckpt_path")
-        checkpoint = str(taken_checkpoint(Path(checkpoint)))
-        rest += ["--ckpt_path", checkpoint]
-        args = [command, *rest]
-    if checkpoint and command in ("validate", "test", "predict") and not _value(rest, "--config"):
-        return [command, *_config_of_run(Path(checkpoint), rest, imported), *rest]
-    return args
+    command, evaluates = args[0], args[0] in ("validate", "test", "predict")
+    parser = Parser(prog=f"modnav {command}", add_help=False, allow_abbrev=False)
+    parser.add_argument("--resume", type=Path)
+    parser.add_argument("--ckpt_path", type=Path)
+    given, rest = parser.parse_known_args(args[1:])
+    if given.resume is not None:
+        named = ["--ckpt_path", str(given.ckpt_path)] if given.ckpt_path else []
+        return [command, *_resumed(given.resume, [*rest, *named], imported)]
+    if given.ckpt_path is None:
+        return args
+    if command == "fit":
+        read(given.ckpt_path).check_whole()
+    if not evaluates:
+        return args
+    if given.ckpt_path.is_dir():
+        given.ckpt_path = taken_checkpoint(given.ckpt_path)
+    if not any(word.partition("=")[0] == "--config" for word in rest):
+        rest = [*_config_of_run(given.ckpt_path, rest, imported), *rest]
+    return [command, *rest, "--ckpt_path", str(given.ckpt_path)]
+
+
+def taken_checkpoint(given: Path) -> Path:
+    """Return the checkpoint that an argument names, and say which it is if that is a folder of runs.
+
+    Raises:
+        ValueError: If the folder holds none.
+    """
+    found = checkpoint_at(given)
+    if found != given:
+        tell(f"{given}: its best checkpoint is {found}")
+    return found
 
 
 def _config_of_run(checkpoint: Path, rest: list[str], imported: Sequence[str]) -> list[str]:
@@ -165,21 +168,3 @@ def _former(folder: RunFolder) -> str:
     if not folder.former.is_file():
         return ""
     return f"; the state before it: modnav fit --resume {in_shell(folder.former)}"
-
-
-def _value(args: list[str], flag: str) -> str | None:
-    for k, word in enumerate(args):
-        if word == flag and k + 1 < len(args):
-            return args[k + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
-
-
-def _take(args: list[str], flag: str) -> str | None:
-    """Return the value of a flag and remove both from ``args``."""
-    value = _value(args, flag)
-    if value is not None:
-        k = next(k for k, word in enumerate(args) if word.split("=")[0] == flag)
-        del args[k : k + (1 if "=" in args[k] else 2)]
-    return value

@@ -31,12 +31,7 @@ JOINT = {"update": bench_population, "host": bench_host}
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments.
-        OSError: If the JSON file cannot be written.
-    """
+    """Run the command."""
     given = _parser().parse_args(args)
     description_of(given.agent)  # complains before anything is timed
     check_precision(given.precision, on_cpu=given.device == "cpu", key="--precision")
@@ -57,11 +52,7 @@ def main(args: Sequence[str]) -> None:
 
 
 def _settings(given: argparse.Namespace) -> BenchSettings:
-    """Return what is to be measured.
-
-    Raises:
-        ValueError: For values that do not go together.
-    """
+    """Return what is to be measured."""
     if given.population is None and (given.device != "cpu" or given.tf32):
         raise ValueError("--device and --tf32 are for --population")
     if given.population is not None and given.what not in JOINT:
@@ -171,7 +162,8 @@ def _row(result: BenchResult, rates: dict[str, float], settings: BenchSettings) 
     more = [f"{name} {x:,.4g}" for name, x in result.more.items()]
     more += [f"{part} {100 * share:.1f} %" for part, share in result.shares.items()]
     if "GFLOP/s" in result.more:
-        best = max(v for k, v in rates.items() if k[:4] == _product(settings.precision))
+        kind = "bf16" if settings.precision == "bf16-mixed" else "fp32"
+        best = max(rate for name, rate in rates.items() if name.startswith(kind))
         more.append(f"{100 * result.more['GFLOP/s'] / best:.0f} % of the products' rate")
     cells = (
         result.what,
@@ -181,10 +173,6 @@ def _row(result: BenchResult, rates: dict[str, float], settings: BenchSettings) 
         "; ".join(more),
     )
     return "| " + " | ".join(cells) + " |"
-
-
-def _product(precision: str) -> str:
-    return "bf16" if precision == "bf16-mixed" else "fp32"
 
 
 def _shown(spread: Spread) -> str:

@@ -19,18 +19,13 @@ from modnav.runs import (
     read_curve,
 )
 
-from .curve_options import add_curves
+from .evaluate import add_curves
 from .refused import Parser
 from .terminal import best_table, wide_console
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the files.
-        OSError: If the JSON file cannot be written.
-    """
+    """Run the command."""
     given = _parser().parse_args(args)
     groups: dict[Path, list[Best]] = {}
     for run in find_runs(given.runs):
@@ -107,11 +102,7 @@ def _best(run: TrainedRun, location: CurveLocation, given: argparse.Namespace) -
 
 
 def _is_of(run: TrainedRun, path: Path, command: str, before: int | None) -> None:
-    """Check that a curve is of this run's checkpoints, and of all of them.
-
-    Raises:
-        ValueError: If it is not. Curves of the study, which say nothing of their making, pass.
-    """
+    """Check that a curve is of this run's checkpoints, all of them; one of the study, without notes, passes."""
     about = notes_path(path)
     if not about.is_file():
         return

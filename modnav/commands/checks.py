@@ -1,9 +1,7 @@
 """What a command of Lightning is asked for, checked and settled before it begins."""
 
-import difflib
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +27,7 @@ MOST_THREADS = 1024
 
 
 def check_fit(config: Any) -> None:
-    """Refuse what a training would silently ignore, or fail of later.
-
-    Raises:
-        ValueError: If there is such an option; the message names it and says why.
-    """
+    """Refuse what a training would silently ignore, or fail of later."""
     for key, (allowed, why) in LEFT_ALONE.items():
         value = config.trainer.get(key)
         if value not in allowed:
@@ -67,11 +61,7 @@ NODES = ("MASTER_ADDR", "SLURM_NTASKS", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE", "PM
 
 
 def check_nodes(trainer: Any) -> None:
-    """Refuse to wait for nodes that nobody starts.
-
-    Raises:
-        ValueError: If nothing says that somebody does.
-    """
+    """Refuse to wait for nodes that nobody starts."""
     require("trainer.num_nodes", trainer.num_nodes, 1)
     if trainer.num_nodes > 1 and not trainer.plugins and not any(x in os.environ for x in NODES):
         raise ValueError(
@@ -86,38 +76,20 @@ def in_one_process(trainer: Any) -> None:
     trainer.devices = trainer.devices[:1] if isinstance(trainer.devices, list) else 1
 
 
-def thread_count(asked: int | str | None) -> int:
+def thread_count(asked: int | None) -> int:
     """Return the number of threads of a run: the one asked for, OMP_NUM_THREADS, or else 1.
 
     Raises:
-        ValueError: If what is asked for is no number, or below 1.
+        ValueError: If it is below 1, or a mistake.
     """
     if asked is None:
         return torch.get_num_threads() if os.environ.get("OMP_NUM_THREADS") else 1
-    if isinstance(asked, str) or not 1 <= asked <= MOST_THREADS:
-        raise ValueError(
-            f"threads is {asked}; it must be a number, 1 to {MOST_THREADS:,}: say --threads 1, or write "
-            "threads: 1 in the run's config.yaml"
-        )
+    require("threads", asked, 1, MOST_THREADS)
     return asked
 
 
-def with_nearest_key(message: str, known: Sequence[str]) -> str:
-    """Return a message about keys that are not known, with the nearest that is."""
-    found = re.search(r"(?:unrecognized arguments: --|[Kk]ey ['\"]|option ['\"])([\w.]+)", message)
-    if not found or found[1] in known:
-        return message
-    begun = [key for key in known if key.startswith(found[1])]
-    near = begun or difflib.get_close_matches(found[1], known, 1, 0.6)
-    return f"{found[1]} is not known; did you mean {near[0]}?" if near else message
-
-
 def check_one_device(strategy: Any) -> None:
-    """Check that a run leaves its updates to nobody else, so that a population may make them.
-
-    Raises:
-        ValueError: If it has a strategy of several processes, also of one process alone.
-    """
+    """Check that a run leaves its updates to nobody else, so that a population may make them."""
     if not isinstance(strategy, SingleDeviceStrategy):
         name = type(strategy).__name__
         raise ValueError(f"trainer.strategy is {name}, of several processes")  # noqa: TRY004 - a user's mistake

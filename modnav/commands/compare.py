@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.table import Table
-from rich.text import Text
 
 from .refused import Parser
-from .terminal import wide_console
+from .terminal import plain_table, wide_console
 
 STUDY = "study"
 
@@ -20,12 +18,7 @@ OFF_TRAINING = "reward_rate gain2x"
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command: print a table, and write it and a figure.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the files.
-        OSError: If a file cannot be written.
-    """
+    """Run the command: print a table, and write it and a figure."""
     from modnav.analysis.comparison import AGES, ordering_probability
     from modnav.analysis.comparison_figure import SEEDS, write_comparison
     from modnav.analysis.sides import runs_side, study_side
@@ -86,17 +79,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _shown(title: str, rows: Any) -> Table:
     """Return the table of an architecture."""
-    table = Table(
-        title=Text(title),
-        caption="mean (SD) n; difference in standard errors of both means; P: probability that a "
-        "run is better than one of the others, from 5 seeds a side on with 95 % interval",
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE,
-        padding=(0, 0, 0, 1),
+    caption = (
+        "mean (SD) n; difference in standard errors of both means; P: probability that a run is "
+        "better than one of the others, from 5 seeds a side on with 95 % interval"
     )
-    for head in ("quantity", "trials", "runs", "others", "difference", "SEM", "P"):
-        table.add_column(head, justify="left" if head == "quantity" else "right")
+    heads = ("quantity", "trials", "runs", "others", "difference", "SEM", "P")
+    table = plain_table(title, heads, caption=caption)
     for row in rows.to_dict("records"):
         digits = 0 if row["quantity"] == "phase1_trials" else 2
         table.add_row(

@@ -31,11 +31,7 @@ ZSH = "autoload -U +X compinit bashcompinit && compinit && bashcompinit\n"
 
 
 def main(args: Sequence[str]) -> None:
-    """Print the script.
-
-    Raises:
-        ValueError: For a mistake in the arguments.
-    """
+    """Print the script."""
     parser = Parser(
         prog="modnav completion",
         description="Print a script that completes commands, options and names of configs: "

@@ -28,6 +28,11 @@ def about(config: Path) -> str:
     return " ".join(lines).partition(". ")[0].rstrip(".")
 
 
+def is_overlay(config: Path) -> bool:
+    """Return whether a config changes another and is none by itself."""
+    return about(config).startswith(OVERLAY)
+
+
 def listing() -> str:
     """Return a line for each config, in groups."""
     groups: dict[str, list[str]] = {

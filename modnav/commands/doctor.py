@@ -6,20 +6,13 @@ import os
 import platform
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from modnav.acting import ROLES, Collector
-from modnav.machine import cores, memory_bytes, threads
-from modnav.networks import build_agent
-from modnav.task import TaskParameters
+from modnav.machine import cores, memory_bytes, package_version
 
 from .refused import Parser
 
@@ -40,27 +33,21 @@ UPDATES = 10_000 * STEPS / 4
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments.
-    """
+    """Run the command."""
     given = _parser().parse_args(args)
     found = examined(given.runs)
     print(json.dumps(found, indent=2) if given.json else page(found))
 
 
 def examined(runs: Path) -> dict[str, Any]:
-    """Return what was found, as names and numbers; takes a few seconds of measuring.
-
-    Args:
-        runs: Folder in which runs would be made.
-    """
+    """Return what was found, as names and numbers; takes a few seconds of measuring."""
     from modnav.learning import HALF, fast_precision  # it loads Lightning
 
     bf16 = fast_precision(on_cpu=True) == HALF
-    packages = {name: _version(name) for name in PACKAGES}
-    extras = {extra: [x for x in names if not _version(x)] for extra, names in EXTRAS.items()}
+    packages = {name: package_version(name) for name in PACKAGES}
+    extras = {
+        extra: [x for x in names if not package_version(x)] for extra, names in EXTRAS.items()
+    }
     found: dict[str, Any] = {
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -145,13 +132,6 @@ def page(found: dict[str, Any]) -> str:
     return "\n".join([*lines, "", *(f"- {line}" for line in found["advice"])])
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
 def _processor() -> dict[str, Any]:
     cpu = torch.backends.cpu.get_cpu_capability()
     known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
@@ -180,50 +160,19 @@ def _folder(runs: Path) -> dict[str, Any]:
 
 
 def _measured(*, bf16: bool) -> dict[str, float | None]:
-    """Return how fast this machine acts and learns on one thread, the middle of some short tries."""
-    with threads(1):
-        single, half = _update_ms("32-true"), _update_ms("bf16-mixed") if bf16 else None
-        return {
-            "steps_per_s": TRIALS / _middle(_acting(), 20),
-            "update_ms": single,
-            "update_bf16_ms": half,
-        }
-
-
-def _acting() -> Callable[[], object]:
-    generators = {role: torch.Generator().manual_seed(k) for k, role in enumerate(ROLES)}
-    collector = Collector(TaskParameters(), {"observation"}, TRIALS, generators)
-    collector.restart(TaskParameters())
-    actor = build_agent("modular").actor
-    return lambda: collector.sweep(actor, 0.5)
-
-
-def _update_ms(precision: str) -> float:
-    """Return the time of an update of TD3 as trainings make it, of the modular agent, ms."""
-    from modnav.bench import InTraining, made_up_trials, make_learner, make_replay, repeated
+    """Return how fast this machine acts and learns on one thread, as ``modnav bench`` measures it."""
+    from modnav.bench import BENCHES, BenchSettings
 
     from .quiet import quieten
 
     quieten()
-    learner = make_learner("modular", InTraining)
-    replay = make_replay(learner.agent, 64)
-    steps = torch.full((64,), STEPS)
-    replay.add_trials(made_up_trials({"observation"}, steps, torch.Generator()), mirror=False)
-    segment = replay.sample(np.random.default_rng(0))
-    took: list[float] = []
-    work = partial(repeated, learner.policy_delay, learner.update, segment)
-    learner.train_with(precision, lambda: took.append(_middle(work, 8)))
-    return 1e3 * took[0] / learner.policy_delay
-
-
-def _middle(work: Callable[[], object], times: int) -> float:
-    work()
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - start)
-    return sorted(took)[times // 2]
+    found: dict[str, float | None] = {"update_bf16_ms": None}
+    acting = BENCHES["acting"](BenchSettings(parallel_trials=TRIALS, seconds=1.0))
+    found["steps_per_s"] = acting.more["steps/s"]
+    for key, precision in (("update_ms", "32-true"), ("update_bf16_ms", "bf16-mixed"))[: 1 + bf16]:
+        settings = BenchSettings(precision=precision, seconds=2.0, steps=STEPS)
+        found[key] = BENCHES["update"](settings).milliseconds.median
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,7 +21,6 @@ from modnav.runs import (
     plan_evaluations,
 )
 
-from .curve_options import add_curves
 from .refused import Parser
 from .terminal import best_table, progress_bar, tell_unwatched, wide_console
 
@@ -33,14 +32,7 @@ LINE = 20
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the files; of checkpoints that cannot be
-            evaluated only after all others were.
-        OSError: If a curve cannot be written.
-        InterruptedRunError: If it was interrupted; the same command goes on.
-    """
+    """Run the command."""
     given = _parser().parse_args(args)
     for name, value, most in (("trials", given.trials, 1_000_000), ("jobs", given.jobs, 1024)):
         if value is not None:
@@ -49,11 +41,22 @@ def main(args: Sequence[str]) -> None:
     suite = Suite(given.task, given.extensive, trials)
     runs = find_runs(given.runs, pre=given.pre)
     planned = plan_evaluations(runs, suite, given.out, overwrite=given.overwrite)
-    with WorkerPool(given.jobs or _processes(planned), modules_of(planned)) as pool:
+    pay = sum(len(each.todo) for each in planned) // SHARE
+    processes = given.jobs or max(1, min(cores(), pay))
+    with WorkerPool(processes, modules_of(planned)) as pool:
         failures = _evaluate(planned, suite, pool)
     _report(planned, given.out)
     if failures:
         raise ValueError(f"{len(failures)} could not be evaluated; the first: {failures[0]}")
+
+
+def add_curves(parser: argparse.ArgumentParser, *, task: str, extensive: str, out: str) -> None:
+    """Add what ``modnav best`` has too: options that say which training curves, with what they are for."""
+    add = parser.add_argument
+    kinds = ("gain", "perturbation")
+    add("--task", choices=kinds, default="gain", help=f"{task} (default: gain)")
+    add("--extensive", action="store_true", help=extensive)
+    add("--out", type=Path, default=Path(), metavar="FOLDER", help=f"{out} (default: this one)")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,11 +96,6 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs", type=int, metavar="N", help="processes (default: more than one where it pays)"
     )
     return parser
-
-
-def _processes(planned: Sequence[RunEvaluation]) -> int:
-    """Return how many processes pay."""
-    return max(1, min(cores(), sum(len(each.todo) for each in planned) // SHARE))
 
 
 def _evaluate(planned: Sequence[RunEvaluation], suite: Suite, pool: WorkerPool) -> list[str]:

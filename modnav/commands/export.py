@@ -11,8 +11,8 @@ from modnav.runs import load_agent
 from modnav.tables import read_tables
 
 from .agent_files import SUFFIXES, write_agent
+from .arguments import taken_checkpoint
 from .refused import Parser
-from .taken import taken_checkpoint
 from .terminal import tell_sizes
 
 KINDS = ("nwb", "pynapple", *SUFFIXES)
@@ -22,12 +22,7 @@ WRITTEN = "modnav_export.json"
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the files, or a package that is missing.
-        OSError: If a file cannot be written.
-    """
+    """Run the command."""
     given = _parser().parse_args(args)
     if given.out.exists() and not given.overwrite:
         raise ValueError(f"--out is {given.out}, which is there already; --overwrite replaces it")

@@ -6,18 +6,13 @@ from pathlib import Path
 from modnav.published import write_published
 from modnav.runs import load_agent
 
+from .arguments import taken_checkpoint
 from .import_published import check_free
 from .refused import Parser
-from .taken import taken_checkpoint
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the file.
-        OSError: If the file cannot be written.
-    """
+    """Run the command."""
     parser = Parser(
         prog="modnav export-published",
         description="Write the agent of a checkpoint as the study did (.pth.tar), "

@@ -25,22 +25,12 @@ INDEX = "figures.json"
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the files; for panels that failed only after
-            all others were drawn.
-        InterruptedRunError: If it was interrupted; the same command goes on.
-    """
+    """Run the command."""
     complain(draw_figures(options("figures", args)))
 
 
 def options(command: str, args: Sequence[str]) -> argparse.Namespace:
     """Return the options of a command that draws figures, checked.
-
-    Args:
-        command: Its name.
-        args: Its arguments.
 
     Raises:
         ValueError: If they are not allowed.
@@ -62,11 +52,7 @@ def options(command: str, args: Sequence[str]) -> argparse.Namespace:
 
 
 def complain(failed: Sequence[str]) -> None:
-    """Complain about panels that failed, if any did.
-
-    Raises:
-        ValueError: If one did.
-    """
+    """Complain about panels that failed, if any did."""
     if failed:
         raise ValueError(
             f"panels that failed: {len(failed)}; the others are drawn. The first: {failed[0]}"
@@ -116,9 +102,6 @@ def _parser(command: str, figures: Sequence[str]) -> Parser:
 
 def draw_figures(given: argparse.Namespace) -> list[str]:
     """Draw panels one after the other, and return why some failed.
-
-    Args:
-        given: What :func:`options` returned.
 
     Raises:
         ValueError: If a folder holds no runs.

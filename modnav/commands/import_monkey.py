@@ -16,14 +16,7 @@ from .terminal import shown_progress, tell_sizes
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Args:
-        args: Its arguments.
-
-    Raises:
-        ValueError: For a mistake in them or in the file.
-    """
+    """Run the command."""
     given = _parser().parse_args(args)
     if not given.subject.strip():
         raise ValueError("--subject is empty; it must name the animal")

@@ -19,12 +19,7 @@ PublishedCheckpoint = tuple[Path, Origin]
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the files.
-        OSError: If a file cannot be written.
-    """
+    """Run the command."""
     parser = Parser(
         prog="modnav import-published",
         description="Turn trained agents of the study into checkpoints of modnav.",
@@ -70,11 +65,7 @@ def import_file(source: Path, out: Path, architecture: str | None, *, overwrite:
 
 
 def check_free(out: Path, overwrite: bool) -> None:
-    """Check that a file may be written.
-
-    Raises:
-        ValueError: If it is a folder, or exists and must not be replaced.
-    """
+    """Check that a file may be written."""
     if out.is_dir():
         raise ValueError(f"--out is {out}, a folder; it must name a file")
     if out.exists() and not overwrite:

@@ -81,11 +81,7 @@ def _apart(content: Any, seen: set[int]) -> Any:
 
 
 def _check_states(states: Mapping[str, Any]) -> None:
-    """Refuse states of callbacks that could not be read back: the run could not be resumed.
-
-    Raises:
-        ValueError: If there is one.
-    """
+    """Refuse states of callbacks that could not be read back: the run could not be resumed."""
     for name, state in states.items():
         file = io.BytesIO()
         try:

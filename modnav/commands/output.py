@@ -4,9 +4,11 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from io import FileIO, TextIOWrapper
 from typing import Any
+
+from modnav.machine import signals_taken
 
 PIPE_STATUS = 141
 """Exit status of a command whose reader went away, as the shell has it."""
@@ -105,19 +107,9 @@ def _flush(streams: Iterable[_Outlasting]) -> None:
             silence(stream)
 
 
-@contextmanager
-def _hang_ups_ignored() -> Iterator[None]:
-    hung_up = signal.getsignal(signal.SIGHUP) if hasattr(signal, "SIGHUP") else None
-    if hung_up is not signal.SIG_DFL:
-        yield
-        return
-    with suppress(ValueError):  # not the main thread
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        with suppress(ValueError):
-            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def _hang_ups_ignored() -> AbstractContextManager[None]:
+    ours = hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    return signals_taken([signal.SIGHUP] if ours else [], signal.SIG_IGN)
 
 
 def _nowhere() -> TextIOWrapper:

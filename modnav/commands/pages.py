@@ -2,7 +2,7 @@
 
 from modnav.commands import COMMANDS, LIGHTNING
 
-from .configs import OVERLAY, about, shipped_configs
+from .configs import is_overlay, shipped_configs
 
 GROUPS = {
     "train": ("fit", "study", "configs", "compare"),
@@ -116,7 +116,7 @@ def page(command: str) -> str:
         what = LIGHTNING[command]
         return OTHERS.format(command=command, what=what[0].upper() + what[1:])
     known = shipped_configs()
-    overlays = [name for name, file in known.items() if about(file).startswith(OVERLAY)]
+    overlays = [name for name, file in known.items() if is_overlay(file)]
     agents = [name for name in known if name not in overlays and "/" not in name]
     return "\n".join(
         [

@@ -7,21 +7,14 @@ from modnav.recording import layers_of, recordings
 from modnav.runs import load_agent, seed_of
 from modnav.tables import Recording, claim, read_table, reward_rate, write_tables
 
+from .arguments import taken_checkpoint
 from .refused import Parser
 from .session_options import add_conditions, intervened, notes_of, session_of, tell_parts
-from .taken import taken_checkpoint
 from .terminal import shown_progress, tell_sizes
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Args:
-        args: Its arguments.
-
-    Raises:
-        ValueError: For a mistake in them or in the files they name.
-    """
+    """Run the command."""
     given = _parser().parse_args(args)
     if given.no_units and given.layers is not None:
         raise ValueError("--no-units and --layers are given; record layers or no units")

@@ -9,10 +9,9 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any
-
-from typing_extensions import override
 
 from modnav.files import one_line, read_text, regular
 
@@ -48,12 +47,7 @@ class StyleError(ValueError):
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the files.
-        OSError: If a file cannot be written.
-    """
+    """Run the command."""
     from modnav.analysis import FIGURES, panels_of
 
     given = _parser().parse_args(args)
@@ -67,11 +61,7 @@ def main(args: Sequence[str]) -> None:
 
 
 def _redrawn(file: Path, panel: Any, style: Any, given: argparse.Namespace) -> tuple[Path, ...]:
-    """Draw a table and return the files.
-
-    Raises:
-        ValueError: If the table or the style cannot be drawn.
-    """
+    """Draw a table and return the files."""
     from modnav.analysis.drawing import write_picture
 
     said = _said(file)
@@ -115,31 +105,20 @@ def _drawn(panel: Any, table: Any, style: Any, given: argparse.Namespace) -> Any
         ) from error
 
 
-class _Complaints(logging.Handler):
-    """Keeps what is logged, each once; matplotlib would say it for each text."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.found: list[str] = []
-
-    @override
-    def emit(self, record: logging.LogRecord) -> None:
-        told = one_line(" ".join(record.getMessage().partition("\nYou ")[0].split()))
-        if told not in self.found:
-            self.found.append(told)
-
-
 @contextmanager
 def _told() -> Iterator[list[str]]:
-    """Give a list of what matplotlib complains of meanwhile, and let it say nothing itself."""
-    logger, handler = logging.getLogger("matplotlib"), _Complaints()
+    """Give a list of what matplotlib complains of meanwhile, each once, and let it say nothing itself."""
+    logger, handler, found = logging.getLogger("matplotlib"), BufferingHandler(10**6), list[str]()
+    handler.setLevel(logging.WARNING)
     propagated, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:
-        yield handler.found
+        yield found
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagated
+        texts = (record.getMessage().partition("\nYou ")[0] for record in handler.buffer)
+        found += dict.fromkeys(one_line(" ".join(text.split())) for text in texts)
 
 
 def _parser() -> Parser:

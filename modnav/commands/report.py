@@ -6,12 +6,7 @@ from modnav.commands import figures
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command: draw the panels as ``modnav figures`` does, and write ``report.html``.
-
-    Raises:
-        ValueError: As ``modnav figures``; the page is written also if panels failed.
-        InterruptedRunError: If it was interrupted; the same command goes on.
-    """
+    """Run the command: draw the panels as ``modnav figures`` does, and write ``report.html``."""
     from modnav.analysis.report import write_report
     from modnav.analysis.study import LOG, find_members, find_trainings
 

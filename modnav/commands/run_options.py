@@ -20,8 +20,8 @@ OPTIONS: dict[str, tuple[Any, Any, str]] = {
             "else 32-true."
         ),
     ),
-    "--threads": (  # str: `auto` of former runs, which is told what to be instead
-        int | str | None,
+    "--threads": (
+        int | None,
         None,
         "Threads of the processor for `fit`; OMP_NUM_THREADS or else 1 by default.",
     ),

@@ -79,10 +79,6 @@ def add_conditions(parser: argparse.ArgumentParser, trials: str) -> None:
 def session_of(given: argparse.Namespace, trials: int | None = None) -> Session:
     """Return the session that the options describe.
 
-    Args:
-        given: The options.
-        trials: Number of trials if they do not tell.
-
     Raises:
         ValueError: If they are not allowed; the message names the option or the constant.
     """

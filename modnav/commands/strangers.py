@@ -12,21 +12,13 @@ from typing import Any
 
 from modnav.files import one_line, read_yaml
 
+from .run_options import OPTIONS
+
 TRUSTED = ("modnav.", "pytorch_lightning.", "torch.optim.", "torch.nn.")
 """Where classes may come from without being named by the user."""
 
 _SECTIONS = {"trainer", "model", "data", "phases", "checkpoint", "last", "seed_everything"}
-_OPTIONS = {
-    "runs",
-    "name",
-    "folder",
-    "overwrite",
-    "prefer_bf16",
-    "population",
-    "threads",
-    "ckpt_path",
-    "weights_only",
-}
+_OPTIONS = {*(name.lstrip("-") for name in OPTIONS), "ckpt_path", "weights_only"}
 """Options at the top; where the run lies and what it goes on from is said on the command line."""
 
 _ADDRESS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
@@ -37,16 +29,7 @@ _FOLDERS = {"dirpath", "save_dir", "root_dir", "log_dir"}
 
 
 def check_run_config(path: Path, imported: Sequence[str]) -> None:
-    """Refuse a run's configuration that names code which the user did not name.
-
-    Args:
-        path: The file.
-        imported: Modules that the user named by ``--import``.
-
-    Raises:
-        ValueError: If it does, names files, has other parts than modnav writes, or cannot be read;
-            the message is one line, and says how to allow a class.
-    """
+    """Refuse a run's configuration that names code which the user did not name."""
     config = read_yaml(path)
     if unknown := sorted(map(str, config.keys() - _SECTIONS - _OPTIONS)):
         raise ValueError(f"{path} has a part {one_line(unknown[0])}, which modnav does not write")

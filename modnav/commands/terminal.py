@@ -17,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from modnav.runs import Best
 
@@ -67,30 +68,24 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(width=160, markup=False)
 
 
-def best_table(title: str, agents: Iterable[Best], notes: Sequence[str] = ()) -> Table:
-    """Return a table of the best checkpoints, a row each.
+def plain_table(title: str, heads: Sequence[str], names: int = 1, caption: str = "") -> Table:
+    """Return an empty table; its first columns are of names, the others of numbers."""
+    table = Table(title=Text(title), caption=caption or None, box=box.SIMPLE, padding=(0, 0, 0, 1))
+    table.title_justify = table.caption_justify = "left"
+    for k, head in enumerate(heads):
+        table.add_column(head, justify="left" if k < names else "right", no_wrap=k < names)
+    return table
 
-    Args:
-        title: What it shows.
-        agents: The checkpoints.
-        notes: How many checkpoints there are of each; a column of its own.
-    """
+
+def best_table(title: str, agents: Iterable[Best], notes: Sequence[str] = ()) -> Table:
+    """Return a table of the best checkpoints, a row each."""
     agents = list(agents)
     tasks = dict.fromkeys(task for agent in agents for task in agent.reward_rate)
     caption = "rewards per second, and rewarded fraction, in each test task; score: sum of rates"
-    table = Table(
-        title=title,
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE,
-        padding=(0, 0, 0, 1),
-    )
     made = ["made"] if notes else []
     columns = [f"{task}, 1/s" for task in tasks]
-    for head in ("architecture", "seed", *made, "best at trial", "score, 1/s", *columns):
-        named = head == "architecture"
-        table.add_column(head, justify="left" if named else "right", no_wrap=named)
+    heads = ("architecture", "seed", *made, "best at trial", "score, 1/s", *columns)
+    table = plain_table(title, heads, caption=caption)
     for k, agent in enumerate(agents):
         cells = [agent.architecture, str(agent.seed), *notes[k : k + 1]]
         cells += [f"{agent.episode + 1:,}", f"{agent.score:.2f}"]

@@ -44,11 +44,11 @@ from modnav.machine import threads_everywhere
 from modnav.runs import RunFolder, read
 from modnav.task import bounds
 
-from .checks import check_fit, check_one_device, in_one_process, thread_count, with_nearest_key
+from .checks import check_fit, check_one_device, in_one_process, thread_count
 from .keeping import AtomicCheckpointIO, KeptConfig
-from .own_errors import own_part, told_error
+from .own import own_part, told_error
 from .quiet import quieten
-from .refused import told
+from .refused import told, with_nearest_key
 from .run_options import OPTIONS, Seed
 from .terminal import tell
 
@@ -236,11 +236,7 @@ class ModnavCLI(LightningCLI):
             self.run_folder.unlock()
 
     def _is_stacked(self, kind: str | None) -> bool:
-        """Return whether a lone run is trained as a stacked population of one.
-
-        Raises:
-            ValueError: If it is asked for and cannot be; the message says why.
-        """
+        """Return whether a lone run is trained as a stacked population of one."""
         on_gpu = self.trainer.strategy.root_device.type == "cuda"
         if kind == "processes" or (kind is None and not on_gpu):
             return False
@@ -283,10 +279,6 @@ class ModnavCLI(LightningCLI):
 
 def run(args: Sequence[str] | None, kind: type[ModnavCLI] = ModnavCLI) -> ModnavCLI:
     """Run a command of LightningCLI.
-
-    Args:
-        args: Arguments; those of the process if None.
-        kind: Which parts the run has.
 
     Raises:
         ValueError: For a mistake in the arguments or the files.

@@ -8,9 +8,9 @@ from modnav.recording import belief_layer, filter_belief, read_out_belief, recor
 from modnav.recording.animation import HELD_FRAMES, animate, movie_writer
 from modnav.runs import load_agent
 
+from .arguments import taken_checkpoint
 from .refused import Parser
 from .session_options import add_conditions, intervened, session_of, tell_parts
-from .taken import taken_checkpoint
 from .terminal import shown_progress, tell_sizes
 
 TRIALS = 4
@@ -18,14 +18,7 @@ TRIALS = 4
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Args:
-        args: Its arguments.
-
-    Raises:
-        ValueError: For a mistake in them or in the files they name.
-    """
+    """Run the command."""
     given = _parser().parse_args(args)
     movie_writer(given.out, 1)  # complains before any work is done
     if given.out.exists() and not given.overwrite:

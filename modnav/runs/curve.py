@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from modnav.files import one_line, read_text, regular, write_text_atomically
+from modnav.published import DEFAULT_NOISE
 from modnav.task import Range, TaskParameters, bounds
 
 from .curve_table import COLUMNS, FIRST, INTERVAL, METRICS, whole_rows
@@ -32,9 +33,6 @@ __all__ = [
     "digest",
     "notes_path",
 ]
-
-DEFAULT_NOISE = (0.2, 0.1)
-"""Process and observation noise of the tasks whose name does not end in ``_control``."""
 
 _FOLDER, _NOTES = "training_curve", "made_by_modnav"
 

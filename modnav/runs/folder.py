@@ -1,14 +1,16 @@
 """Folders of runs."""
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from modnav.files import drop_leftovers, in_shell
+from modnav.files import drop_leftovers, in_shell, one_line, read_text
 
 __all__ = ["RunFolder"]
 
@@ -65,6 +67,21 @@ class RunFolder:
         """How a member of a population stands, or how it ended."""
         return self.path / "member.json"
 
+    def told(self) -> dict[str, Any]:
+        """Return what a member of a population told of itself last; nothing if that cannot be read."""
+        try:
+            told = json.loads(read_text(self.report))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    def ended(self) -> tuple[int, str] | None:
+        """Return exit status and reason of a member's end, as it told them; None if it did not."""
+        told = self.told()
+        if type(told.get("status")) is not int or "reason" not in told:
+            return None
+        return told["status"], one_line(told["reason"])
+
     def holds(self, checkpoint: str | None) -> bool:
         """Return whether a checkpoint is this run's own; it may be a link to elsewhere."""
         if checkpoint is None:
@@ -120,14 +137,17 @@ class RunFolder:
             if place.exists() and not kind(place):
                 raise ValueError(f"{place} must be a {what}: remove what is there")
 
-    def lock(self) -> None:
+    def lock(self, wait_s: float = 0) -> None:
         """Take the folder until :meth:`unlock`, or until this process ends.
+
+        Args:
+            wait_s: Longest time to wait for another process to leave it, s.
 
         Raises:
             ValueError: If another process has it.
         """
         try:
-            self._lock.acquire(blocking=False)
+            self._lock.acquire(timeout=wait_s, poll_interval=0.2)
         except Timeout as error:
             raise ValueError(
                 f"{self.path} is being trained by another process; wait for it to end, or choose "
@@ -135,13 +155,13 @@ class RunFolder:
             ) from error
         self._held = self._identity()
 
-    def check_free(self) -> None:
-        """Check that nobody trains there.
+    def check_free(self, wait_s: float = 0) -> None:
+        """Check that nobody trains there, or will not any more in some time.
 
         Raises:
             ValueError: If another process does.
         """
-        self.lock()
+        self.lock(wait_s)
         self.unlock()
 
     def check_held(self) -> None:
@@ -176,14 +196,7 @@ class RunFolder:
 
     def of_former_run(self) -> list[Path]:
         """Return what a run left in the folder, for :meth:`delete` once another has begun."""
-        names = (
-            "checkpoints",
-            "last.ckpt",
-            "last-1.ckpt",
-            "best.ckpt",
-            "validation.csv",
-            "learning_curve.png",
-        )
+        names = ("checkpoints", "best.ckpt", *_REPLACED[1:])  # but for its configuration
         patterns = ("events.out.tfevents*", "last.*.rank*.ckpt", "best.*.rank*.ckpt")
         own = [self.path / name for name in names]
         return [*own, *(file for x in patterns for file in self.path.glob(x))]

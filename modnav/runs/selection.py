@@ -7,7 +7,7 @@ References:
     Zhang, Pitkow & Angelaki (2024), Methods, "Agent selection".
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,8 +136,5 @@ def _by_task(column: pd.Series) -> dict[str, float]:
 def best_seeds(agents: Sequence[Best]) -> list[Best]:
     """Return the best seed of each architecture, the first on ties, in order of appearance."""
     names = dict.fromkeys(agent.architecture for agent in agents)
-    return [_highest(a for a in agents if a.architecture == name) for name in names]
-
-
-def _highest(agents: Iterable[Best]) -> Best:
-    return max(agents, key=lambda agent: agent.score)
+    every = [[agent for agent in agents if agent.architecture == name] for name in names]
+    return [max(some, key=lambda agent: agent.score) for some in every]

@@ -91,6 +91,7 @@ class StudyFolder:
         self.page = path / "index.html"
         self.trials = path / "search" / "trials.csv"
         self.best = path / "best.yaml"
+        self.costs = path / "costs.json"
 
     def about(self) -> dict[str, Any]:
         """Return the study's name, its command, versions and commit; empty if there is no study.

@@ -62,9 +62,7 @@ def _search_ends(folder: StudyFolder) -> Iterator[tuple[str, int, str]]:
     for number, state in zip(trials.get("trial", ()), trials.get("state", ()), strict=True):
         cell = folder.path / "runs" / f"trial{number}"
         for run in sorted(x.parent for x in cell.glob("seed*/member.json")):
-            with _damage(run / "member.json"):
-                told = dict(json.loads(regular(run / "member.json").read_text(encoding="utf-8")))
-                status, reason = int(told.get("status") or 0), str(told.get("reason", ""))
+            status, reason = RunFolder(run).ended() or (0, "")
             reason = "pruned" if state == "pruned" else reason
             yield run.relative_to(folder.path).as_posix(), status, reason
 

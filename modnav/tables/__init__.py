@@ -1,7 +1,6 @@
 """Tables of trials, steps and units: columns, files, and what follows from them."""
 
 from .conform import *
-from .driven import *
 from .matching import *
 from .open_loop import *
 from .outcomes import *

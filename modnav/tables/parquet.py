@@ -26,14 +26,6 @@ from .units import tell_units
 
 __all__ = ["TableWriter", "claim", "read_table", "read_tables", "write_tables"]
 
-_ARROW = {
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "float32": pa.float32(),
-    "bool": pa.bool_(),
-    "str": pa.string(),
-}
-
 
 class TableWriter:
     """Write a table in parts; the file appears when all of it is on disk.
@@ -101,7 +93,9 @@ def _arrow_schema(names: Sequence[str], table: str, notes: str) -> Any:
     known = {c.name: c for c in SCHEMA[table]}
     columns = [known.get(n) or unit_column(n) for n in names]
     fields = [
-        pa.field(c.name, _ARROW[c.dtype], metadata={"unit": c.unit, "meaning": c.meaning})
+        pa.field(
+            c.name, pa.type_for_alias(c.dtype), metadata={"unit": c.unit, "meaning": c.meaning}
+        )
         for c in columns
     ]
     return pa.schema(fields, metadata={"modnav": notes})

@@ -1,7 +1,6 @@
 """Runs made as ``fit`` makes them, but not trained: whether they would start, what is left to do."""
 
 import io
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stdout
@@ -12,8 +11,7 @@ from typing_extensions import override
 
 from modnav.callbacks import TrainingPhases
 from modnav.commands.training import ModnavCLI, run
-from modnav.errors import FOR_GOOD
-from modnav.files import one_line, parse_yaml, read_text, read_yaml
+from modnav.files import one_line, parse_yaml, read_yaml
 from modnav.networks import check_agent
 from modnav.runs import RunFolder, read
 
@@ -45,10 +43,6 @@ class CheckedCLI(ModnavCLI):
 
 def checked(args: list[str], *, quiet: bool) -> CheckedCLI:
     """Make all parts of a run from arguments of ``modnav``, and return what made them.
-
-    Args:
-        args: The arguments.
-        quiet: Whether nothing is said, as it was said before.
 
     Raises:
         ValueError: If the run would not start; the message is that of the run itself.
@@ -82,22 +76,8 @@ def is_finished(folder: RunFolder, phases: TrainingPhases) -> bool:
         return False  # the run itself says what is wrong when it is resumed
 
 
-def ended(folder: RunFolder) -> tuple[int, str] | None:
-    """Return exit status and reason of a run that would end likewise if it went on."""
-    try:
-        told = json.loads(read_text(folder.report))
-        status, reason = told["status"], one_line(told["reason"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return (status, reason) if type(status) is int and status in FOR_GOOD else None
-
-
 def check_same(config: Path, text: str) -> None:
-    """Refuse to take a finished run for one that was asked for otherwise.
-
-    Raises:
-        ValueError: If a constant of model, data or phases is another; the message names it.
-    """
+    """Refuse to take a finished run for one that was asked for otherwise."""
     there, here = (_constants(c) for c in (read_yaml(config), parse_yaml(text)))
     for key in there.keys() & here.keys():
         if there[key] != here[key] and key not in _MAY_DIFFER:

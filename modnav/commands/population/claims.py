@@ -20,10 +20,6 @@ def claim(folders: Sequence[Path], held: ExitStack) -> None:
     Their own locks are taken only as each begins: a command that was started meanwhile would find
     some of them free. These lie beside the folders, ``.seed0.lock`` and so on.
 
-    Args:
-        folders: Folders of members.
-        held: A context.
-
     Raises:
         ValueError: If another command has one of them, or a lock cannot be written.
     """

@@ -16,10 +16,6 @@ from .together import train_together
 def fit_members(request: Request, imported: Sequence[str]) -> list[Path]:
     """Train a population, and show what came of it.
 
-    Args:
-        request: What is asked for.
-        imported: Modules that the user named by ``--import``.
-
     Returns:
         The folders of the members' folders.
 

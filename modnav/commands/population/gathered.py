@@ -1,17 +1,14 @@
 """What is shown of a population: how its members stand meanwhile, and what came of them."""
 
-import json
 import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import pandas as pd
-from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -19,8 +16,8 @@ from rich.text import Text
 from typing_extensions import Self
 
 from modnav.callbacks.figures import learning_curves, save_figure
-from modnav.commands.terminal import wide_console
-from modnav.files import read_text, replacing
+from modnav.commands.terminal import plain_table, wide_console
+from modnav.files import replacing
 from modnav.runs import RunFolder, validations
 
 from .members import Member, Outcome, runs_in, seed_of
@@ -36,12 +33,7 @@ REFRESH_S = 1.0
 
 
 class Display:
-    """Show how all members stand; use it as a context.
-
-    Args:
-        members: Members to train.
-        left_alone: Members that ended before.
-    """
+    """Show how all members stand; use it as a context."""
 
     def __init__(self, members: Sequence[Member], left_alone: Sequence[Outcome]) -> None:
         self._members, self._left_alone = members, left_alone
@@ -55,12 +47,7 @@ class Display:
             self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End."""
         self._live.stop()
 
@@ -87,11 +74,8 @@ class Display:
 
 def read_report(member: Member) -> dict[str, Any]:
     """Return what :class:`modnav.callbacks.MemberReport` wrote last; nothing if it did not yet."""
-    try:
-        told = json.loads(read_text(RunFolder(member.folder).report))
-        return told if isinstance(told, dict) and told.get("phase") in (1, 2, 3) else {}
-    except (OSError, ValueError, RecursionError):
-        return {}
+    told = RunFolder(member.folder).told()
+    return told if told.get("phase") in (1, 2, 3) else {}
 
 
 def standing(
@@ -155,16 +139,8 @@ def gather(folder: Path, outcomes: Sequence[Outcome]) -> None:
 def _table(folder: Path, outcomes: Sequence[Outcome], tables: dict[int, pd.DataFrame]) -> Table:
     last = {x.member.seed: _last(tables[x.member.seed]) for x in outcomes}
     tasks = list(dict.fromkeys(task for rows in last.values() for task in rows.index))
-    table = Table(
-        title=str(folder),
-        caption="rewards per second, and rewarded fraction, in the last selection at each gain",
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE,
-        padding=(0, 0, 0, 1),
-    )
-    for head in ("seed", "phase", "trials", *tasks):
-        table.add_column(head, justify="right", no_wrap=True)
+    caption = "rewards per second, and rewarded fraction, in the last selection at each gain"
+    table = plain_table(str(folder), ("seed", "phase", "trials", *tasks), 0, caption)
     table.add_column("ended")
     for outcome in sorted(outcomes, key=lambda x: x.member.seed):
         rows = last[outcome.member.seed]

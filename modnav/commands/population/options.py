@@ -2,11 +2,13 @@
 
 import math
 import re
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from modnav.commands.refused import Parser
 from modnav.errors import require
 from modnav.machine import cores
 
@@ -30,88 +32,53 @@ def requested(args: Sequence[str]) -> Request | None:
     """
     if not args or args[0] != "fit":
         return None
-    rest = list(args)
-    given = {flag: _take(rest, flag) for flag in ("--seeds", "--sweep", "--cores", "--population")}
-    folders = [Path(x) for x in _take(list(rest), "--resume", several=True)]
-    resumed = tuple(folders) if any(map(runs_in, folders)) or len(folders) > 1 else ()
-    many = given["--seeds"] or given["--sweep"] or given["--cores"] or resumed
-    if not many:
+    parser = Parser(prog="modnav fit", add_help=False, allow_abbrev=False)
+    for flag, kind in (
+        ("--seeds", str),
+        ("--sweep", str),
+        ("--cores", int),
+        ("--population", str),
+    ):
+        parser.add_argument(flag, type=kind, action="append", default=[])
+    parser.add_argument("--resume", nargs="+", type=Path, action="extend", default=[])
+    given, rest = parser.parse_known_args(args[1:])
+    several = any(map(runs_in, given.resume)) or len(given.resume) > 1
+    if not (given.seeds or given.sweep or given.cores or several):
         return None  # --population may say how a lone run is trained
-    _check_whole(given, rest, resumed)
-    if resumed:
-        _take(rest, "--resume", several=True)
-    at_once = _whole_number("--cores", given["--cores"][-1]) if given["--cores"] else cores()
-    kind = given["--population"][-1] if given["--population"] else None
-    seeds = seeds_of(given["--seeds"][0]) if given["--seeds"] else ()
-    found = Request(seeds, _sweeps(given["--sweep"]), resumed, at_once, kind, tuple(rest))
+    _check_whole(given, rest, several=several)
+    at_once = given.cores[-1] if given.cores else cores()
+    require("--cores", at_once, 1, MOST)
+    how = given.population[-1] if given.population else None
+    seeds = seeds_of(given.seeds[0]) if given.seeds else ()
+    resumed = tuple(given.resume)
+    found = Request(seeds, _sweeps(given.sweep), resumed, at_once, how, (args[0], *rest))
     count = len(seeds) * math.prod(map(len, found.sweeps.values()))
     if count > MOST:
         raise ValueError(f"--seeds and --sweep ask for {count:,} runs; {MOST:,} are the most")
     return found
 
 
-def _check_whole(
-    given: dict[str, list[str]], rest: Sequence[str], resumed: Sequence[Path]
-) -> None:
+def _check_whole(given: Namespace, rest: Sequence[str], *, several: bool) -> None:
     """Refuse options that do not go together."""
-    flags = {word.partition("=")[0] for word in rest}
-    if "--resume" in flags and (given["--sweep"] or (given["--seeds"] and not resumed)):
+    if given.resume and (given.sweep or (given.seeds and not several)):
         raise ValueError("--resume goes on with the members there are; leave out --seeds, --sweep")
-    if not given["--seeds"] and not resumed:
-        first = next(flag for flag, values in given.items() if values)
+    if not given.seeds and not several:
+        first = next(flag for flag in ("sweep", "cores") if getattr(given, flag))
         raise ValueError(
-            f"{first} is for many runs; say which by --seeds, such as --seeds 0-7, "
+            f"--{first} is for many runs; say which by --seeds, such as --seeds 0-7, "
             "or by --resume with a folder of runs"
         )
-    if len(given["--seeds"]) > 1:
+    if len(given.seeds) > 1:
         raise ValueError("--seeds is given twice; say --seeds 0-3,5 once")
-    own = {"--seed_everything", "--folder", "--ckpt_path", "--data.seed"} & flags
-    if own:
+    flags = {word.partition("=")[0] for word in rest}
+    if own := {"--seed_everything", "--folder", "--ckpt_path", "--data.seed"} & flags:
         raise ValueError(f"{min(own)} is a run's own; leave it out where there are many")
-    if kind := set(given["--population"]) - {"processes", "stacked"}:
+    if kind := set(given.population) - {"processes", "stacked"}:
         raise ValueError(f"--population is {kind.pop()}; it must be processes or stacked")
-
-
-def _take(args: list[str], flag: str, *, several: bool = False) -> list[str]:
-    """Return the values of a flag, which may be given several times, and remove all from ``args``.
-
-    Args:
-        args: The arguments.
-        flag: The flag.
-        several: Whether it takes all words up to the next flag.
-    """
-    found: list[str] = []
-    k = 0
-    while k < len(args):
-        name, equals, value = args[k].partition("=")
-        if name != flag:
-            k += 1
-            continue
-        del args[k]
-        if equals:
-            found.append(value)
-            continue
-        if k == len(args):
-            raise ValueError(f"{flag} must be followed by a value")
-        found.append(args.pop(k))
-        while several and k < len(args) and not args[k].startswith("-"):
-            found.append(args.pop(k))
-    return found
-
-
-def _whole_number(flag: str, text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"{flag} is {text}; it must be a whole number, 1 or more")
-    require(flag, int(text), 1, MOST)
-    return int(text)
 
 
 def seeds_of(text: str, key: str = "--seeds") -> tuple[int, ...]:
     """Return the seeds that a text such as ``0-2,5`` names.
-
-    Args:
-        text: The text.
-        key: What the user calls it.
 
     Raises:
         ValueError: If it names none, or one twice.

@@ -14,12 +14,13 @@ from modnav.commands.checks import check_one_device
 from modnav.commands.keeping import KeptConfig
 from modnav.commands.strangers import check_run_config
 from modnav.commands.terminal import tell
+from modnav.errors import FOR_GOOD
 from modnav.files import in_shell, one_line, read_text, regular, write_text_atomically
 from modnav.learning import check_stackable, room_for
 from modnav.machine import open_files
 from modnav.runs import RunFolder
 
-from .checked import CheckedCLI, check_same, checked, ended, is_finished, one_thread
+from .checked import CheckedCLI, check_same, checked, is_finished, one_thread
 from .claims import OTHER_FILES, claim
 from .gathered import CURVES, VALIDATIONS
 from .members import Member, Outcome, Request, names_of, runs_in, seed_of, told_seeds
@@ -68,9 +69,6 @@ class Plan:
     def settle(self, kind: str | None) -> None:
         """Settle how members are trained, before anything of them is made or deleted.
 
-        Args:
-            kind: What was asked for; None if it is left to modnav.
-
         Raises:
             ValueError: If there is too little memory, or too few files may be open.
         """
@@ -114,13 +112,6 @@ def planned(request: Request, imported: Sequence[str]) -> Iterator[Plan]:
     """Check a population and yield what it has to do; new members' folders are made.
 
     While the context lasts no other command of many members takes one of these.
-
-    Args:
-        request: What is asked for.
-        imported: Modules that the user named by ``--import``.
-
-    Raises:
-        ValueError: If a member would not start, or its folder holds a run that is not finished.
     """
     more = tuple(word for module in imported for word in ("--import", module))
     with ExitStack() as held:
@@ -185,10 +176,10 @@ def _resumed(
             phases = known[text].part(TrainingPhases)
             own = ("fit", "--resume", str(path), *rest, *more)
             member = Member(seed_of(path), (), path, own, phases.schedule.trials)
-            before = None if rest else ended(run_folder)
+            before = None if rest else run_folder.ended()
             if is_finished(run_folder, phases):
                 plan.left_alone.append(Outcome(member, 0))
-            elif before:
+            elif before and before[0] in FOR_GOOD:  # it would end so again
                 plan.left_alone.append(Outcome(member, *before))
             else:
                 plan.members.append(member)

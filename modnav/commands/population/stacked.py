@@ -3,12 +3,11 @@
 import operator
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -24,13 +23,13 @@ from modnav.callbacks import (
     callback_of,
 )
 from modnav.commands.arguments import with_run
-from modnav.commands.own_errors import own_part, own_part_noted, told_error
+from modnav.commands.own import own_part, own_part_noted, taken_imports, told_error
 from modnav.commands.training import ModnavCLI, run
 from modnav.errors import USAGE_STATUS, InterruptedRunError, RunEndedError
 from modnav.files import one_line
 from modnav.learning import Member as Training
 from modnav.learning import Population, Seat
-from modnav.machine import threads_everywhere
+from modnav.machine import signals_taken, threads_everywhere
 from modnav.runs import RunFolder, read
 
 from .gathered import Display
@@ -97,20 +96,11 @@ class JointSaves:
             for last, m in zip(lasts, members, strict=True)
         ]
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> AbstractContextManager[None]:
         """Take signals while the context lasts."""
-        former = {}
-        with suppress(ValueError):  # not the main thread: signals are somebody else's
-            for number in LastCheckpoint.signals:
-                former[number] = signal.signal(number, self._remember)
-        try:
-            yield
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
+        return signals_taken(LastCheckpoint.signals, self._remember)
 
-    def _remember(self, number: int, frame: FrameType | None) -> None:
+    def _remember(self, number: int, _: object) -> None:
         """Take a signal; a second Ctrl-C ends all at once."""
         if self.received and number == signal.SIGINT:
             raise KeyboardInterrupt
@@ -119,11 +109,6 @@ class JointSaves:
 
 def train_stacked(plan: Plan, imported: Sequence[str], display: Display) -> list[Outcome]:
     """Train members at once, and return how each ended.
-
-    Args:
-        plan: What is to be done.
-        imported: Modules that the user named by ``--import``.
-        display: Where it is shown how they stand.
 
     Raises:
         InterruptedRunError: If this process was told to stop; the members have saved their states.
@@ -150,15 +135,7 @@ def train_stacked(plan: Plan, imported: Sequence[str], display: Display) -> list
 
 
 def fit_alone(trainer: Trainer, fit: Callable[[], None]) -> None:
-    """Train a lone run as a population of one.
-
-    Args:
-        trainer: Its trainer.
-        fit: Runs it.
-
-    Raises:
-        Exception: What the run raises.
-    """
+    """Train a lone run as a population of one."""
 
     def train(seat: Seat) -> None:
         trainer.callbacks.append(Together(seat))  # type: ignore[attr-defined]  # set by a connector
@@ -179,9 +156,7 @@ def _bucket() -> int:
 def _arguments(member: Member, states: dict[Path, Path], imported: Sequence[str]) -> list[str]:
     """Return the arguments of a member in this process, which has imported what is asked for."""
     args = list(member.args)
-    while "--import" in args:
-        k = args.index("--import")
-        del args[k : k + 2]
+    taken_imports(args)
     if "--resume" in args and member.folder in states:
         args[args.index("--resume") + 1] = str(states[member.folder])
     return with_run(args, imported)

@@ -13,13 +13,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from modnav.callbacks import MEMBER, LastCheckpoint
 from modnav.errors import InterruptedRunError
 from modnav.files import one_line
+from modnav.machine import signals_taken
 from modnav.runs import RunFolder
 
 from .gathered import Display
@@ -63,7 +64,8 @@ def train_together(
         InterruptedRunError: If this process was told to stop; the members have saved their states.
     """
     waiting, running, outcomes = deque(members), dict[Member, Any](), list[Outcome]()
-    with _signals() as received:
+    received: list[int] = []
+    with signals_taken(LastCheckpoint.signals, lambda number, _: received.append(number)):
         try:
             while (waiting or running) and not received and not should_end():
                 while waiting and len(running) < at_once:
@@ -99,21 +101,6 @@ def _start(member: Member) -> "subprocess.Popen[bytes]":
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Yield the signals that come meanwhile."""
-    received: list[int] = []
-    former = {}
-    with suppress(ValueError):  # not the main thread: signals are somebody else's
-        for number in LastCheckpoint.signals:
-            former[number] = signal.signal(number, lambda found, _: received.append(found))
-    try:
-        yield received
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def _end(processes: Sequence["subprocess.Popen[bytes]"], received: list[int]) -> None:

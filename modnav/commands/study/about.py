@@ -5,11 +5,10 @@ import platform
 import shlex
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from modnav.files import write_text_atomically
-from modnav.machine import cores
+from modnav.machine import cores, package_version
 from modnav.studies import StudyFolder
 
 from .spec import StudySpec
@@ -26,7 +25,7 @@ def write_about(folder: StudyFolder, spec: StudySpec, modules: list[str]) -> Non
         "command": shlex.join(["modnav", *sys.argv[1:]]),
         "commit": _commit(),
         "python": platform.python_version(),
-        **{name: _version(name) for name in PACKAGES},
+        **{name: package_version(name) for name in PACKAGES},
         "machine": f"{platform.machine()}, {cores()} cores",
         "imports": list(spec.imports),
         "modules": modules,
@@ -50,10 +49,3 @@ def _commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return head.strip() + (" with changes" if changed.strip() else "")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

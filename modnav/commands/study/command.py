@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from rich.table import Table
 
 from modnav.commands.arguments import with_config_paths
 from modnav.commands.own import import_own
 from modnav.commands.population.checked import checked, one_thread
 from modnav.commands.refused import Parser
-from modnav.commands.terminal import wide_console
+from modnav.commands.terminal import plain_table, wide_console
 from modnav.errors import InterruptedRunError, JobsFailedError, require
 from modnav.files import write_text_atomically
 from modnav.machine import cores
@@ -32,13 +31,7 @@ _NO_GPU = ("--trainer.accelerator", "cpu", "--trainer.precision", "32-true")
 
 
 def main(args: Sequence[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ValueError: For a mistake in the arguments or the study file, before any job starts.
-        JobsFailedError: If jobs failed; the same command tries them again.
-        InterruptedRunError: If it was interrupted; the same command goes on.
-    """
+    """Run the command."""
     args, extra = _split(args)
     given = _parser().parse_args(args)
     if given.gather:
@@ -102,11 +95,7 @@ def _parser() -> Parser:
 
 
 def _check_folder(folder: StudyFolder, spec: StudySpec) -> None:
-    """Check that a folder is that of this study, or of none.
-
-    Raises:
-        ValueError: If it is not.
-    """
+    """Check that a folder is that of this study, or of none."""
     name = folder.name()
     if name not in (None, spec.name):
         raise ValueError(
@@ -118,11 +107,7 @@ def _check_folder(folder: StudyFolder, spec: StudySpec) -> None:
 
 
 def _make_folder(folder: StudyFolder) -> None:
-    """Make a study's folder, and try to write in it.
-
-    Raises:
-        ValueError: If that cannot be done.
-    """
+    """Make a study's folder, and try to write in it."""
     try:
         for name in ("runs", "done", "logs", "jobs"):
             (folder.path / name).mkdir(parents=True, exist_ok=True)
@@ -186,17 +171,7 @@ def _show_standing(
 def _check_trainings(
     spec: StudySpec, folder: StudyFolder, todo: Sequence[Job], other: Sequence[str]
 ) -> None:
-    """Make the parts of a training of each cell that is not done, as it would.
-
-    Args:
-        spec: The study.
-        folder: Its folder.
-        todo: Jobs that are not done.
-        other: Arguments in which the training is another here.
-
-    Raises:
-        ValueError: If one would not start; the message is its own.
-    """
+    """Make the parts of a training of each cell that is not done, as it would."""
     names = {job.name.split("/")[1] for job in todo if job.rule == "train"}
     for module in spec.imports:
         import_own(module)
@@ -214,9 +189,8 @@ def _check_trainings(
 def _show(folder: StudyFolder, jobs: Sequence[Job], costs: Costs, at_once: int) -> None:
     """Print what is to do and what it costs."""
     stands = standing(folder, jobs, float("inf"))
-    table = Table(title=f"{folder.path}: what would be done", title_justify="left")
-    for head in ("jobs", "done", "to do", "each", "core hours"):
-        table.add_column(head, justify="left" if head == "jobs" else "right")
+    heads = ("jobs", "done", "to do", "each", "core hours")
+    table = plain_table(f"{folder.path}: what would be done", heads)
     todo = [x.job for x in stands if x.state not in ("finished", "left out")]
     for rule in dict.fromkeys(job.rule for job in jobs):
         mine = [job for job in todo if job.rule == rule]

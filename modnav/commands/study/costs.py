@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from statistics import mean
 
-from modnav.files import regular, write_text_atomically
+from modnav.files import read_text, write_text_atomically
 from modnav.networks import ARCHITECTURES, NICKNAMES
 from modnav.studies import Job, StudyFolder
 
@@ -31,19 +30,13 @@ MEASURED_S = 6.0
 
 
 class Costs:
-    """Projected times of jobs: those of like jobs of this study, else from updates measured here.
-
-    Args:
-        folder: Folder of the study.
-        spec: The study.
-        jobs: Its jobs.
-    """
+    """Projected times of jobs: those of like jobs of this study, else from updates measured here."""
 
     def __init__(self, folder: StudyFolder, spec: StudySpec, jobs: Iterable[Job]) -> None:
         search = spec.search
         self._trials = search.trials * len(spec.seeds) / search.workers if search else 0
         self._agents = {cell.name: cell.agent.name for cell in cells(spec)}
-        self._update_ms = _update_ms(folder.path)
+        self._update_ms = _update_ms(folder)
         times: dict[str, list[float]] = {}
         for job in jobs:
             if (end := folder.end(job)) and not end.status:
@@ -106,17 +99,13 @@ def measure(folder: StudyFolder, spec: StudySpec) -> dict[str, float]:
             result = BENCHES["update"](BenchSettings(agent.name, seconds=MEASURED_S))
             found[agent.name] = result.milliseconds.median
             print(f"{agent.name}: {found[agent.name]:.1f} ms per update", flush=True)
-    write_text_atomically(json.dumps({"update_ms": found}, indent=1) + "\n", _file(folder.path))
+    write_text_atomically(json.dumps({"update_ms": found}, indent=1) + "\n", folder.costs)
     return found
 
 
-def _update_ms(folder: Path) -> dict[str, float]:
+def _update_ms(folder: StudyFolder) -> dict[str, float]:
     try:
-        told = json.loads(regular(_file(folder)).read_text(encoding="utf-8"))
+        told = json.loads(read_text(folder.costs))
         return {str(k): float(v) for k, v in told["update_ms"].items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
-
-
-def _file(folder: Path) -> Path:
-    return folder / "costs.json"

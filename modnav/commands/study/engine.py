@@ -14,8 +14,10 @@ from pathlib import Path
 
 import psutil
 
+from modnav.commands.refused import Parser
 from modnav.errors import InterruptedRunError
 from modnav.files import one_line
+from modnav.machine import signals_taken
 
 __all__ = ["check_engine", "jobs_are_elsewhere", "run_engine"]
 
@@ -30,15 +32,7 @@ SUBMITTERS = {"slurm": ("sbatch", "sinfo"), "lsf": ("bsub", "bqueues"), "sge": (
 
 
 def check_engine(extra: Sequence[str], *, search: bool = False) -> None:
-    """Check that there is an engine, and the executor that is asked of it.
-
-    Args:
-        extra: Arguments for Snakemake.
-        search: Whether hyperparameters are searched.
-
-    Raises:
-        ValueError: If not; the message says what is missing.
-    """
+    """Check that there is an engine, and the executor that is asked of it."""
     if importlib.util.find_spec("snakemake") is None:
         raise ValueError("`modnav study` needs Snakemake: pip install 'modnav[study]'")
     if search and importlib.util.find_spec("optuna") is None:
@@ -82,12 +76,9 @@ def _check_words(extra: Sequence[str]) -> None:
 
 def executor_of(extra: Sequence[str]) -> str | None:
     """Return the executor that arguments for Snakemake ask for; None if they do not."""
-    for word, value in zip(extra, [*extra[1:], ""][: len(extra)], strict=True):
-        if word in ("--executor", "-e"):
-            return value
-        if word.startswith("--executor="):
-            return word.partition("=")[2]
-    return None
+    parser = Parser(prog="after --", add_help=False, allow_abbrev=False)
+    parser.add_argument("--executor", "-e")
+    return str(found) if (found := parser.parse_known_args(extra)[0].executor) else None
 
 
 def jobs_are_elsewhere(extra: Sequence[str]) -> bool:
@@ -165,14 +156,12 @@ def _ended_by_signals() -> Iterator[list[int]]:
 
     own = JobScheduler.exit_gracefully
     JobScheduler.exit_gracefully = staticmethod(end)  # which it takes for SIGTERM
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield received
+        with signals_taken((signal.SIGINT, signal.SIGTERM), end):
+            yield received
     finally:
         ended.set()
         JobScheduler.exit_gracefully = own
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _end_jobs(ended: threading.Event) -> None:

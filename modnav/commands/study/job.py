@@ -31,10 +31,6 @@ BEAT_S = 10.0
 def do(name: str, threads: str) -> int:
     """Do a job of the study in the current folder, and return its exit status.
 
-    Args:
-        name: Its name.
-        threads: Cores that it may use.
-
     Raises:
         ValueError: If there is no such job.
     """
@@ -75,9 +71,6 @@ def _begin(folder: StudyFolder, job: Job) -> bool:
     """Return whether the job goes on with what it has begun, and make it ready to begin if not.
 
     A run of other settings must not be resumed as this one: it loses its configuration first.
-
-    Raises:
-        ValueError: If there is a run, and it is not known of which settings.
     """
     runs = [RunFolder(folder.path / run) for run in job.runs if job.rule == "train"]
     for run in runs:
@@ -102,17 +95,8 @@ def _begin(folder: StudyFolder, job: Job) -> bool:
 
 def wait_for(run: RunFolder) -> None:
     """Wait until a process of a former engine has left the run."""
-    until = time.monotonic() + WAIT_S
-    while run.path.is_dir():
-        try:
-            run.lock()
-        except ValueError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
-        else:
-            run.unlock()
-            return
+    if run.path.is_dir():
+        run.check_free(WAIT_S)
 
 
 def _done(folder: StudyFolder, job: Job, *, goes_on: bool, threads: str) -> tuple[JobEnd, bool]:
@@ -152,7 +136,8 @@ def _trained(job: Job, threads: str) -> tuple[JobEnd, bool]:
             [*job.words, "--overwrite", "true", *_members(job, new, threads)], job.imports
         )
         status = max(before, status)
-    runs = {run: _outcome(run, status, _reason(error)) for run in job.runs}
+    mine = status, _reason(error)  # members of a population tell it in their folders
+    runs = {run: RunFolder(Path(run)).ended() or mine for run in job.runs}
     again = [found for found in runs.values() if found[0] not in ENDED]
     status, reason = again[0] if again else (status, _reason(error))
     return JobEnd(status, reason, runs), status not in ENDED
@@ -164,17 +149,6 @@ def _members(job: Job, runs: Sequence[str], threads: str) -> list[str]:
         return []
     seeds = (Path(run).name.removeprefix("seed") for run in runs)
     return ["--seeds", ",".join(seeds), "--cores", threads]
-
-
-def _outcome(run: str, status: int, reason: str) -> tuple[int, str]:
-    """Return how a run ended; members of a population tell it in their folders."""
-    try:
-        told = json.loads(RunFolder(Path(run)).report.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return status, reason
-    if told.get("status") is None:  # it did not come to its end
-        return status, reason
-    return told["status"], one_line(told.get("reason", ""))
 
 
 def _best(folder: StudyFolder, job: Job) -> str:

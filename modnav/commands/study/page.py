@@ -95,13 +95,6 @@ def write_page(
 ) -> str:
     """Write the page, ``index.html`` in the study's folder.
 
-    Args:
-        folder: The study's folder.
-        jobs: Its jobs.
-        costs: What they cost.
-        cores: Cores that they share.
-        since: As in :func:`standing`.
-
     Returns:
         How many jobs are done, in a line.
     """
@@ -221,8 +214,5 @@ def _results(folder: StudyFolder) -> str:
 
 
 def _about(about: dict[str, Any]) -> str:
-    rows = "".join(
-        f'<tr><td class="text">{html.escape(key)}</td><td class="text">{html.escape(str(value))}</td></tr>'
-        for key, value in about.items()
-    )
-    return f"<h2>About</h2><table>{rows}</table>"
+    told = [(key, str(value)) for key, value in about.items()]
+    return f"<h2>About</h2>{html_table(pd.DataFrame(told, columns=['what', 'it is']))}"

@@ -80,12 +80,7 @@ def _plain(value: object) -> str:
 
 
 def planned(spec: StudySpec, cores: int) -> list[Job]:
-    """Return the jobs of a study, each after those that it builds on.
-
-    Args:
-        spec: The study.
-        cores: Most cores of a job that can use several.
-    """
+    """Return the jobs of a study, each after those that it builds on."""
     return list(_Planner(spec, cores).jobs())
 
 

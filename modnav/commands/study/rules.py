@@ -1,9 +1,9 @@
 """Rules that values of a study file are checked by; messages name key, value and rule."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from modnav.commands.refused import nearest
 from modnav.errors import require
 
 __all__ = ["check_keys", "check_number", "checked_options", "listed", "one_of", "refuse"]
@@ -13,17 +13,12 @@ def check_keys(given: Mapping[Any, Any], known: Sequence[str], where: str = "") 
     """Refuse keys that are not known; the nearest is named."""
     for key in map(str, given):
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1, 0.5)
-            told = f"did you mean {where}{near[0]}?" if near else f"known are {', '.join(known)}"
-            raise ValueError(f"{where}{key} is not known in a study file; {told}")
+            told = nearest(key, known, where) or f"; known are {', '.join(known)}"
+            raise ValueError(f"{where}{key} is not known in a study file{told}")
 
 
 def refuse(key: str, value: Any, rule: str) -> NoReturn:
-    """Refuse a value.
-
-    Raises:
-        ValueError: Always; it names key, value and rule.
-    """
+    """Refuse a value."""
     raise ValueError(f"{key} is {value!r}; it must be {rule}")
 
 

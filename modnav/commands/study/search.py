@@ -5,7 +5,6 @@ did, is gone on with by the next: each holds a lock on its trial, which ends wit
 """
 
 import errno
-import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -158,7 +157,7 @@ class _Worker:
         if self._spec.sampler == "grid" and not self._study.get_trials(
             states=[TrialState.WAITING]
         ):
-            self._study.enqueue_trial(_point(self._spec, number))
+            self._study.enqueue_trial(self._spec.point(number))
         trial = self._study.ask()
         self._take(trial.number)
         return trial
@@ -234,11 +233,7 @@ class _Worker:
 
 
 def _storage(path: Path) -> optuna.storages.RDBStorage:
-    """Return Optuna's storage in a file.
-
-    Raises:
-        ValueError: If Optuna cannot read it.
-    """
+    """Return Optuna's storage in a file."""
     try:
         return optuna.storages.RDBStorage(
             f"sqlite:///{path.absolute()}", engine_kwargs={"connect_args": {"timeout": WAIT_S}}
@@ -292,12 +287,6 @@ def _row(trial: FrozenTrial, spec: SearchSpec) -> dict[str, Any]:
     told = {"trial": trial.number, "state": STATES[trial.state], "score": trial.value}
     told |= {"validations": len(trial.intermediate_values)}
     return told | {"reason": trial.user_attrs.get("reason", "")} | trial.params
-
-
-def _point(spec: SearchSpec, number: int) -> dict[str, Any]:
-    points = itertools.product(*spec.parameters.values())
-    values = next(itertools.islice(points, number, None))
-    return dict(zip(spec.parameters, values, strict=True))
 
 
 def _suggest(trial: Trial, key: str, said: Any) -> None:

@@ -1,11 +1,12 @@
 """The ``search`` of a study file: which hyperparameters are tried, how they are drawn and pruned."""
 
+import itertools
 import json
 import math
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from .rules import check_keys, check_number, checked_options, listed, one_of, re
 
 __all__ = ["SearchSpec", "database", "search_of"]
 
-_KEYS = ("parameters", "sampler", "trials", "pruner", "prune_after", "workers", "seed")
 _RANGE = ("low", "high", "log", "step")
 _SQLITE = b"SQLite format 3\0"
 _NOT_BESIDE = ("population", "evaluate", "record", "compare", "report")
@@ -80,6 +80,12 @@ class SearchSpec:
         texts = {key: x if isinstance(x, str) else json.dumps(x) for key, x in values.items()}
         return [f"--{key}={texts[key]}" for key in self.parameters]
 
+    def point(self, number: int) -> dict[str, Any]:
+        """Return the values of a point of a grid."""
+        points = itertools.product(*self.parameters.values())
+        values = next(itertools.islice(points, number, None))
+        return dict(zip(self.parameters, values, strict=True))
+
     def tried(self) -> list[list[str]]:
         """Return such arguments, in which each value and each end of a range is there once."""
         ends = {
@@ -96,10 +102,6 @@ class SearchSpec:
 def search_of(value: Any, beside: Mapping[str, Any]) -> SearchSpec | None:
     """Return the search that a study file asks for; None if it does not.
 
-    Args:
-        value: What it says under ``search``.
-        beside: All that it says.
-
     Raises:
         ValueError: If it makes no sense; the message names key, value and rule.
     """
@@ -107,7 +109,7 @@ def search_of(value: Any, beside: Mapping[str, Any]) -> SearchSpec | None:
         return None
     if not isinstance(value, dict):
         refuse("search", value, "settings, such as parameters")
-    check_keys(value, _KEYS, "search.")
+    check_keys(value, [x.name for x in fields(SearchSpec)], "search.")
     for key in _NOT_BESIDE:
         if beside.get(key):
             raise ValueError(

@@ -1,16 +1,16 @@
 """Study files: what may be said in one, checked in one line for what is wrong."""
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from modnav.analysis import FIGURES
 from modnav.commands.population.options import seeds_of
+from modnav.commands.refused import nearest
 from modnav.files import read_yaml
 from modnav.networks import ARCHITECTURES, NICKNAMES, description_of
 
@@ -20,24 +20,6 @@ from .search_spec import SearchSpec, search_of
 __all__ = ["AgentSpec", "StudySpec", "read_spec", "study_file"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][\w+-]{0,59}", re.ASCII)
-_KEYS = (
-    "name",
-    "architectures",
-    "seeds",
-    "noises",
-    "gains",
-    "protocol",
-    "options",
-    "trials",
-    "import",
-    "accelerator",
-    "population",
-    "evaluate",
-    "record",
-    "compare",
-    "report",
-    "search",
-)
 _AGENT_KEYS = ("name", "protocol", "options")
 _EVALUATE = {"tasks": ["gain"], "trials": None, "extensive": False}
 _RECORD = {"trials": 500, "gain": 1.0, "units": True}
@@ -80,6 +62,11 @@ class StudySpec:
     compare: bool = False
     report: dict[str, Any] | None = None
     search: SearchSpec | None = None
+
+
+_OTHERWISE = {"path": None, "agents": "architectures", "imports": "import"}
+_KEYS = [key for x in fields(StudySpec) if (key := _OTHERWISE.get(x.name, x.name))]
+"""What a study file may say."""
 
 
 def study_file(text: str) -> Path:
@@ -140,11 +127,7 @@ def read_spec(path: Path) -> StudySpec:
 
 
 def _check_search(spec: StudySpec, search: SearchSpec) -> None:
-    """Refuse what a search does not go with.
-
-    Raises:
-        ValueError: If it varies more than its parameters, or an option is one of them.
-    """
+    """Refuse what a search does not go with."""
     if len(spec.agents) * len(spec.noises) * len(spec.gains) > 1:
         raise ValueError("search is for one architecture at one noise and gain; name one of each")
     (agent,) = spec.agents
@@ -212,9 +195,8 @@ def _agent(entry: Any, beside: Path) -> AgentSpec:
         return AgentSpec(name, configs, options)
     known = [*ARCHITECTURES, *NICKNAMES]
     if entry not in known:
-        near = difflib.get_close_matches(str(entry), known, 1, 0.6)
-        if near:
-            raise ValueError(f"architectures has {entry}, unknown; did you mean {near[0]}?")
+        if meant := nearest(str(entry), known):
+            raise ValueError(f"architectures has {entry}, unknown{meant}")
         description_of(str(entry))  # raises, and lists all
     if entry in NICKNAMES:
         return AgentSpec(entry, (entry,))
