@@ -190,6 +190,7 @@ class Astray(AbstractMotion):
             "mixed": here - here.mean(dim=0) + here[:1] * time.sum(),
             "nan": torch.where(time[:, None] > 0.15, torch.nan, here),
             "short": here[:1],
+            "chance": here + time[:, None] * torch.randn_like(here),
             "changed": here.add_(0.1) if self.kind == "changed" else here,
         }.get(self.kind)
 
@@ -203,6 +204,7 @@ class Astray(AbstractMotion):
         ("elsewhere", "motion must give trials.target at time 0"),
         ("mixed", "motion gives something else to trials alone"),
         ("changed", "motion changes what it is given"),
+        ("chance", "motion gives something else each time"),
     ],
 )
 def test_a_motion_that_breaks_a_rule_is_refused(kind, told):
@@ -231,7 +233,8 @@ class Lucky(AbstractReward):
 
 def test_parts_may_round_and_draw_numbers():
     before = torch.get_rng_state()
-    check_parts(TaskParameters(motion=Circling(), reward=Lucky()))
+    assert check_parts(TaskParameters(motion=Circling(), reward=Lucky()))
+    assert not check_parts(TaskParameters(motion=Circling(), reward=Hurried()))
     assert torch.equal(torch.get_rng_state(), before)
 
 
