@@ -6,12 +6,14 @@ import warnings
 from argparse import ArgumentError
 from collections.abc import Sequence
 from contextlib import nullcontext
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+import yaml
 from jsonargparse._loaders_dumpers import get_yaml_default_loader
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
@@ -329,6 +331,8 @@ def run(args: Sequence[str] | None, kind: type[ModnavCLI] = ModnavCLI) -> Modnav
 def _cli(command: str, args: Sequence[str] | None, kind: type[ModnavCLI]) -> ModnavCLI:
     loader = get_yaml_default_loader()  # type: ignore[no-untyped-call]  # of jsonargparse
     plain_values(loader)
+    # defaults such as that of Lightning's Timer, by what they stand for
+    yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, x: dumper.represent_data(x.value))
     return kind(
         command,
         save_config_callback=KeptConfig if command == "fit" else None,

@@ -1,6 +1,7 @@
 """What a user's own class raises: a line that names it and where, its traceback below."""
 
 import argparse
+import json
 from types import SimpleNamespace
 
 import own_callbacks
@@ -44,6 +45,23 @@ def test_a_run_names_the_callback_or_metric_that_failed(
     below = everything.partition(told)[2]
     assert "Traceback (most recent call last)" in below
     assert "pytorch_lightning" not in below  # what lies above its own code says nothing to a user
+
+
+def test_a_callback_of_lightning_that_fails_is_named_in_a_line(small, tmp_path, capsys):
+    callbacks = [
+        {"class_path": "Timer", "init_args": {"duration": "01:00:00:00"}},
+        {"class_path": "EarlyStopping", "init_args": {"monitor": "loss/critic"}},
+    ]
+    options = ["--folder", str(tmp_path), "--trainer.callbacks", json.dumps(callbacks)]
+    with pytest.raises(SystemExit) as end:
+        main(["fit", "--config", str(small), *options])
+    assert end.value.code == 2
+    told = capsys.readouterr().err
+    assert "callbacks.early_stopping.EarlyStopping._validate_condition_metric (early_" in told
+    assert "conditioned on metric `loss/critic`" in told
+    assert "Traceback" not in told
+    # a default of Timer is an Enum
+    assert "interval: step" in (tmp_path / "config.yaml").read_text()
 
 
 class Mine:
