@@ -24,7 +24,7 @@ from modnav.commands.pages import overview, page
 from modnav.commands.refused import nearest, told
 
 from .errors import USAGE_STATUS, InterruptedRunError, RunEndedError, UnitWarning
-from .machine import keep_freed_memory, nothing_collected
+from .machine import float32_by_default, keep_freed_memory, nothing_collected
 
 MISTAKES = (argparse.ArgumentError, ImportError, ValueError, OSError)
 """What is raised for mistakes of users; a part of their own may raise anything."""
@@ -135,19 +135,20 @@ def _train(args: list[str], imported: Sequence[str], from_process: bool) -> list
         from modnav.commands.population.together import end_with_parent
         from modnav.commands.training import run
 
-    args = ["--help" if word == ALL_OPTIONS else word for word in args]
-    found = with_config_paths(with_negative_numbers(args))
-    if request := requested(found):
-        from modnav.commands.population.command import fit_members
+    with float32_by_default():
+        args = ["--help" if word == ALL_OPTIONS else word for word in args]
+        found = with_config_paths(with_negative_numbers(args))
+        if request := requested(found):
+            from modnav.commands.population.command import fit_members
 
+            if from_process:
+                del sys.argv[1:]  # LightningCLI gets the arguments of members
+            return fit_members(request, imported)
+        end_with_parent()
+        found = with_run(found, imported)
         if from_process:
-            del sys.argv[1:]  # LightningCLI gets the arguments of members
-        return fit_members(request, imported)
-    end_with_parent()
-    found = with_run(found, imported)
-    if from_process:
-        sys.argv[1:] = found  # where Lightning and the processes that it starts look
-    return [run(None if from_process else found).run_folder.path]
+            sys.argv[1:] = found  # where Lightning and the processes that it starts look
+        return [run(None if from_process else found).run_folder.path]
 
 
 def _fail(error: BaseException, status: int, command: str = "") -> None:

@@ -141,6 +141,19 @@ def threads(count: int) -> Iterator[None]:
 
 
 @contextmanager
+def float32_by_default() -> Iterator[None]:
+    """Make tensors in float32 while the context lasts, whatever default a notebook has set."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
 def threads_everywhere(count: int) -> Iterator[None]:
     """Use so many threads of the processor, also in the processes that Lightning starts."""
     before = os.environ.get("OMP_NUM_THREADS")

@@ -106,6 +106,18 @@ def test_first_version_runs_says_so_and_resumes_bit_for_bit(tmp_path: Path):
     assert min(x["step"] for state in states for x in state["state"].values()) > 5  # rectified
 
 
+def test_another_optimizer_has_its_own_defaults(capsys):
+    def asked(*words):
+        with pytest.raises(SystemExit):
+            main(["fit", "--config", "modular", *words, "--print_config"])
+        return yaml.safe_load(capsys.readouterr().out)["model"]["optimizer"]["init_args"]
+
+    given = {"lr": 3e-4, "eps": 1.5e-4, "fused": True}
+    for words, decay in ((), 0), (("--model.optimizer", "torch.optim.AdamW"), 0.01):
+        assert asked(*words).items() >= (given | {"weight_decay": decay}).items()
+    assert asked("--model.optimizer.init_args.weight_decay", "0.1")["weight_decay"] == 0.1
+
+
 def test_every_config_is_tried_here():
     files = {path.stem for path in CONFIGS.glob("*.yaml")}
     assert files == {*WHOLE, *OVERLAYS}

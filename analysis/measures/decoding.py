@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import RidgeCV
 
-from modnav.tables import Recording
+from modnav.tables import Recording, refuse_others
 
 from .arrays import Activity, as_activity
 from .too_few import TooFewError
@@ -75,7 +75,11 @@ def latents(trials: pd.DataFrame, steps: pd.DataFrame, *, published: bool = Fals
     Returns:
         ``v_cm_s``, ``w_deg_s``, ``relative_distance_cm``, ``relative_angle_deg``, ``action_v``,
         ``action_w``.
+
+    Raises:
+        ValueError: If there are steps of other trials, or trials with one number.
     """
+    refuse_others(trials, steps)
     of_trial = trials.set_index("trial")[["target_x_cm", "target_y_cm"]]
     target = of_trial.loc[steps["trial"]].to_numpy(float)
     position = steps[list(POSITION)].to_numpy(float)
@@ -111,9 +115,11 @@ def units_of(recording: Recording, layer: str = LAYER) -> Activity:
     """Return the activity of a layer, a row for each of the recording's ``steps``.
 
     Raises:
-        ValueError: If there are no units, or not those of the steps in the same order.
+        ValueError: If there are no units, or not those of the steps in the same order; or steps
+            of other trials, or trials with one number.
     """
-    _, steps, units = recording
+    trials, steps, units = recording
+    refuse_others(trials, steps)
     if units is None:
         raise ValueError("a recording without units cannot be read; this needs units of a layer")
     names = [name for name in ("trial", "step") if name in units]

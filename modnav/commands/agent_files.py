@@ -60,15 +60,18 @@ def _onnx(agent: Agent, path: Path) -> None:
         warnings.simplefilter(
             "ignore"
         )  # the exporter that needs no further package says it is old
-        torch.onnx.export(
-            policy,
-            (inputs, *memory),
-            temporary,
-            input_names=["inputs", *names],
-            output_names=["action", *(f"next_{name}" for name in names)],
-            dynamic_axes=batch,
-            dynamo=False,
-        )
+        try:
+            torch.onnx.export(
+                policy,
+                (inputs, *memory),
+                temporary,
+                input_names=["inputs", *names],
+                output_names=["action", *(f"next_{name}" for name in names)],
+                dynamic_axes=batch,
+                dynamo=False,
+            )
+        except Exception as error:  # of many kinds, such as an operator that ONNX lacks
+            raise ValueError(f"torch.onnx cannot write the actor: {one_line(error)}") from error
         model = onnx.load(temporary)
         about = _about(agent) | {"source": policy.source}
         for key, value in about.items():

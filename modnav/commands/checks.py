@@ -14,6 +14,7 @@ from modnav.learning import Schedule
 
 LEFT_ALONE = {
     "limit_val_batches": ((None,), "validations decide phases and select checkpoints"),
+    "fast_dev_run": ((False, 0), "say --config debug, after the others, to try a run in seconds"),
     "overfit_batches": ((0, 0.0), "batches come from acting"),
     "gradient_clip_val": ((None, 0, 0.0), "modnav optimises by hand, as published"),
     "accumulate_grad_batches": ((1,), "modnav optimises by hand, as published"),

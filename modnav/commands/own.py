@@ -65,7 +65,8 @@ def own_part(error: BaseException) -> str | None:
 
     Returns:
         Such as ``my_lab.Watcher.on_block (my_lab.py, line 12)``, the innermost of them; None if
-        none of its frames is one of a class from outside of modnav and installed packages.
+        none of its frames is one of a class from outside of modnav and installed packages, or of a
+        callback of Lightning.
     """
     frames = _own_frames(error)
     noted: str | None = getattr(error, _NOTED, None)
@@ -90,7 +91,10 @@ def told_error(error: BaseException) -> str:
 
 def show_traceback(error: BaseException) -> None:
     """Print the traceback of an error, from a user's own class on, to where messages go."""
-    frames = [*_own_frames(error), error.__traceback__]
+    found = _own_frames(error)
+    if found and not any(_is_own(Path(at.tb_frame.f_code.co_filename)) for at in found):
+        return  # of a callback of Lightning, in whose code nobody looks for a mistake of theirs
+    frames = [*found, error.__traceback__]
     lines = traceback.format_exception(type(error), error, frames[0])
     text = "".join(c if c.isprintable() or c == "\n" else "?" for c in "".join(lines))
     print(text, end="", file=sys.stderr)
@@ -113,7 +117,9 @@ def _named(at: TracebackType) -> str | None:
     file = Path(code.co_filename)
     private = f"_{kind.__name__.lstrip('_')}{code.co_name}"  # as Python keeps names like __step
     is_method = hasattr(kind, code.co_name) or hasattr(kind, private)
-    if not (source and is_method and _is_own(Path(source)) and _is_own(file)):
+    own = source and is_method and _is_own(Path(source)) and _is_own(file)
+    # a run has callbacks of Lightning where its user put them
+    if not own and not (is_method and kind.__module__.startswith("pytorch_lightning.callbacks.")):
         return None
     return (
         f"{kind.__module__}.{kind.__qualname__}.{code.co_name} ({file.name}, line {at.tb_lineno})"

@@ -6,12 +6,14 @@ import warnings
 from argparse import ArgumentError
 from collections.abc import Sequence
 from contextlib import nullcontext
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+import yaml
 from jsonargparse._loaders_dumpers import get_yaml_default_loader
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
@@ -52,6 +54,13 @@ from .refused import told, with_nearest_key
 from .run_options import OPTIONS, Seed
 from .terminal import tell
 
+ADAM = """
+model:
+  optimizer: {class_path: torch.optim.Adam, init_args: {lr: 3.0e-4, eps: 1.5e-4, fused: true}}
+"""
+"""The published optimizer, as a config before all others: of a default jsonargparse would keep all arguments,
+also those that nobody gave, in the place of another optimizer's own."""
+
 
 class ModnavCLI(LightningCLI):
     """LightningCLI with the parts every run of modnav has.
@@ -87,6 +96,7 @@ class ModnavCLI(LightningCLI):
         parser.add_lightning_class_args(TrainingPhases, "phases")
         parser.add_lightning_class_args(TrialCheckpoint, "checkpoint")
         parser.add_lightning_class_args(LastCheckpoint, "last")
+        parser.set_defaults({"model.optimizer": None})  # ADAM gives it
         parser.link_arguments("data.task.stop_threshold", "model.stop_threshold")
 
     @override
@@ -197,8 +207,9 @@ class ModnavCLI(LightningCLI):
     @override
     def parse_arguments(self, parser: Any, args: Any) -> None:
         """Parse; say in a line what was wrong, and name the nearest key where one is not known."""
+        given = list(sys.argv[1:] if args is None else args)
         try:
-            super().parse_arguments(parser, args)
+            super().parse_arguments(parser, [*given[:1], f"--config={ADAM}", *given[1:]])
         except ArgumentError as error:
             known = [
                 option.lstrip("-")
@@ -206,7 +217,7 @@ class ModnavCLI(LightningCLI):
                 for action in command._actions
                 for option in action.option_strings
             ]
-            command = str(next(iter(args or sys.argv[1:]), ""))
+            command = str(next(iter(given), ""))
             raise ValueError(told(with_nearest_key(str(error), known), command)) from error
 
     @override
@@ -312,6 +323,8 @@ def run(args: Sequence[str] | None, kind: type[ModnavCLI] = ModnavCLI) -> Modnav
 def _cli(command: str, args: Sequence[str] | None, kind: type[ModnavCLI]) -> ModnavCLI:
     loader = get_yaml_default_loader()  # type: ignore[no-untyped-call]  # of jsonargparse
     plain_values(loader)
+    # defaults such as that of Lightning's Timer, by what they stand for
+    yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, x: dumper.represent_data(x.value))
     return kind(
         command,
         save_config_callback=KeptConfig if command == "fit" else None,

@@ -23,7 +23,7 @@ from modnav.networks import (
     name_of_class,
     stack_agents,
 )
-from modnav.task import STREAMS
+from modnav.task import STREAMS, check_parts
 
 from .experience import Experience
 from .learner import TD3
@@ -67,6 +67,8 @@ def check_stackable(parts: Sequence[tuple[TD3, Experience, str]]) -> None:
             if first[key] != value:
                 raise ValueError(f"{key} is {first[key]} for one member and {value} for another")
     learner, experience, precision = parts[0]
+    if check_parts(experience.task):
+        raise ValueError("data.task.reward draws random numbers, which members would share")
     check_stack(learner.agent, experience.task.max_steps)
     check_losses(learner.rule, learner.agent)
     if any(True for _ in learner.agent.buffers()):

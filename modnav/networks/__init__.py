@@ -12,3 +12,4 @@ from .sequence import *
 from .stack_contract import *
 from .stacked import *
 from .step_policy import *
+from .trying import *

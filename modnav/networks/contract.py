@@ -1,11 +1,10 @@
 """What a module of a user's own must keep to, tried before it is trained or saved."""
 
 import copy
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+import random
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,42 +16,31 @@ from .agent import Agent, describe_agent, rebuild_agent
 from .description import describe, misfit
 from .sequence import (
     AbstractSequence,
-    Memory,
     evaluating,
     map_memory,
     name_of_class,
     own_sequences,
     restarted,
 )
+from .trying import (
+    SEE,
+    called,
+    check_same,
+    eager,
+    example_inputs,
+    kept_draws,
+    plain_tensors,
+    size_of,
+)
 
 __all__ = [
     "check_agent",
-    "check_same",
     "check_saved",
     "check_sequence",
-    "example_inputs",
-    "plain_tensors",
 ]
 
 LONGEST = 100
 """Steps of a trial beyond which modules are not tried."""
-
-TOLERANCE = 1e-4
-"""Largest difference between two ways to the same outputs, of their size."""
-
-_SEE = "see docs/own_modules.md"
-
-
-@contextmanager
-def plain_tensors() -> Iterator[None]:
-    """Make tensors in float32 and on the CPU while the context lasts, whatever torch's defaults."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        with torch.device("cpu"):
-            yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def check_agent(agent: Agent, max_steps: int) -> None:
@@ -113,7 +101,7 @@ def _check_arguments(agent: Agent, again: Agent) -> None:
                 raise ValueError(
                     f"{name_of_class(old)} does not keep its argument {key!r} as it is given: "
                     f"{one_line(value)} becomes {one_line(found.get(key))}; set self.{key} = {key} "
-                    f"in __init__, {_SEE}"
+                    f"in __init__, {SEE}"
                 )
 
 
@@ -121,10 +109,10 @@ def _check_arguments(agent: Agent, again: Agent) -> None:
 def _check_alike(agent: Agent, again: Agent) -> None:
     what = "built anew from arguments and weights gives other"
     device = next(agent.parameters()).device
-    with evaluating(agent), evaluating(again), _eager():
+    with evaluating(agent), evaluating(again), eager():
         for old, new in zip(own_sequences(agent), own_sequences(again), strict=True):
             name, x = name_of_class(old), example_inputs(2, old.in_features).to(device)
-            outputs = [_called(module, name, x)[0] for module in (old, new)]
+            outputs = [called(module, name, x)[0] for module in (old, new)]
             check_same(f"{name} {what} outputs: keep its tensors by register_buffer", *outputs)
         inputs = {x: example_inputs(2, STREAMS[x].features).to(device) for x in agent.sources}
         action = example_inputs(2, ACTIONS).to(device)
@@ -153,39 +141,32 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
     for key, weight in module.named_parameters():
         if weight.is_meta or weight.dtype != torch.float32:
             kind = "without numbers (meta)" if weight.is_meta else str(weight.dtype)
-            raise ValueError(f"{name}.{key} is {kind}; weights must be torch.float32, {_SEE}")
+            raise ValueError(f"{name}.{key} is {kind}; weights must be torch.float32, {SEE}")
     if type(module.recurrent) is not bool:
         told = one_line(module.recurrent)
-        raise ValueError(f"{name}.recurrent is {told}; it must be True or False, {_SEE}")
+        raise ValueError(f"{name}.recurrent is {told}; it must be True or False, {SEE}")
     if copy.deepcopy(module).train() is None:
-        raise ValueError(f"{name}.train returns None; it must return the module, {_SEE}")
+        raise ValueError(f"{name}.train returns None; it must return the module, {SEE}")
     given, module = module, copy.deepcopy(module).eval()
     lengths = (steps, max(1, steps // 2), max(1, steps // 3))
     x = example_inputs(3 * steps, module.in_features, len(lengths))
     x = x.to(next(module.parameters(), x))
-    with torch.random.fork_rng(devices=[]), _eager():
+    with kept_draws(), eager():
         apart = _step_by_step(module, name, x, lengths)
         for trial, length in enumerate(lengths):
             until = 2 * steps if trial == 1 else len(x)
             for start in range(0, until, length):
                 span = slice(start, min(start + length, until)), slice(trial, trial + 1)
-                whole, _ = _called(module, name, x[span])
+                whole, _ = called(module, name, x[span])
                 check_same(_why(module, name, again=start > 0), apart[span], whole)
         _check_learning(copy.deepcopy(given).train(), name, x[:steps])
+        _check_kept(copy.deepcopy(given).train(), name, x[:steps])
 
 
 @torch.enable_grad()
 def _check_learning(module: AbstractSequence, name: str, x: Tensor) -> None:
     """Check that a module in train mode returns what it must, and that gradients reach it."""
-    kept = module.state_dict().keys()
-    lost = {k: v.clone() for k, v in module.named_buffers() if k not in kept}
-    y, _ = _called(module, f"{name} in train mode", x)
-    for key, before in lost.items():
-        if not torch.equal(before, module.get_buffer(key)):
-            raise ValueError(
-                f"{name}.{key} changes in train mode and no file keeps it (persistent=False), so that a "
-                f"resumed run would be another; {_SEE}"
-            )
+    y, _ = called(module, f"{name} in train mode", x)
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     if not weights:
         return
@@ -194,10 +175,31 @@ def _check_learning(module: AbstractSequence, name: str, x: Tensor) -> None:
     except RuntimeError as error:
         reason = one_line(error)
         raise ValueError(
-            f"{name} cannot learn, no gradient comes back: {reason}; {_SEE}"
+            f"{name} cannot learn, no gradient comes back: {reason}; {SEE}"
         ) from error
     if all(gradient is None for gradient in reached):
-        raise ValueError(f"{name} cannot learn: no gradient reaches its weights; {_SEE}")
+        raise ValueError(f"{name} cannot learn: no gradient reaches its weights; {SEE}")
+
+
+def _check_kept(module: AbstractSequence, name: str, x: Tensor) -> None:
+    """Check that files keep all that a module in train mode changes."""
+    again = copy.deepcopy(module)
+    why = (
+        f"{name} changes something in train mode that no file keeps, so that a resumed run would be "
+        "another: keep it in a buffer of one shape, and draw from torch's own generator"
+    )
+    for _ in range(2):
+        called(module, name, x)
+    try:
+        again.load_state_dict(module.state_dict())
+    except RuntimeError as error:
+        raise ValueError(f"{why} ({one_line(error)}); {SEE}") from error
+    outputs = []
+    for each in (module, again):
+        for seed in (torch.manual_seed, random.seed, np.random.seed):
+            seed(0)
+        outputs.append(called(each, name, x)[0])
+    check_same(why, *outputs)
 
 
 def _why(module: AbstractSequence, name: str, *, again: bool) -> str:
@@ -223,87 +225,14 @@ def _step_by_step(
         ended = [k for k, row in enumerate(rows.tolist()) if t and t % lengths[row] == 0]
         if ended:
             memory = restarted(module, memory, torch.tensor(ended, device=x.device))
-        y, memory = _called(module, name, x[t : t + 1, rows], memory)
+        y, memory = called(module, name, x[t : t + 1, rows], memory)
         memory = memory if module.recurrent else None
         outputs[t, rows] = y[0].to(outputs)
-        sizes.append(_size(name, memory, len(rows)) // len(rows))
+        sizes.append(size_of(name, memory, len(rows)) // len(rows))
     if max(sizes) > 2 * sizes[steps - 1]:
         raise ValueError(
             f"the memory of {name} grows beyond one trial: {sizes[steps - 1]} numbers for each "
             f"after {steps} steps, {max(sizes)} after {len(x)} in trials of {steps} or fewer; let "
-            f"its reset drop what no trial needs, {_SEE}"
+            f"its reset drop what no trial needs, {SEE}"
         )
     return outputs
-
-
-def _called(
-    module: AbstractSequence, name: str, x: Tensor, memory: Memory = None
-) -> tuple[Tensor, Memory]:
-    """Return what a module returns, if it is of the right form."""
-    shape, before = [*x.shape[:2], module.out_features], x.clone()
-    try:
-        found = module(x, memory)
-    except (Exception, SystemExit) as error:  # a user's code raises many kinds
-        told = f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")
-        raise ValueError(f"{name} failed on inputs {list(x.shape)}: {told}; {_SEE}") from error
-    if not torch.equal(x, before):
-        raise ValueError(
-            f"{name} changes its inputs in place; it must leave them as they are, {_SEE}"
-        )
-    if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], Tensor):
-        raise ValueError(f"{name} must return outputs and a memory, which may be None; {_SEE}")
-    if list(found[0].shape) != shape:
-        raise ValueError(f"{name} returns outputs {list(found[0].shape)}; they must be {shape}")
-    if found[0].dtype != torch.float32:
-        raise ValueError(f"{name} returns {found[0].dtype}; outputs must be torch.float32, {_SEE}")
-    if not found[0].isfinite().all():
-        raise ValueError(
-            f"{name} returns numbers that are not finite for inputs in [-1, 1]; {_SEE}"
-        )
-    return found
-
-
-def _size(name: str, memory: Memory, trials: int) -> int:
-    """Return how many numbers a memory holds, if it is of the right form."""
-    if memory is None:
-        return 0
-    if isinstance(memory, Tensor):
-        if memory.dim() < 2 or memory.shape[1] != trials:
-            raise ValueError(
-                f"{name} keeps a memory of shape {list(memory.shape)} with {trials} trials; its "
-                f"dimension 1 must count them, {_SEE}"
-            )
-        return memory.numel()
-    if type(memory) not in (tuple, list, dict):
-        raise ValueError(
-            f"{name} keeps a {type(memory).__name__} in its memory; it must be None, tensors, or "
-            f"tuples, lists and dictionaries of these, {_SEE}"
-        )
-    parts = memory.values() if isinstance(memory, dict) else memory
-    return sum(_size(name, part, trials) for part in parts)
-
-
-def check_same(why: str, found: Tensor, expected: Tensor, *, see: str = _SEE) -> None:
-    """Check that there is one outcome of two ways; ``why`` says what is wrong if not.
-
-    Raises:
-        ValueError: If they differ by more than rounding.
-    """
-    most = TOLERANCE * (1 + float(expected.abs().nan_to_num(0, 0, 0).max()))
-    apart = ~torch.isclose(found, expected, rtol=0, atol=most, equal_nan=True)
-    if apart.any():
-        difference = float((found - expected)[apart].abs().max())
-        raise ValueError(f"{why} (difference {difference:.2g}); {see}")
-
-
-def _eager() -> AbstractContextManager[Any]:
-    """Return a context in which nothing is compiled, which would take minutes for each shape."""
-    compiles = "torch._dynamo" in sys.modules  # nothing was, where it was not imported
-    return torch.compiler.set_stance("force_eager") if compiles else nullcontext()
-
-
-def example_inputs(steps: int, features: int, trials: int = 3) -> Tensor:
-    """Return inputs in [-1, 1] as of an agent, the same each time, ``(T, B, F)``."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.device("cpu"):
-        return 2 * torch.rand(steps, trials, features, generator=generator) - 1

@@ -11,8 +11,8 @@ from modnav.task import STREAMS
 
 from .actor_critic import ACTIONS
 from .agent import Agent
-from .contract import check_same, example_inputs
 from .stacked import stack_agents
+from .trying import check_same, example_inputs
 
 __all__ = ["check_stack", "different_members"]
 

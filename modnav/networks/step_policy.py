@@ -31,7 +31,8 @@ class StepPolicy(nn.Module):
 
     def __init__(self, actor: Actor) -> None:
         super().__init__()
-        self.actor = copy.deepcopy(actor).eval().requires_grad_(False)
+        self.actor = copy.deepcopy(actor).requires_grad_(False)
+        self.eval()  # the whole: exporters put it back into the mode in which they found it
         for module in self.actor.modules():
             if isinstance(module, Linear):  # other runtimes have products of their own
                 module.__class__ = nn.Linear  # type: ignore[assignment]  # its own base

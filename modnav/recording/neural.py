@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from modnav.files import replacing
-from modnav.tables import SCHEMA, Recording
+from modnav.tables import SCHEMA, Recording, refuse_others
 
 __all__ = ["PAUSE", "to_pynapple", "trial_times", "write_nwb"]
 
@@ -77,6 +77,7 @@ def _in_order(recording: Recording) -> Recording:
 
     Those without a step are left out.
     """
+    refuse_others(recording.trials, recording.steps)
     order = recording.steps["trial"].unique()
     trials = recording.trials.set_index("trial", drop=False).loc[order].reset_index(drop=True)
     return recording._replace(trials=trials)

@@ -11,7 +11,15 @@ import pandas as pd
 
 from .schema import SCHEMA, UNIT_NAME, Column, unit_column
 
-__all__ = ["Recording", "check", "conform", "refuse_unknown", "runs", "runs_of_trials"]
+__all__ = [
+    "Recording",
+    "check",
+    "conform",
+    "refuse_others",
+    "refuse_unknown",
+    "runs",
+    "runs_of_trials",
+]
 
 
 class Recording(NamedTuple):
@@ -64,9 +72,7 @@ def _check_names(names: Sequence[str], table: str) -> None:
     missing = [c.name for c in SCHEMA[table] if c.required and c.name not in names]
     if missing:
         raise ValueError(f"{table} lacks {', '.join(missing)}")
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"{table} holds {_few(twice)} more than once")
+    _refuse_twice(names, table)
     if table == "units":
         wrong = [n for n in names if n not in ("trial", "step") and not UNIT_NAME.fullmatch(n)]
         if wrong:
@@ -78,12 +84,20 @@ def _check_names(names: Sequence[str], table: str) -> None:
         refuse_unknown(names, table)
 
 
+def _refuse_twice(names: Sequence[str], table: str) -> None:
+    if len(set(names)) < len(names):
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        raise ValueError(f"{table} holds {_few(twice)} more than once")
+
+
 def refuse_unknown(names: Iterable[str], table: str) -> None:
-    """Refuse columns that ``trials`` or ``steps`` does not know.
+    """Refuse columns that ``trials`` or ``steps`` does not know, or that are there twice.
 
     Raises:
         ValueError: If there is one; the message lists those that the table may have.
     """
+    names = list(names)
+    _refuse_twice(names, table)
     known = [c.name for c in SCHEMA[table]]
     unknown = [name for name in names if name not in known]
     pulses = [name for name in unknown if str(name).startswith("perturb")]
@@ -149,6 +163,22 @@ def check(recording: Recording) -> None:
         np.array_equal(units["trial"], trial) and np.array_equal(units["step"], step)
     ):
         raise ValueError("units and steps are not of the same steps")
+
+
+def refuse_others(trials: pd.DataFrame, steps: pd.DataFrame) -> None:
+    """Refuse steps of trials that are not in the table of trials, or in it twice.
+
+    Raises:
+        ValueError: If there are some.
+    """
+    numbers = trials["trial"]
+    if numbers.duplicated().any():
+        raise ValueError("trials holds a trial more than once; give each a number of its own")
+    if not steps["trial"].isin(numbers).all():
+        raise ValueError(
+            "steps holds trials that trials does not; choose the same of all tables, as by "
+            'steps[steps["trial"].isin(trials["trial"])]'
+        )
 
 
 def runs_of_trials(steps: pd.DataFrame) -> tuple[Any, Any]:

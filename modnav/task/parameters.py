@@ -8,6 +8,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+import numpy as np
+
 from .parts import AbstractMotion, AbstractReward, describe_part, why_not_a_part
 
 __all__ = ["REWARD_ZONE_CM", "UNIT_CM", "Range", "TaskParameters", "bounds"]
@@ -85,6 +87,8 @@ class TaskParameters:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        for field in fields(self):
+            object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
         kinds = ("gain", "gain_control", "perturbation", "perturbation_control")
         _require(self.name in kinds, "name", self.name, f"one of {', '.join(kinds)}")
         self._check_parts()
@@ -120,6 +124,10 @@ class TaskParameters:
             lo, hi = bounds(getattr(self, key))
             some_left = excluded is None or lo < excluded[0] or hi > excluded[1]
             _require(some_left, f"excluded_{key}", excluded, f"less than all of [{lo}, {hi}]")
+
+    def __hash__(self) -> int:
+        """Return a number for caches; fields of parts of one's own may be lists, which have none."""
+        return hash((self.name, self.gain, self.process_noise, self.observation_noise))
 
     def _check_parts(self) -> None:
         rewards = ("mixed", "gauss", "const")
@@ -180,6 +188,13 @@ def bounds(value: Range) -> tuple[float, float]:
     if isinstance(value, (tuple, list)):
         return value[0], value[1]
     return value, value
+
+
+def _plain(value: Any) -> Any:
+    """Return numbers of NumPy as those of Python, and a list as a tuple: tasks are compared by them."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _require(condition: bool, key: str, value: object, allowed: str) -> None:

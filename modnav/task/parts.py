@@ -1,6 +1,7 @@
 """Parts of the task that a user may make anew: what a stop is worth, how the target moves."""
 
 import abc
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -73,11 +74,13 @@ def rebuild_part(description: Mapping[str, Any], kind: type[Part]) -> Part:
     if found is None or not is_part:
         raise ValueError(f"the task names {path}, which is no {kind.__name__}")
     # files have lists alone, and a part with a list would equal none with the tuple it was
-    tuples = {
-        field.name for field in fields(found) if str(field.type).startswith(("tuple", "Tuple"))
-    }
+    tuples = {field.name for field in fields(found) if _TUPLE.match(str(field.type))}
     given = description.get("init_args") or {}
     return found(**{key: _as_tuple(x) if key in tuples else x for key, x in given.items()})
+
+
+_TUPLE = re.compile(r"(<class '|typing\.|Optional\[)*[Tt]uple\b")
+"""How the type of a field is told that holds a tuple, as a class, generic or text."""
 
 
 def _as_tuple(value: Any) -> Any:

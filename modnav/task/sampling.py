@@ -106,7 +106,7 @@ class _Draws:
 
     def _unit(self, which: Sequence[bool]) -> Tensor:
         """Return numbers from 0 to 1 for some of the tasks, and 0 for others."""
-        drawn = torch.zeros(sum(self.counts), device=self.device)
+        drawn = torch.zeros(sum(self.counts), dtype=torch.float32, device=self.device)
         parts = torch.split(drawn, self.counts)
         for here, part, generator in zip(which, parts, self.generators, strict=True):
             if here:

@@ -19,8 +19,11 @@ COUNT, STEPS = 4, 6
 """Trials that a stream is tried with, and their steps."""
 
 
-def check_parts(task: TaskParameters) -> None:
+def check_parts(task: TaskParameters) -> bool:
     """Check that a reward and a motion of a user's own do what such parts must.
+
+    Returns:
+        Whether the reward is of chance, another each time.
 
     Raises:
         ValueError: If one does not; the message names it and what.
@@ -30,16 +33,22 @@ def check_parts(task: TaskParameters) -> None:
     step = torch.arange(COUNT)
     world = begin(trials)[0]._replace(step=step, started=step > 0)
     distance = torch.rand(COUNT, generator=generator)
+    chance = False
     if isinstance(task.reward, AbstractReward):
-        _try_part("reward", lambda *at: reward_of(task, *at), trials, world, distance)
+        chance = _try_part("reward", lambda *at: reward_of(task, *at), trials, world, distance)
     if task.motion is not None:
-        _try_part("motion", lambda *at: target_at(task, *at), trials, step)
+        if _try_part("motion", lambda *at: target_at(task, *at), trials, step):
+            raise ValueError(
+                "data.task.motion gives something else each time: what is shown, the distance and the "
+                "reward would be of several targets; let it depend on trials and time alone"
+            )
         if not torch.allclose(target_at(task, trials, 0 * step), trials.target, atol=1e-5):
             raise ValueError("data.task.motion must give trials.target at time 0")
+    return chance
 
 
-def _try_part(name: str, call: Callable[..., Tensor], *given: Any) -> None:
-    """Refuse a part that changes what it is given, or mixes trials."""
+def _try_part(name: str, call: Callable[..., Tensor], *given: Any) -> bool:
+    """Refuse a part that changes what it is given, or mixes trials; return whether it is of chance."""
     before = [x.clone() for x in _tensors(given)]
     with torch.random.fork_rng(devices=[]):
         together, again = call(*given), call(*given)
@@ -47,12 +56,13 @@ def _try_part(name: str, call: Callable[..., Tensor], *given: Any) -> None:
     if not all(map(torch.equal, before, _tensors(given))):
         raise ValueError(f"data.task.{name} changes what it is given; it must leave that as it is")
     if not torch.equal(together, again):
-        return  # it draws numbers, others for each call
+        return True
     for row, alone in enumerate(rows):
         if not torch.allclose(together[row], alone[0], atol=1e-5):
             raise ValueError(
                 f"data.task.{name} gives something else to trials alone; each must depend on its own trial"
             )
+    return False
 
 
 def _tensors(given: Any) -> list[Tensor]:

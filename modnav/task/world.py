@@ -98,7 +98,7 @@ def is_moving(action: Tensor, threshold: float) -> Tensor:
 
 def perturbation_at(trials: Trials, step: Tensor) -> Tensor:
     """Return the velocity that perturbs each trial at its step, unit/s and rad/s, ``(B, 2)``."""
-    k = step - trials.onset
+    k = (step - trials.onset).to(trials.peak)
     on = (k >= 0) & (k < PULSE_STEPS)
     pulse = torch.where(on, torch.exp(-(((k - 5) / 2) ** 2) / 2), 0.0)
     return trials.peak * pulse[:, None]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from forked import with_forked_members
 from same_weights import same_runs
 
@@ -16,8 +17,18 @@ from modnav.errors import RunFinishedError
 MORE = {"phases.trials": 40, "data.validation.gains": [1.0, 1.5]}
 
 
-def test_a_run_is_the_one_that_the_command_makes(small):
+@pytest.fixture
+def doubles():
+    """A notebook that computes in double precision."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_a_run_is_the_one_that_the_command_makes(small, doubles):
     runs = modnav.train(small, seeds=3, name="door", overrides=MORE | {"phases.trials": 20})
+    assert torch.get_default_dtype() == torch.float64
+    torch.set_default_dtype(torch.float32)
     words = [f"--{key}={value}" for key, value in MORE.items()]
     from modnav.cli import main
 

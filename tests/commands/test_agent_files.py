@@ -3,6 +3,7 @@
 import json
 
 import onnxruntime
+import own_modules
 import pytest
 import torch
 from safetensors import safe_open
@@ -156,3 +157,31 @@ def test_weights_that_parts_share_are_written_for_each(tmp_path):
     write_agent(agent, "safetensors", tmp_path / "agent.safetensors")
     with safe_open(tmp_path / "agent.safetensors", "pt") as file:
         assert set(file.keys()) == set(agent.state_dict())
+
+
+def with_belief(kind) -> Agent:
+    critic = Critic(kind(6, 8), Feedforward(10, 1, (5,)))
+    return Agent(Actor(kind(6, 8), Feedforward(8, 2, ())), TwinCritic(critic))
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch-export"])
+@pytest.mark.filterwarnings("ignore")  # of torch.export, which are not ours
+def test_what_a_module_does_in_train_mode_alone_is_not_written(kind, tmp_path):
+    write_agent(with_belief(own_modules.Noisy), kind, tmp_path / "agent")
+
+
+class Turning(own_modules.Own):
+    """A state of complex numbers, of which ONNX knows nothing."""
+
+    def make(self):
+        self.linear = torch.nn.Linear(self.in_features, self.out_features)
+
+    def forward(self, x, memory=None):
+        u = torch.polar(self.linear(x), self.linear(x))
+        return u.real, None
+
+
+def test_what_the_format_lacks_is_told_in_a_line(tmp_path):
+    with pytest.raises(ValueError, match=r"^torch.onnx cannot write the actor: .*polar.*$"):
+        write_agent(with_belief(Turning), "onnx", tmp_path / "agent.onnx")
+    assert not (tmp_path / "agent.onnx").exists()

@@ -177,6 +177,7 @@ def test_a_key_that_is_there_twice_in_a_configuration_is_refused(small, capsys):
         (["--phases.one.learning_rate", "6e-4", "--data.check_trials", "1"], "check_trials is 1"),
         (["--trainer.limit_val_batches", "1"], "trainer.limit_val_batches is 1"),
         (["--trainer.limit_val_batches", "0"], "must be left alone"),
+        (["--trainer.fast_dev_run", "true"], "say --config debug"),
         (["--trainer.gradient_clip_val", "1"], "must be left alone"),
         (["--trainer.enable_checkpointing", "false"], "must be left alone"),
         (["--trainer.accumulate_grad_batches", "2"], "must be left alone"),

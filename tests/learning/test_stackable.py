@@ -1,18 +1,24 @@
 """Losses of one's own are tried on stacked members before a training."""
 
+from contextlib import nullcontext
+from dataclasses import dataclass
+
 import pytest
 import torch
-from own_parts import Huber
+from own_parts import Huber, Hurried
 
 from modnav.learning import (
     TD3,
+    Experience,
     TD3Losses,
     check_losses,
+    check_stackable,
     check_unchanged,
     fixed_of,
     td_target,
 )
 from modnav.networks import build_agent
+from modnav.task import AbstractReward, TaskParameters
 
 
 class Silent(TD3Losses):
@@ -143,3 +149,20 @@ def test_what_must_stay_as_it_is_is_known(change, told):
     change(learner, optimizers)
     with pytest.raises(ValueError, match=told):
         check_unchanged(before, fixed_of(learner, optimizers))
+
+
+@dataclass(frozen=True)
+class Lucky(AbstractReward):
+    """A reward that is given now and then."""
+
+    def at_stop(self, distance, world, trials):
+        return (torch.rand_like(distance) < 0.5).float()
+
+
+def test_members_do_not_share_the_chances_of_a_reward():
+    agent = build_agent("modular")
+    learner = TD3(agent.actor, agent.critic.first)
+    for reward, refused in ((Hurried(), False), (Lucky(), True)):
+        part = (learner, Experience(TaskParameters(reward=reward)), "32-true")
+        with pytest.raises(ValueError, match="reward draws") if refused else nullcontext():
+            check_stackable([part, part])

@@ -3,6 +3,7 @@
 import copy
 import enum
 import importlib
+import random
 import re
 from pathlib import Path
 
@@ -74,13 +75,19 @@ def test_built_in_modules_keep_to_it(module):
 
 
 def test_checks_take_no_random_numbers(own):
-    agent, before = agent_of(own), torch.get_rng_state()
+    agent, before = (
+        agent_of(own),
+        (torch.get_rng_state(), random.getstate(), np.random.get_state()),
+    )
     check_agent(agent, 35)
-    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+    assert all(map(np.array_equal, np.random.get_state(), before[2]))
 
 
 STEPWISE = "gives other outputs step by step than for a whole trial"
 ANEW = "does not start a trial anew with the memory that its reset returns"
+UNKEPT = "changes something in train mode that no file keeps"
 REFUSED = {
     spoilt.LooksAhead: STEPWISE,
     spoilt.Forgets: STEPWISE,
@@ -104,7 +111,11 @@ REFUSED = {
     spoilt.WiderInTraining: "in train mode returns outputs [36, 3, 16]; they must be [36, 3, 8]",
     spoilt.NoGradient: "NoGradient cannot learn, no gradient comes back",
     spoilt.Detached: "Detached cannot learn",
-    spoilt.Moving: "Moving.mean changes in train mode and no file keeps it (persistent=False)",
+    spoilt.Moving: UNKEPT,
+    spoilt.Anneals: UNKEPT,
+    spoilt.Reduces: UNKEPT,
+    spoilt.DrawsItsOwn: UNKEPT,
+    spoilt.Lengthens: UNKEPT,
     spoilt.Doubles: "Doubles changes its inputs in place; it must leave them as they are",
     spoilt.Ends: "Ends failed on inputs [1, 3, 6]: SystemExit: 0",
     spoilt.Says: "Says.recurrent is yes; it must be True or False",

@@ -386,6 +386,25 @@ def test_what_cannot_be_run_is_refused(modular, options, message):
         record(modular, **{"trials": 1, **options} if "targets" not in options else options)
 
 
+def test_tables_are_the_same_where_tensors_are_double_by_default(modular):
+    options = {"task": TASK, "trials": 6, "layers": ["actor.belief"]}
+    plain = record(modular, **options)
+    torch.set_default_dtype(torch.float64)
+    try:
+        double = record(modular, **options)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(map(pd.DataFrame.equals, plain, double))
+
+
+def test_targets_with_a_column_twice_are_refused(modular):
+    targets = pd.DataFrame(
+        [[1.0, 2.0, 3.0]], columns=["target_x_cm", "target_y_cm", "target_x_cm"]
+    )
+    with pytest.raises(ValueError, match="trials holds target_x_cm more than once"):
+        record(modular, targets=targets)
+
+
 def test_a_session_is_not_changed_by_options(modular, session):
     with pytest.raises(ValueError, match="gain: the session that is given has that already"):
         simulate(modular, session, gain=2.0)

@@ -1,8 +1,10 @@
 """Rewards and motions of a user's own."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Optional, Tuple  # noqa: UP035 - as older code has it
 
+import numpy as np
 import pytest
 import torch
 from own_parts import Drifting, Hurried
@@ -29,6 +31,9 @@ class Ringed(AbstractReward):
 
     ring: tuple[float, float] = (0.0, 0.2)
     others: tuple[tuple[float, float], ...] = ((0.3, 0.4),)
+    plain: tuple = (1.0,)
+    perhaps: Optional[Tuple[float]] = (2.0,)  # noqa: UP006, UP045 - as older code has it
+    some: list[float] = field(default_factory=lambda: [3.0])
 
     def at_stop(self, distance, world, trials):
         """Return 1 between both radii."""
@@ -87,11 +92,21 @@ def test_parts_are_described_and_made_anew_but_not_imported():
     ringed = replace(task, reward=Ringed((0.1, 0.3)))
     read = json.loads(json.dumps(ringed.plain()["reward"]))  # a file has lists
     assert rebuild_part(read, AbstractReward) == ringed.reward
+    assert ringed in {ringed}  # caches are by task, whatever its parts hold
     assert "motion" not in TaskParameters().plain()
     with pytest.raises(ValueError, match=r"names os.system, which is no AbstractReward"):
         rebuild_part({"class_path": "os.system"}, AbstractReward)
     with pytest.raises(ValueError, match=r"import not_there first"):
         rebuild_part({"class_path": "not_there.Reward"}, AbstractReward)
+
+
+def test_constants_from_arrays_are_those_of_python():
+    counted = TaskParameters(gain=np.arange(1, 3)[1], process_noise=np.float32(0.5))
+    assert counted == TaskParameters(gain=2, process_noise=0.5)
+    assert {type(counted.gain), type(counted.process_noise)} == {int, float}
+    for gain in ([1, 2], np.array([1, 2]), (np.int64(1), np.int64(2))):
+        assert hash(TaskParameters(gain=gain)) == hash(TaskParameters(gain=(1, 2)))
+        assert TaskParameters(gain=gain) == TaskParameters(gain=(1, 2))
 
 
 @dataclass(frozen=True)
@@ -175,6 +190,7 @@ class Astray(AbstractMotion):
             "mixed": here - here.mean(dim=0) + here[:1] * time.sum(),
             "nan": torch.where(time[:, None] > 0.15, torch.nan, here),
             "short": here[:1],
+            "chance": here + time[:, None] * torch.randn_like(here),
             "changed": here.add_(0.1) if self.kind == "changed" else here,
         }.get(self.kind)
 
@@ -188,6 +204,7 @@ class Astray(AbstractMotion):
         ("elsewhere", "motion must give trials.target at time 0"),
         ("mixed", "motion gives something else to trials alone"),
         ("changed", "motion changes what it is given"),
+        ("chance", "motion gives something else each time"),
     ],
 )
 def test_a_motion_that_breaks_a_rule_is_refused(kind, told):
@@ -216,7 +233,8 @@ class Lucky(AbstractReward):
 
 def test_parts_may_round_and_draw_numbers():
     before = torch.get_rng_state()
-    check_parts(TaskParameters(motion=Circling(), reward=Lucky()))
+    assert check_parts(TaskParameters(motion=Circling(), reward=Lucky()))
+    assert not check_parts(TaskParameters(motion=Circling(), reward=Hurried()))
     assert torch.equal(torch.get_rng_state(), before)
 
 

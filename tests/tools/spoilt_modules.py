@@ -163,6 +163,60 @@ class Moving(Base):
         return self.rnn(x - self.mean, memory)
 
 
+class Anneals(Base):
+    """Dropout whose rate falls, in a number that no file holds."""
+
+    def make(self):
+        super().make()
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x, memory=None):
+        y, memory = self.rnn(x, memory)
+        self.drop.p *= 0.99 if self.training else 1
+        return self.drop(y), memory
+
+
+class Reduces(Base):
+    """Changes an argument that it keeps, and with it what a file says that the module is."""
+
+    def __init__(self, in_features=6, out_features=8, noise=0.5):
+        self.noise = noise
+        super().__init__(in_features, out_features)
+
+    def forward(self, x, memory=None):
+        y, memory = self.rnn(x, memory)
+        if self.training:
+            self.noise *= 0.99
+            y = y + self.noise * torch.randn_like(y)
+        return y, memory
+
+
+class DrawsItsOwn(Base):
+    """Noise of a generator of its own."""
+
+    def make(self):
+        super().make()
+        self.generator = torch.Generator().manual_seed(0)
+
+    def forward(self, x, memory=None):
+        y, memory = self.rnn(x, memory)
+        noise = torch.randn(y.shape, generator=self.generator) if self.training else 0
+        return y + noise, memory
+
+
+class Lengthens(Base):
+    """A buffer with a number more for each batch."""
+
+    def make(self):
+        super().make()
+        self.register_buffer("past", torch.zeros(0))
+
+    def forward(self, x, memory=None):
+        if self.training:
+            self.past = torch.cat((self.past, x.detach().mean()[None]))
+        return self.rnn(x, memory)
+
+
 class Doubles(Base):
     """Changes its inputs in place."""
 

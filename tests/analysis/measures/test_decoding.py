@@ -60,6 +60,20 @@ def test_what_is_missing_is_named():
         decoding.decode_position(recording._replace(units=None))
 
 
+@pytest.mark.parametrize("rows", [slice(0, 20), [0, 0, 1]])
+def test_steps_of_trials_that_were_left_out_are_refused(rows):
+    recording = recording_of()
+    some = recording.trials.iloc[rows]
+    told = "steps holds trials that trials does not|trials holds a trial more than once"
+    with pytest.raises(ValueError, match=told):
+        decoding.decode_position(recording._replace(trials=some))
+    with pytest.raises(ValueError, match=told):
+        decoding.latents(some, recording.steps)
+    kept = recording.steps["trial"].isin(some["trial"])
+    if isinstance(rows, slice):
+        decoding.decode_position(type(recording)(some, *(x[kept] for x in recording[1:])))
+
+
 def test_latents():
     recording = recording_of()
     trials, steps, _ = recording

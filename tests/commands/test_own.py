@@ -1,6 +1,7 @@
 """What a user's own class raises: a line that names it and where, its traceback below."""
 
 import argparse
+import json
 from types import SimpleNamespace
 
 import own_callbacks
@@ -40,10 +41,27 @@ def test_a_run_names_the_callback_or_metric_that_failed(
     everything = capsys.readouterr().err
     at = method.__code__.co_firstlineno + 1
     name = f"{owner.__module__}.{owner.__qualname__}.{method.__name__}"
-    assert f"modnav: error: {name} (test_own_errors.py, line {at}) {told}" in everything
+    assert f"modnav: error: {name} (test_own.py, line {at}) {told}" in everything
     below = everything.partition(told)[2]
     assert "Traceback (most recent call last)" in below
     assert "pytorch_lightning" not in below  # what lies above its own code says nothing to a user
+
+
+def test_a_callback_of_lightning_that_fails_is_named_in_a_line(small, tmp_path, capsys):
+    callbacks = [
+        {"class_path": "Timer", "init_args": {"duration": "01:00:00:00"}},
+        {"class_path": "EarlyStopping", "init_args": {"monitor": "loss/critic"}},
+    ]
+    options = ["--folder", str(tmp_path), "--trainer.callbacks", json.dumps(callbacks)]
+    with pytest.raises(SystemExit) as end:
+        main(["fit", "--config", str(small), *options])
+    assert end.value.code == 2
+    told = capsys.readouterr().err
+    assert "callbacks.early_stopping.EarlyStopping._validate_condition_metric (early_" in told
+    assert "conditioned on metric `loss/critic`" in told
+    assert "Traceback" not in told
+    # a default of Timer is an Enum
+    assert "interval: step" in (tmp_path / "config.yaml").read_text()
 
 
 class Mine:
@@ -61,7 +79,7 @@ def test_a_mistake_told_by_ones_own_class_is_told_with_its_place(monkeypatch, ca
         run(monkeypatch, ValueError("no such animal"), Mine().fail)
     assert end.value.code == 2
     told = capsys.readouterr().err
-    assert f"{__name__}.Mine.fail (test_own_errors.py, line " in told
+    assert f"{__name__}.Mine.fail (test_own.py, line " in told
     assert ") raised ValueError: no such animal\n" in told
 
 
@@ -93,6 +111,6 @@ def test_a_part_that_cannot_be_made_is_told_in_a_line(small, monkeypatch, capsys
         main(["fit", "--config", str(small), option])
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    where = f"(test_own_errors.py, line {__init__.__code__.co_firstlineno + 1})"
+    where = f"(test_own.py, line {__init__.__code__.co_firstlineno + 1})"
     name = f"{owner.__module__}.{owner.__name__}.__init__"
     assert line.endswith(f"{name} {where} raised FileNotFoundError: no weights - here")
