@@ -13,6 +13,7 @@ from modnav.files import drop_leftovers, replacing
 
 from ..measures import TooFewError
 from ..study import FEW, Missing
+from .contrast import lighten
 from .style import LEAST_TEXT, NO_STYLE, mark, new_figure, styled
 
 if TYPE_CHECKING:
@@ -133,10 +134,10 @@ def picture(
     with styled(style):
         figure = new_figure(panel.size)
         panel.plot(table, figure)
-        if bare:
-            return figure
         said = f"{panel.name}: {panel.title}. {caption_of(panel, table)}".rstrip()
-        mark(figure, {said: CAPTION, f"incomplete: {lacks}" if lacks else "": LACKS})
+        notes = {said: CAPTION, f"incomplete: {lacks}" if lacks else "": LACKS}
+        mark(figure, {} if bare else notes)
+        lighten(figure)
     return figure
 
 

@@ -102,8 +102,10 @@ def styled(style: Mapping[str, Any] = NO_STYLE) -> Iterator[None]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "pdf.fonttype": 42,  # text stays text
-    }
-    with sns.axes_style("ticks"), mpl.rc_context(changes | dict(style)):
+    } | dict(style)
+    whole = {"figure.labelsize": "axes.labelsize", "figure.titlesize": "axes.labelsize"}
+    changes |= {name: style.get(name, changes[like]) for name, like in whole.items()}
+    with sns.axes_style("ticks"), mpl.rc_context(changes):
         yield
 
 

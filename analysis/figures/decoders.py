@@ -168,4 +168,4 @@ def plot_clouds(
         axes.set(xlim=ends[0], ylim=ends[1])
         axes.set_box_aspect(1)
     panels[0].set_ylabel(labels[1])
-    figure.supxlabel(labels[0], size=8)
+    figure.supxlabel(labels[0])

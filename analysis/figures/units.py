@@ -186,7 +186,7 @@ def plot_transfer(table: pd.DataFrame, figure: Figure) -> None:
         )
         axes.set_title(label_of(name), color=colour_of(name))
     panels[0].set_ylabel("Fitted in")
-    figure.supxlabel("Tested in", size=8)
+    figure.supxlabel("Tested in")
 
 
 # --- geometry and dynamics ------------------------------------------------------------------
