@@ -92,14 +92,15 @@ class Drawn(NamedTuple):
 
 
 def with_missing(table: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
-    """Return the table with notes of what it lacks, without repetitions.
+    """Return the table with notes of what it lacks, without repetitions: a note goes that another says and goes on.
 
     Notes that begin with :data:`.style.FEW` become one.
     """
     few = dict.fromkeys(
         part for note in missing if note.startswith(FEW) for part in note[len(FEW) :].split(", ")
     )
-    notes = [note for note in dict.fromkeys(missing) if not note.startswith(FEW)]
+    told = [note for note in dict.fromkeys(missing) if not note.startswith(FEW)]
+    notes = [note for note in told if not any(other.startswith(f"{note}, ") for other in told)]
     found = table.copy(deep=False)
     found.attrs = {"missing": notes + ([FEW + ", ".join(few)] if few else [])}
     return found

@@ -266,7 +266,7 @@ def plot_4e(table: pd.DataFrame, figure: Figure) -> None:
         for (name, kind), part in groups(rows, ["architecture", "kind"]):
             style = "-" if kind == DATA else "--"
             band(axes, part["shuffled"], part["true"], part["sem"], colour_of(name), style=style)
-        axes.plot([0, 1], [0, 1], "--", color="gray", lw=0.7, zorder=0)
+        axes.plot([0, 1], [0, 1], ":", color="gray", lw=0.7, zorder=0)
         axes.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
         axes.set_title(f"Gain {times(gain)}")
         plain_ticks(axes)

@@ -265,7 +265,7 @@ PANELS = (
     ),
     Panel(
         "5e",
-        "Decoding error and performance",
+        "Decoding error and performance at gain 2",
         (3.2, 1.7),
         compute_5e,
         partial(

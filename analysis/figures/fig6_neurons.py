@@ -175,7 +175,7 @@ PANELS = (
     ),
     Panel(
         "6h",
-        "Decoding error and performance",
+        "Decoding error and performance with strong perturbations",
         (3.2, 1.8),
         compute_6h,
         partial(plot_crosses, x=(16, 34), y=(0.8, 0.94)),

@@ -110,6 +110,14 @@ def test_notes_are_wrapped_and_stand_one_below_the_other():
     assert boxes[1].y1 < boxes[0].y0
 
 
+def test_numbers_stay_at_what_they_count():
+    figure = new_figure((1, 1))
+    mark(figure, {"of 8 seeds: Modular 1, mean, 95 % interval, Modular 2": "red"})
+    lines = figure.texts[0].get_text().split("\n")
+    assert len(lines) > 1
+    assert not any(line.startswith(("1", "2", "8", "95", "%")) for line in lines)
+
+
 def test_a_curve_of_one_seed_has_no_band():
     axes = new_figure((2, 2)).subplots()
     band(axes, [1, 2], [1, 2], [np.nan, np.nan], "red")
