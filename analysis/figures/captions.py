@@ -48,7 +48,7 @@ _PATHS = (
 
 CAPTIONS = {
     "1f": _CURVE,
-    "1g": "Best agents. Star: start; disc: reward zone; dots: stops.",
+    "1g": "Best agents. Star: start; disc: reward zone, 65 cm in radius; dots: stops.",
     "1h": "Best agent; a line a trial; star: start.",
     "S1c": "Best agent; a line a trial; star: start.",
     "1i": "Best agents; a dot a trial; dashed: stop at the target.",
