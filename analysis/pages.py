@@ -1,5 +1,6 @@
 """HTML pages: their templates, and tables of numbers."""
 
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def html_page(title: str, body: str, head: str = "") -> str:
 
 
 def html_table(table: pd.DataFrame) -> str:
-    """Return a table, numbers to four digits, large ones whole, those far from published ones marked."""
+    """Return a table, numbers to four digits, large ones whole and with commas (but seeds), those far from published ones marked."""
     words = [not pd.api.types.is_numeric_dtype(table[name]) for name in table]
     heads = [
         (HEADS.get(str(name), str(name)), "text" if word else "")
@@ -62,12 +63,14 @@ def html_table(table: pd.DataFrame) -> str:
         cells = []
         for name, word, value in zip(table, words, row, strict=True):
             far = abs(value) > marks[name] if name in marks else False
-            cells.append((_shown(value), "text" if word else "far" if far else ""))
+            cells.append((_shown(name, value), "text" if word else "far" if far else ""))
         rows.append(cells)
     return rendered("table.html", heads=heads, rows=rows)
 
 
-def _shown(value: Any) -> str:
+def _shown(name: Any, value: Any) -> str:
+    if isinstance(value, Integral) and not isinstance(value, bool) and name != "seed":
+        return f"{value:,}"
     if isinstance(value, float):
         if pd.isna(value):
             return ""

@@ -25,7 +25,7 @@ INDEX = "figures.json"
 
 LEARNED = {
     "architecture": "agent",
-    "trials": "trials after phase I",
+    "trials": "trials after phase\N{NO-BREAK SPACE}I",
     "quantity": "quantity",
     "mean": "mean",
     "sd": "SD",

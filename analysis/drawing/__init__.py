@@ -1,5 +1,6 @@
 """How panels are drawn."""
 
+from .contrast import *
 from .examples import *
 from .maps import *
 from .marks import *

@@ -89,6 +89,7 @@ def _name_cells(axes: Axes, matrix: pd.DataFrame) -> None:
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.tick_params(length=0, pad=2)
+    axes.grid(visible=False)  # a style's would strike through the numbers
     for spine in axes.spines.values():
         spine.set_visible(False)
 

@@ -68,6 +68,7 @@ def legend(
     axes: Axes,
     names: Sequence[str] | Mapping[str, str],
     extra: Mapping[str, str] | None = None,
+    dashed: Sequence[str] = (),
 ) -> None:
     """Write the names of architectures, and what line styles mean, beside the axes.
 
@@ -75,9 +76,13 @@ def legend(
         axes: The axes.
         names: Architectures and animals, or how each is called.
         extra: Line styles by their meaning; a letter is a marker.
+        dashed: Those whose lines are dashed.
     """
     labels = names if isinstance(names, Mapping) else {name: label_of(name) for name in names}
-    handles = [Line2D([], [], color=colour_of(k), label=text) for k, text in labels.items()]
+    handles = [
+        Line2D([], [], color=colour_of(k), label=text, ls="--" if k in dashed else "-")
+        for k, text in labels.items()
+    ]
     for text, style in (extra or {}).items():
         look = (
             {"marker": style, "ls": "", "mfc": "none", "ms": 3}

@@ -13,6 +13,7 @@ from modnav.files import drop_leftovers, replacing
 
 from ..measures import TooFewError
 from ..study import FEW, Missing
+from .contrast import lighten
 from .style import LEAST_TEXT, NO_STYLE, mark, new_figure, styled
 
 if TYPE_CHECKING:
@@ -91,14 +92,15 @@ class Drawn(NamedTuple):
 
 
 def with_missing(table: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
-    """Return the table with notes of what it lacks, without repetitions.
+    """Return the table with notes of what it lacks, without repetitions: a note goes that another says and goes on.
 
     Notes that begin with :data:`.style.FEW` become one.
     """
     few = dict.fromkeys(
         part for note in missing if note.startswith(FEW) for part in note[len(FEW) :].split(", ")
     )
-    notes = [note for note in dict.fromkeys(missing) if not note.startswith(FEW)]
+    told = [note for note in dict.fromkeys(missing) if not note.startswith(FEW)]
+    notes = [note for note in told if not any(other.startswith(f"{note}, ") for other in told)]
     found = table.copy(deep=False)
     found.attrs = {"missing": notes + ([FEW + ", ".join(few)] if few else [])}
     return found
@@ -133,10 +135,10 @@ def picture(
     with styled(style):
         figure = new_figure(panel.size)
         panel.plot(table, figure)
-        if bare:
-            return figure
         said = f"{panel.name}: {panel.title}. {caption_of(panel, table)}".rstrip()
-        mark(figure, {said: CAPTION, f"incomplete: {lacks}" if lacks else "": LACKS})
+        notes = {said: CAPTION, f"incomplete: {lacks}" if lacks else "": LACKS}
+        mark(figure, {} if bare else notes)
+        lighten(figure)
     return figure
 
 

@@ -4,6 +4,7 @@ Panels are drawn in the size in which they stand in a journal (two columns: 7.2 
 are those that readers see.
 """
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -102,8 +103,10 @@ def styled(style: Mapping[str, Any] = NO_STYLE) -> Iterator[None]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "pdf.fonttype": 42,  # text stays text
-    }
-    with sns.axes_style("ticks"), mpl.rc_context(changes | dict(style)):
+    } | dict(style)
+    whole = {"figure.labelsize": "axes.labelsize", "figure.titlesize": "axes.labelsize"}
+    changes |= {name: style.get(name, changes[like]) for name, like in whole.items()}
+    with sns.axes_style("ticks"), mpl.rc_context(changes):
         yield
 
 
@@ -156,6 +159,7 @@ def mark(figure: Figure, notes: Mapping[str, str]) -> None:
     place = -0.5 * line
     for text, colour in notes.items():
         if text:
+            text = re.sub(r" (?=%|\d)", "\N{NO-BREAK SPACE}", text)  # a number stays at its name
             lines = textwrap.fill(text, width, break_long_words=False)
             figure.text(0.02, place, lines, ha="left", va="top", size=LEAST_TEXT, color=colour)
             place -= (lines.count("\n") + 1.5) * line

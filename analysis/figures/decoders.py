@@ -161,6 +161,7 @@ def plot_clouds(
             alpha=0.6 if few else 0.3,
             color=colour_of(name),
             rasterized=True,
+            clip_on=False,  # those at the ends of the axes are whole
         )
         outline(axes, ellipse_of(x, y), "black")
         about = f"r = {pearson(x, y):.2f}\nslope = {regression_through_origin(x, y):.2f}"
@@ -168,4 +169,4 @@ def plot_clouds(
         axes.set(xlim=ends[0], ylim=ends[1])
         axes.set_box_aspect(1)
     panels[0].set_ylabel(labels[1])
-    figure.supxlabel(labels[0], size=8)
+    figure.supxlabel(labels[0])

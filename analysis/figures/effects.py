@@ -116,7 +116,7 @@ def plot_mixed(table: pd.DataFrame, figure: Figure) -> None:
     columns[0].set_ylim(len(agents) - 0.5, -0.5)
     spread = table[["group_sd", "residual_sd"]].iloc[0]
     of = f"SD: seeds {spread['group_sd']:.0f}, trials {spread['residual_sd']:.0f}"
-    figure.supxlabel(f"Radial error (cm; {of})", size=8)
+    figure.supxlabel(f"Radial error (cm; {of})")
 
 
 def _agent(effect: str) -> str:

@@ -202,7 +202,7 @@ def _map_panel(name: str, title: str, sets: Sequence[str], value: str = "drop") 
                 axes,
                 matrix_of(table[table["set"] == key], CELL[0], CELL[1], value),
                 figure=figure,
-                label="AUC drop" if value == "drop" else "AUC",
+                label="Change of AUC" if value == "drop" else "AUC",
                 title=each.title,
                 title_colour=colour_of(each.architecture),
                 digits=2 if value == "drop" else 3,
@@ -211,7 +211,8 @@ def _map_panel(name: str, title: str, sets: Sequence[str], value: str = "drop") 
 
     compute.__doc__ = "Return mean, SEM and drop of the AUC over the grid of test noise."
     plot.__doc__ = "Draw a heat map for each set of agents."
-    return Panel(name, title, (1.8 * len(sets), 2.3), compute, plot, published(name), value)
+    width, height = (1.8, 2.3) if value == "drop" else (2.1, 2.6)  # three digits a cell
+    return Panel(name, title, (width * len(sets), height), compute, plot, published(name), value)
 
 
 # --- S2i: one cell ------------------------------------------------------------------------
@@ -362,7 +363,7 @@ PANELS = (
         "EKF",
         ("hol", "hol larger"),
         (".1", ".3"),
-        r"$\sigma_a-\sigma_o$",
+        r"$\sigma_a-\sigma_o$ (G)",
     ),
     _map_panel("S2e", "Holistic agents of a longer training under noise", ("hol long",)),
     _correlation_panel(

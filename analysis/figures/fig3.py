@@ -176,7 +176,7 @@ def _curve_panel(
         axes.set_ylim(0, max(top, 1.05 * float(reached.max())))
         plain_ticks(axes)
         names = list(dict.fromkeys(table["architecture"]))
-        legend(axes, names)
+        legend(axes, names, dashed=(HOLISTIC_EKF,))
 
     plot.__doc__ = "Draw mean and SEM over seeds against training trials."
     return Panel(name, title, (3.2, 1.8), compute, plot, published(name))

@@ -86,6 +86,7 @@ def plot_4a(table: pd.DataFrame, figure: Figure) -> None:
     axes.set_ylabel("Linear gain (cm/s)")
     axes.legend(loc="upper left")
     other = axes.twinx()
+    other.grid(visible=False)  # a style's would have other lines beside those of the left axis
     other.spines["right"].set_visible(True)
     low, high = axes.get_ylim()
     other.set_ylim(low * 90 / 200, high * 90 / 200)
@@ -265,12 +266,12 @@ def plot_4e(table: pd.DataFrame, figure: Figure) -> None:
         for (name, kind), part in groups(rows, ["architecture", "kind"]):
             style = "-" if kind == DATA else "--"
             band(axes, part["shuffled"], part["true"], part["sem"], colour_of(name), style=style)
-        axes.plot([0, 1], [0, 1], "--", color="gray", lw=0.7, zorder=0)
+        axes.plot([0, 1], [0, 1], ":", color="gray", lw=0.7, zorder=0)
         axes.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
         axes.set_title(f"Gain {times(gain)}")
         plain_ticks(axes)
     panels[0].set_ylabel("Frac. correct (true)")
-    figure.supxlabel("Frac. correct (shuffled)", size=8)
+    figure.supxlabel("Frac. correct (shuffled)")
     names = table["architecture"].unique().tolist()
     legend(panels[1], names, {DATA: "-", "no general.": "--"})
 

@@ -146,10 +146,10 @@ def plot_maps(table: pd.DataFrame, figure: Figure) -> None:
         bar.outline.set_visible(False)
         bar.set_label("Activity" if unit == units[len(units) // 2] else "")
     for axes, gain in zip(panels[:, 0], GAINS, strict=True):
-        axes.set_ylabel(f"Gain {times(gain)}\ny (cm)", size=7)
+        axes.set_ylabel(f"Gain {times(gain)}\ny (cm)", size="medium")
     panels[-1, len(units) // 2].set_xlabel("x (cm)")
     name = str(table["architecture"].iloc[0])
-    figure.suptitle(f"{short(name)} agent", color=colour_of(name), size=8)
+    figure.suptitle(f"{short(name)} agent", color=colour_of(name))
 
 
 def _draw_wedge(axes: Axes) -> None:
@@ -265,7 +265,7 @@ PANELS = (
     ),
     Panel(
         "5e",
-        "Decoding error and performance",
+        "Decoding error and performance at gain 2",
         (3.2, 1.7),
         compute_5e,
         partial(

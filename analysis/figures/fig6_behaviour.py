@@ -209,10 +209,10 @@ def plot_rolled(table: pd.DataFrame, figure: Figure, *, rows: bool) -> None:
         axes.set_title(label_of(name), color=colour_of(name))
         axes.set(xlim=(0, 230), xticks=(0, 115, 230))
     panels[0].set_ylim(0, max(150, 1.02 * np.nanmax(table["value"] + table["sd"])))
-    figure.supylabel("Radial error (cm)", size=8)
+    figure.supylabel("Radial error (cm)")
     what = "Perturbation magnitude"
     formula = r"$\|[p_v^{peak}, p_\omega^{peak}]\|_2$"
-    figure.supxlabel(what if rows else f"{what}, {formula}", size=8)
+    figure.supxlabel(what if rows else f"{what}, {formula}")
 
 
 def compute_6e(study: Study) -> pd.DataFrame:
@@ -277,7 +277,7 @@ def plot_compensation(
         plain_ticks(axes, "x")
     limits(panels[0], y=(-most, most))
     panels[0].set_ylabel(label)
-    figure.supxlabel("Time since perturbation onset (s)", size=8)
+    figure.supxlabel("Time since perturbation onset (s)")
     panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.05), borderaxespad=0.2)
 
 

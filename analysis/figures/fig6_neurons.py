@@ -139,8 +139,8 @@ def _frame(axes: Axes, axis: str) -> None:
     axes.axhline(0, color="gray", lw=0.4, zorder=0)
     axes.axvline(0, color="gray", lw=0.4, zorder=0)
     limits(axes, *RANGES[axis])
-    axes.set_xlabel(LABELS[axis][0], size=7)
-    axes.set_ylabel(LABELS[axis][1], size=7)
+    axes.set_xlabel(LABELS[axis][0], size="medium")
+    axes.set_ylabel(LABELS[axis][1], size="medium")
 
 
 def compute_clouds(study: Study, axis: str) -> pd.DataFrame:
@@ -175,7 +175,7 @@ PANELS = (
     ),
     Panel(
         "6h",
-        "Decoding error and performance",
+        "Decoding error and performance with strong perturbations",
         (3.2, 1.8),
         compute_6h,
         partial(plot_crosses, x=(16, 34), y=(0.8, 0.94)),

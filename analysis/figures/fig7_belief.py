@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..drawing import (
@@ -69,12 +70,14 @@ class Trained:
         observation: Observation noise.
         agents: Best checkpoint of each seed.
         complete: Whether all of their runs have reached the published number of trials.
+        longer: Whether one has gone beyond the default training.
     """
 
     process: float
     observation: float
     agents: list[Chosen]
     complete: bool
+    longer: bool
 
 
 def trained_at(study: Study, architecture: str, stage: Stage, task: Task) -> list[Trained]:
@@ -98,20 +101,27 @@ def trained_at(study: Study, architecture: str, stage: Stage, task: Task) -> lis
             agents = _selected(study, architecture, group, stage, task)
             if agents:
                 break
-        runs = [member.run for member in study.members_of(architecture, group)]
-        complete = all(max(run.checkpoints) + 1 >= BEFORE["L"] for run in runs)
-        found.append(Trained(process, observation, agents, complete))
+        reached = _reached(study, architecture, group)
+        complete = all(trials >= BEFORE["L"] for trials in reached)
+        longer = any(trials > BEFORE["E"] for trials in reached)
+        found.append(Trained(process, observation, agents, complete, longer))
     return found
+
+
+def _reached(study: Study, architecture: str, group: str) -> list[int]:
+    """Return how many trials each run has reached."""
+    return [max(each.run.checkpoints) + 1 for each in study.members_of(architecture, group)]
 
 
 def _trained_for(study: Study, stage: Stage) -> None:
     """Check that there is what a stage is about: else its panels would be those of stage E.
 
     Raises:
-        Missing: If no agent of a later stage was trained for long.
+        Missing: If no agent of a later stage was trained for longer than the default.
     """
     groups = [noise_group(x, y, extensive=True) for x in LEVELS for y in LEVELS]
-    if stage != "E" and not any(study.members_of(a, g) for a in AGENTS.values() for g in groups):
+    reached = [n for a in AGENTS.values() for g in groups for n in _reached(study, a, g)]
+    if stage != "E" and max(reached, default=0) <= BEFORE["E"]:
         raise Missing("no extensive training (100,000 trials); 7a and 7b show the default one")
 
 
@@ -125,13 +135,18 @@ def _selected(
     return study.agents(architecture, Selection(group, on, BEFORE[stage], test, full))
 
 
-def _missing(trained: Sequence[Trained], architecture: str) -> list[str]:
-    """Return in words what is missing of the 16 levels of noise."""
+def _missing(trained: Sequence[Trained], architecture: str, stage: Stage) -> list[str]:
+    """Return in words what is missing of the 16 levels of noise, and where agents only stand in."""
     there = [each for each in trained if each.agents]
     notes = []
     if len(there) < len(trained):
         count = len(trained) - len(there)
         notes.append(f"no {short(architecture)} at {count} of {len(trained)} training noises")
+    places = [f"{each.process:g}/{each.observation:g}" for each in there if not each.longer]
+    if stage != "E" and places:
+        notes.append(
+            f"{short(architecture)} of the default training stands in at {', '.join(places)}"
+        )
     if not all(each.complete for each in there):
         notes.append(
             f"extensive training (100,000 trials) of {short(architecture)} absent or unfinished"
@@ -166,7 +181,7 @@ def likeness_table(study: Study, stage: Stage) -> pd.DataFrame:
     rows = []
     for agent, architecture in AGENTS.items():
         trained = trained_at(study, architecture, stage, "gain")
-        missing += _missing(trained, architecture)
+        missing += _missing(trained, architecture, stage)
         for each in trained:
             if each.agents:
                 grid = _grid(study, each)
@@ -207,7 +222,7 @@ def generalisation(study: Study, stage: Stage) -> pd.DataFrame:
     for task in ("gain", "perturbation"):
         for agent, architecture in AGENTS.items():
             trained = trained_at(study, architecture, stage, task)
-            missing += _missing(trained, architecture)
+            missing += _missing(trained, architecture, stage)
             for each in trained:
                 if each.agents:
                     conditions = _unseen(study, task, stage, each)
@@ -277,11 +292,12 @@ def plot_7cd(table: pd.DataFrame, figure: Figure) -> None:
                 axes.plot((k - 0.15, k + 0.15), (mean, mean), color=colour)
                 axes.fill_between((k - 0.15, k + 0.15), low, high, color=colour, alpha=0.5, lw=0)
         axes.axhline(0, color="gray", lw=0.5, ls=":")
-        axes.set(xlim=(-0.5, 1.5), ylim=(-1, 1), yticks=np.arange(-1, 1.1, 0.5))
+        axes.set(xlim=(-0.5, 1.5), ylim=(-1.04, 1.04), yticks=np.arange(-1, 1.1, 0.5))
         axes.set_xticks((0, 1), ("favor\nobs.", "favor\npred."))
         for label, colour in zip(axes.get_xticklabels(), (SENSORY, MOTOR), strict=True):
             label.set(color=colour)
-        axes.set_title(f"{task.capitalize()}, \n{short(AGENTS[agent]).lower()}")
+        n = f"n = {part['count'].max():.0f}" if len(part) else "n < 3"
+        axes.set_title(f"{task.capitalize()},\n{short(AGENTS[agent]).lower()}, {n}")
         plain_ticks(axes, "y")
     panels[0].set_ylabel("Correlation")
 
@@ -312,8 +328,15 @@ def _maps(
             title=short(AGENTS[agent]),
             title_colour=colour_of(AGENTS[agent]),
         )
-        axes.plot((-0.5, 3.5), (-0.5, 3.5), "--", color="black", lw=0.6)
+        _draw_diagonal(axes, matrix)
         noise_axes(axes, prefix="")
+
+
+def _draw_diagonal(axes: Axes, matrix: pd.DataFrame) -> None:
+    """Draw a line where both noises are alike, but not over numbers."""
+    for k, value in enumerate(np.diag(matrix)):
+        for low, high in ((-0.5, -0.22), (0.22, 0.5)) if np.isfinite(value) else ((-0.5, 0.5),):
+            axes.plot((k + low, k + high), (k + low, k + high), "--", color="black", lw=0.6)
 
 
 def plot_likeness(table: pd.DataFrame, figure: Figure) -> None:

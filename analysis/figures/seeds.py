@@ -99,7 +99,7 @@ def plot_iqm(table: pd.DataFrame, figure: Figure) -> None:
                 if np.isfinite(low):
                     axes.fill_between(ends, low, high, color=colour, alpha=0.3, lw=0)
         name_ticks(axes, order)
-        axes.set_ylabel(f"IQM: {label}", size=7)
+        axes.set_ylabel(f"IQM: {label}", size="medium")
         plain_ticks(axes, "y")
 
 

@@ -173,7 +173,7 @@ def plot_transfer(table: pd.DataFrame, figure: Figure) -> None:
     """Draw a matrix for each architecture; colours end at an R2 of -1."""
     order = [name for name in MAIN if name in set(table["architecture"])]
     panels = side_by_side(figure, len(order))
-    labels = [PUSHED if name == PUSHED else times(float(name)) for name in NAMES]
+    labels = ["perturbed" if name == PUSHED else times(float(name)) for name in NAMES]
     for axes, name in zip(panels, order, strict=True):
         rows = table[table["architecture"] == name]
         matrix = rows.pivot(index="fitted", columns="tested", values="value")
@@ -186,7 +186,7 @@ def plot_transfer(table: pd.DataFrame, figure: Figure) -> None:
         )
         axes.set_title(label_of(name), color=colour_of(name))
     panels[0].set_ylabel("Fitted in")
-    figure.supxlabel("Tested in", size=8)
+    figure.supxlabel("Tested in")
 
 
 # --- geometry and dynamics ------------------------------------------------------------------

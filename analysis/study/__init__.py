@@ -13,3 +13,4 @@ from .sources import *
 from .standstill import *
 from .study import *
 from .trainings import *
+from .words import *

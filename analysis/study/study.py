@@ -1,6 +1,6 @@
 """A study: trained runs, animals and a cache; what panels are computed from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,11 +17,12 @@ from .curves import Curves
 from .members import DEFAULT, Member, find_members
 from .missing import Missing
 from .monkeys import Monkeys
-from .names import ANIMALS, FEW, MAIN, SEEDS, short
+from .names import short
 from .selection import Selection
 from .simulation import Chosen, Conditions, Measure, Simulation
+from .words import counted, shortfall
 
-__all__ = ["Study", "counted", "shortfall"]
+__all__ = ["Study"]
 
 ALL = Selection()
 """Agents of the default training, by the tests of it."""
@@ -63,7 +64,10 @@ class Study:
         self.cache = Cache(cache, WorkerPool(workers, modules), progress)
         self._curves = Curves(self.cache, trials)
         self._monkeys = Monkeys(monkey, self.cache)
-        self._ran: dict[str, dict[Any, dict[Any, int]]] = {}
+        self._ran: dict[tuple[str, str], dict[Any, dict[Any, int]]] = {}
+        self._groups = {
+            file: each.group for each in self.members for file in each.run.checkpoints.values()
+        }
 
     def __enter__(self) -> Self:
         """Return the study itself."""
@@ -126,7 +130,7 @@ class Study:
                 parts.append(curve.assign(architecture=name, seed=member.run.seed))
                 if len(curve):
                     place = next(iter(member.run.checkpoints.values())).parent
-                    self.tell(name, place, "validations", 0)
+                    self.tell(name, place, "validations", 0, group)
         if not parts or not any(map(len, parts)):
             raise Missing(f"no {group} runs of {', '.join(map(short, names)) or 'any agent'}")
         return pd.concat([part for part in parts if len(part)], ignore_index=True)
@@ -238,9 +242,12 @@ class Study:
         for one in wanted:
             count = len(one.conditions.targets)
             key = one.conditions.name, one.conditions.gain, count
-            self.tell(one.chosen.architecture, one.chosen.checkpoint.parent, key, count)
+            group = self._groups.get(one.chosen.checkpoint, DEFAULT)
+            self.tell(one.chosen.architecture, one.chosen.checkpoint.parent, key, count, group)
 
-    def tell(self, name: str, subject: Any, condition: Any, trials: int) -> None:
+    def tell(
+        self, name: str, subject: Any, condition: Any, trials: int, group: str = DEFAULT
+    ) -> None:
         """Note that a subject was looked at, for :meth:`ran`.
 
         Args:
@@ -248,8 +255,9 @@ class Study:
             subject: What tells it from others of its architecture.
             condition: What it went through; the same again counts once.
             trials: In how many trials; 0 where that is not known.
+            group: What it was trained on.
         """
-        self._ran.setdefault(name, {}).setdefault(subject, {})[condition] = trials
+        self._ran.setdefault((name, group), {}).setdefault(subject, {})[condition] = trials
 
     def ran(self) -> str:
         """Return in words which subjects were looked at since this was asked last, and in how many trials."""
@@ -289,42 +297,3 @@ class Study:
             Missing: If there are no animals.
         """
         return self._monkeys.matched(kind, self.count(best))
-
-
-def counted(ran: Mapping[str, Mapping[Any, Mapping[Any, int]]]) -> str:
-    """Return in words how many agents there are of each architecture, and how many trials of each.
-
-    Args:
-        ran: Trials by architecture, agent and condition; agents of one architecture are its seeds.
-    """
-    counts = {name: len(agents) for name, agents in ran.items()}
-    if len(counts) > len(MAIN) + len(ANIMALS):
-        told = f"{len(counts)} architectures, {_span(counts.values())} of each"
-    else:
-        told = ", ".join(
-            short(name) if name in ANIMALS else f"{short(name)} {count}"
-            for name, count in counts.items()
-        )
-    trials = {sum(each.values()) for agents in ran.values() for each in agents.values()} - {0}
-    each = f"; {_span(trials)} trials of each" if trials else ""
-    return f"Agents (a seed each): {told}{each}." if told else ""
-
-
-def _span(numbers: Iterable[int]) -> str:
-    """Return the least and the largest of some numbers in words."""
-    least, most = min(numbers := list(numbers)), max(numbers)
-    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
-
-
-def shortfall(counts: dict[str, int], group: str = DEFAULT) -> list[str]:
-    """Return in words which architectures and seeds a group lacks.
-
-    Args:
-        counts: Number of seeds that there are of each architecture.
-        group: The group.
-    """
-    what = "" if group == DEFAULT else f" ({group.replace('_', '/')} training)"
-    absent = [short(name) for name, count in counts.items() if not count]
-    few = [f"{short(name)}{what} {count}" for name, count in counts.items() if 0 < count < SEEDS]
-    found = [f"no {', '.join(absent)}{what}"] if absent else []
-    return found + ([f"{FEW}{', '.join(few)}"] if few else [])

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -61,9 +62,11 @@ def main(args: Sequence[str]) -> None:
 
 
 def _redrawn(file: Path, panel: Any, style: Any, given: argparse.Namespace) -> tuple[Path, ...]:
-    """Draw a table and return the files."""
-    from modnav.analysis.drawing import write_picture
+    """Draw a table and return the files.
 
+    Raises:
+        ValueError: If the table or the style cannot be drawn.
+    """
     said = _said(file)
     if given.size:
         panel = replace(panel, size=tuple(given.size))
@@ -77,11 +80,47 @@ def _redrawn(file: Path, panel: Any, style: Any, given: argparse.Namespace) -> t
         told = f"{type(error).__name__}: {one_line(error)}"
         raise ValueError(f"{file} is no table of panel {panel.name} ({told})") from error
     try:
-        return write_picture(panel.name, figure, given.out, style=style)
+        return _written(panel.name, figure, given.out, style)
     # of a style sheet or a number: no LaTeX, a size beyond all memory
     except (RuntimeError, ValueError, MemoryError) as error:
         told = one_line(error) or type(error).__name__
+        if style and _plain(panel, table):
+            raise _unusable(given.style, panel.name, told) from error
         raise ValueError(f"{file} cannot be drawn: {told}") from error
+
+
+def _written(name: str, figure: Any, folder: Path, style: Any) -> tuple[Path, ...]:
+    """Write a picture; if there was no room for its axes, log it as a complaint of matplotlib."""
+    from modnav.analysis.drawing import write_picture
+
+    with warnings.catch_warnings(record=True) as found:
+        warnings.filterwarnings("always", "constrained_layout not applied")
+        files = write_picture(name, figure, folder, style=style)
+    for one in found:
+        if "constrained_layout not applied" in str(one.message):
+            logging.getLogger("matplotlib").warning(
+                "%s has no room beside text so large; give a larger --size", name
+            )
+        else:
+            warnings.showwarning(one.message, one.category, one.filename, one.lineno)
+    return files
+
+
+def _plain(panel: Any, table: Any) -> bool:
+    """Return whether a table can be drawn in the study's style."""
+    from modnav.analysis.drawing import picture, styled
+
+    figure = picture(panel, table)
+    try:
+        with styled():
+            figure.savefig(io.BytesIO(), dpi=50)
+    except (RuntimeError, ValueError, MemoryError):
+        return False
+    return True
+
+
+def _unusable(style: Path, name: str, told: str) -> StyleError:
+    return StyleError(f"--style is {style}; {name} cannot be drawn so ({told})")
 
 
 def _drawn(panel: Any, table: Any, style: Any, given: argparse.Namespace) -> Any:
@@ -100,9 +139,7 @@ def _drawn(panel: Any, table: Any, style: Any, given: argparse.Namespace) -> Any
             raise
         picture(panel, table)  # raises what is wrong with the table
         told = f"{type(error).__name__}: {one_line(error)}"
-        raise StyleError(
-            f"--style is {given.style}; {panel.name} cannot be drawn so ({told})"
-        ) from error
+        raise _unusable(given.style, panel.name, told) from error
 
 
 @contextmanager

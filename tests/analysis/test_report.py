@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from modnav.analysis import report
 from modnav.analysis.drawing import Panel
+from modnav.analysis.pages import html_table
 from modnav.analysis.study import find_members, find_trainings
 
 BROWSER = next(
@@ -151,3 +152,8 @@ def test_a_browser_shows_every_picture(folder: Path, tiny_runs: Path):
         [*command, asked.as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
     assert "<title>shown 1 wide false targets true</title>" in done.stdout
+
+
+def test_thousands_are_written_alike_but_seeds_are_names():
+    table = pd.DataFrame({"seed": [20261], "trials": [10_000], "scripted": [2000.0]})
+    assert re.findall(r"<td>(.*?)</td>", html_table(table)) == ["20261", "10,000", "2,000"]

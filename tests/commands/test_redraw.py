@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import image
+from matplotlib.figure import Figure
 
 from modnav.analysis import drawing
 from modnav.cli import main
@@ -155,7 +156,36 @@ def test_a_table_of_a_spreadsheet_is_drawn(tmp_path):
 def test_a_style_beyond_all_memory_is_refused(tmp_path, capsys):
     sheet = tmp_path / "vast.mplstyle"
     sheet.write_text("savefig.dpi: 1000000\n")
-    assert "cannot be drawn" in said(capsys, NUMBERS, "--out", tmp_path, "--style", sheet)
+    line = said(capsys, NUMBERS, "--out", tmp_path, "--style", sheet)
+    assert line.startswith(f"--style is {sheet}; 4f cannot be drawn so (")
+
+
+def test_a_style_without_its_latex_is_told_as_the_styles_fault(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no latex there
+    sheet = tmp_path / "tex.mplstyle"
+    sheet.write_text("text.usetex: True\n")
+    line = said(capsys, NUMBERS, "--out", tmp_path, "--style", sheet)
+    assert line.startswith(f"--style is {sheet}; 4f cannot be drawn so (")
+    assert "latex could not be found" in line
+
+
+def test_what_cannot_be_drawn_in_any_style_is_the_tables_fault(tmp_path, capsys, monkeypatch):
+    def overflow(*_, **__):
+        raise ValueError("too many dots")
+
+    monkeypatch.setattr(Figure, "savefig", overflow)
+    sheet = tmp_path / "grid.mplstyle"
+    sheet.write_text("axes.grid: True\n")
+    line = said(capsys, NUMBERS, "--out", tmp_path / "out", "--style", sheet)
+    assert line == f"{NUMBERS} cannot be drawn: too many dots"
+
+
+def test_text_that_leaves_no_room_is_told_in_a_line(tmp_path, capsys):
+    sheet = tmp_path / "large.mplstyle"
+    sheet.write_text("legend.fontsize: 40\n")
+    redrawn(tmp_path / "out", "--style", sheet)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"modnav: {sheet}: 4f has no room beside text so large; give a larger --size"
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,11 @@ def test_notes_are_kept_once_and_seeds_are_told_together():
     assert missing_of(with_missing(pd.DataFrame(), notes)) == ("no a", "of 8 seeds: b 1, c 2")
 
 
+def test_a_note_that_another_says_and_goes_on_is_left_out():
+    notes = ["no animal data, targets drawn", "no animal data", "no animal data: b"]
+    assert missing_of(with_missing(pd.DataFrame(), notes)) == (notes[0], notes[2])
+
+
 def test_notes_do_not_change_the_table_they_are_put_on():
     table = pd.DataFrame({"x": [1]})
     with_missing(table, ["no a"])

@@ -18,21 +18,24 @@ from modnav.analysis.drawing import (
     band,
     cell_text,
     colour_of,
+    contrast,
     heat_map,
     learning_curves,
+    lighten,
     limits,
     mark,
     matrix_of,
     new_figure,
     plain_ticks,
     points,
+    seen_on,
     side_by_side,
     styled,
     tick_label,
     violin,
 )
 from modnav.analysis.figures.fig6_behaviour import DIRECTIONS
-from modnav.analysis.study import ANIMALS, MAIN, short
+from modnav.analysis.study import ANIMALS, MAIN, MODULAR_CRITIC, short
 
 
 @pytest.mark.parametrize(
@@ -105,6 +108,14 @@ def test_notes_are_wrapped_and_stand_one_below_the_other():
     boxes = [text.get_window_extent() for text in figure.texts]
     assert boxes[0].y1 <= figure.bbox.y0
     assert boxes[1].y1 < boxes[0].y0
+
+
+def test_numbers_stay_at_what_they_count():
+    figure = new_figure((1, 1))
+    mark(figure, {"of 8 seeds: Modular 1, mean, 95 % interval, Modular 2": "red"})
+    lines = figure.texts[0].get_text().split("\n")
+    assert len(lines) > 1
+    assert not any(line.startswith(("1", "2", "8", "95", "%")) for line in lines)
 
 
 def test_a_curve_of_one_seed_has_no_band():
@@ -287,3 +298,55 @@ def test_the_white_of_a_simulation_stays_white():
 
 def test_colours_are_colours():
     assert all(to_rgba(colour) for colour in COLOURS.values())
+
+
+def test_contrast_is_that_of_the_guidelines():
+    assert contrast("black", "white") == pytest.approx(21)
+    assert contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)
+
+
+def test_on_a_dark_background_all_is_seen_and_numbers_keep_the_colour_of_their_cell():
+    with styled({"figure.facecolor": "black", "axes.facecolor": "black", "text.color": "white"}):
+        figure = new_figure((2, 2))
+        axes, cells = figure.subplots(1, 2)
+        (line,) = axes.plot([0, 1], color=COLOURS[MODULAR_CRITIC])
+        points(axes, 0, [1.0, 2.0], "black")
+        mark(figure, {"said": "dimgray"})
+        heat_map(cells, pd.DataFrame([[0.0, 1.0]]), figure=figure)
+        before = [text.get_color() for text in cells.texts]
+        lighten(figure)
+    assert contrast(line.get_color(), "black") >= 3
+    assert to_rgb(axes.lines[1].get_color()) == (1, 1, 1)
+    assert to_rgba(axes.collections[0].get_facecolor()[0]) == (1, 1, 1, 0.3)
+    assert contrast(figure.texts[0].get_color(), "black") >= 4.5
+    assert [text.get_color() for text in cells.texts] == before == ["white", "black"]
+    assert to_rgb(axes.patch.get_facecolor()) == (0, 0, 0)
+
+
+def test_on_a_light_background_nothing_is_lighter():
+    figure = new_figure((2, 2))
+    (line,) = figure.subplots().plot([0, 1], color="beige")
+    lighten(figure)
+    assert line.get_color() == "beige"
+
+
+@pytest.mark.parametrize("eye", SIMULATED.values(), ids=SIMULATED)
+def test_the_colour_blind_tell_architectures_apart_on_a_dark_background(eye):
+    found = [seen(seen_on(COLOURS[name], "black")[:3], eye) for name in MAIN]
+    assert min(np.linalg.norm(a - b) for a, b in combinations(found, 2)) > 25
+
+
+def test_a_grid_of_a_style_does_not_strike_through_numbers():
+    with styled({"axes.grid": True}):
+        figure = new_figure((2, 2))
+        axes = figure.subplots()
+        heat_map(axes, pd.DataFrame([[0.0, 1.0]]), figure=figure)
+    assert not any(line.get_visible() for line in (*axes.get_xgridlines(), *axes.get_ygridlines()))
+
+
+def test_titles_of_whole_figures_grow_with_those_of_axes():
+    with styled():
+        assert mpl.rcParams["figure.labelsize"] == mpl.rcParams["axes.labelsize"] == 8
+    with styled({"axes.labelsize": 12.0, "figure.titlesize": 9.0}):
+        assert mpl.rcParams["figure.labelsize"] == 12
+        assert mpl.rcParams["figure.titlesize"] == 9

@@ -13,7 +13,7 @@ from panel_tables import least_text, table_of
 from modnav.analysis.drawing import LEAST_TEXT, comparison, missing_of, picture
 from modnav.analysis.figures import fig1, fig1_decoding, fig1_stops, fig2, fig3, fig7_belief, seeds
 from modnav.analysis.measures import CELL
-from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
+from modnav.analysis.study import HOLISTIC, HOLISTIC_EKF, MAIN, MODULAR, Missing, Study
 
 MODULES = (fig1, fig1_stops, fig1_decoding, fig2, fig3, fig7_belief, seeds)
 PANELS = {panel.name: panel for module in MODULES for panel in module.PANELS}
@@ -297,7 +297,7 @@ def test_generalisation_and_likeness_over_training_noise(tiny_study):
 
 
 def test_perturbations_begin_with_the_trial_but_in_the_hardest_task(tiny_study):
-    trained = fig7_belief.Trained(0.2, 0.1, [], False)
+    trained = fig7_belief.Trained(0.2, 0.1, [], False, False)
     easy = fig7_belief._unseen(tiny_study, "perturbation", "E", trained)
     hard = fig7_belief._unseen(tiny_study, "perturbation", "LH", trained)
     assert (easy.targets["perturbation_onset_s"] == 0).all()
@@ -318,7 +318,40 @@ def test_likeness_predicts_generalisation_where_there_are_training_noises(tmp_pa
     table = fig7_belief.compute_7cd(study)
     assert set(table["agent"]) == {"mod"}
     assert (table["count"] == 4).all()
-    drawn("7cd", study)
+    titles = [axes.get_title() for axes in picture(PANELS["7cd"], drawn("7cd", study)).axes]
+    assert titles[:2] == ["Gain,\nholistic, n < 3", "Gain,\nmodular, n = 4"]
+
+
+def test_later_training_is_shown_only_where_there_is_some_and_stand_ins_are_named(tmp_path):
+    planned = tmp_path / "planned"
+    make_run(planned / "seed0", MODULAR, 0, (499,), trials=100_000)  # and ended at 500
+    with pytest.raises(Missing, match="no extensive training"):
+        fig7_belief.compute_S7b(Study([planned], tmp_path / "cache", trials=8))
+    make_run(tmp_path / "long" / "seed0", MODULAR, 0, (499, 10_499), trials=100_000)
+    other = {"process_noise": 0.3, "observation_noise": 0.1}
+    make_run(tmp_path / "other" / "seed0", MODULAR, 0, (499,), **other)
+    runs = [tmp_path / "long", tmp_path / "other"]
+    study = Study(runs, tmp_path / "cache", trials=8)
+    table = fig7_belief.compute_S7b(study)
+    assert "Modular of the default training stands in at 0.3/0.1" in missing_of(table)
+    assert "extensive training) 1, Modular (noise 0.3/0.1 training) 1;" in study.ran()
+    assert not any("stands in" in note for note in missing_of(fig7_belief.compute_7b(study)))
+
+
+def test_the_line_of_equal_noises_does_not_run_over_numbers():
+    rows = [("mod", "observation", x, x, 0.5, 1) for x in (0.0, 0.1)]
+    columns = ["agent", "favour", *fig7_belief.TRAINED, "r", "seeds"]
+    axes = picture(PANELS["7a"], pd.DataFrame(rows, columns=columns)).axes[0]
+    along = [line.get_xdata() for line in axes.lines]
+    for x, crossed in ((0, False), (1, False), (2, True), (3, True)):
+        assert any(low < x < high for low, high in along) == crossed
+
+
+def test_the_holistic_ekf_agent_is_dashed_also_in_the_legend():
+    rows = [(name, 999, 0.5, np.nan, 1) for name in (HOLISTIC_EKF, MODULAR)]
+    table = pd.DataFrame(rows, columns=["architecture", "episode", "mean", "sem", "count"])
+    axes = picture(PANELS["S3f"], table).axes[0]
+    assert [line.get_linestyle() for line in axes.get_legend().get_lines()] == ["--", "-"]
 
 
 def test_every_seed_is_compared(tiny_study):

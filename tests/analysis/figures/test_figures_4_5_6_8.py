@@ -289,3 +289,11 @@ def test_agents_that_do_nothing_are_drawn_or_refused_with_a_reason(name, idle_st
     assert missing_of(table) or name in ("5a", "5b", "5c", "6f")
     if name in ("4c", "4f", "6d", "6e", "S8a", "8c"):
         assert any("all trials timed out" in note for note in missing_of(table))
+
+
+def test_dots_at_the_ends_of_the_axes_are_whole():
+    rows = [(MODULAR, 0, k, x, x) for k, x in enumerate((0.0, 200.0, 900.0))]
+    columns = ["architecture", "seed", "trial", "error_cm", "radial_error_cm"]
+    axes = drawn_whole(PANELS["S5b"], pd.DataFrame(rows, columns=columns)).axes[0]
+    assert axes.get_xlim() == (0, 900)
+    assert not axes.lines[0].get_clip_on()
