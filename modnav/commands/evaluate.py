@@ -41,9 +41,7 @@ def main(args: Sequence[str]) -> None:
     suite = Suite(given.task, given.extensive, trials)
     runs = find_runs(given.runs, pre=given.pre)
     planned = plan_evaluations(runs, suite, given.out, overwrite=given.overwrite)
-    pay = sum(len(each.todo) for each in planned) // SHARE
-    processes = given.jobs or max(1, min(cores(), pay))
-    with WorkerPool(processes, modules_of(planned)) as pool:
+    with WorkerPool(given.jobs or _processes(planned), modules_of(planned)) as pool:
         failures = _evaluate(planned, suite, pool)
     _report(planned, given.out)
     if failures:
@@ -96,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs", type=int, metavar="N", help="processes (default: more than one where it pays)"
     )
     return parser
+
+
+def _processes(planned: Sequence[RunEvaluation]) -> int:
+    """Return how many processes pay."""
+    return max(1, min(cores(), sum(len(each.todo) for each in planned) // SHARE))
 
 
 def _evaluate(planned: Sequence[RunEvaluation], suite: Suite, pool: WorkerPool) -> list[str]:
