@@ -118,6 +118,27 @@ def test_another_optimizer_has_its_own_defaults(capsys):
     assert asked("--model.optimizer.init_args.weight_decay", "0.1")["weight_decay"] == 0.1
 
 
+def test_a_config_without_an_optimizer_is_refused_in_a_line(tmp_path, capsys):
+    config = tmp_path / "none.yaml"
+    config.write_text("model: {optimizer: null}")
+    with pytest.raises(SystemExit) as end:
+        main(["fit", "--config", "modular", "--config", str(config)])
+    assert end.value.code == 2
+    assert "model.optimizer is null; it must be a class" in capsys.readouterr().err
+
+
+def test_options_before_the_command_decide_the_optimizer(tmp_path, capsys):
+    config = tmp_path / "top.yaml"
+    config.write_text("fit: {model: {optimizer: torch.optim.RAdam}}")
+    for words, kind in (([], "Adam"), (["--config", str(config)], "RAdam")):
+        with pytest.raises(SystemExit) as end:
+            main([*words, "--print_config", "fit"])
+        assert end.value.code == 0
+        found = yaml.safe_load(capsys.readouterr().out)["fit"]["model"]["optimizer"]
+        assert found["class_path"] == f"torch.optim.{kind}"
+        assert found["init_args"]["eps"] == 1.5e-4
+
+
 def test_every_config_is_tried_here():
     files = {path.stem for path in CONFIGS.glob("*.yaml")}
     assert files == {*WHOLE, *OVERLAYS}

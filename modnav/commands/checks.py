@@ -48,6 +48,8 @@ def check_fit(config: Any) -> None:
     if config.name and (Path(config.name).is_absolute() or ".." in Path(config.name).parts):
         raise ValueError(f"name is {one_line(config.name)}; it must name a folder below --runs")
     optimizer = config.model.get("optimizer")
+    if optimizer is None:
+        raise ValueError("model.optimizer is null; it must be a class, such as torch.optim.Adam")
     rate = getattr(getattr(optimizer, "init_args", None), "lr", None)
     # torch's own default and the published one: nobody asked for them
     if rate not in (None, 1e-3, Schedule.one.learning_rate, config.phases.one.learning_rate):

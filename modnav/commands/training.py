@@ -209,7 +209,7 @@ class ModnavCLI(LightningCLI):
         """Parse; say in a line what was wrong, and name the nearest key where one is not known."""
         given = list(sys.argv[1:] if args is None else args)
         try:
-            super().parse_arguments(parser, [*given[:1], f"--config={ADAM}", *given[1:]])
+            super().parse_arguments(parser, self._with_adam(given))
         except ArgumentError as error:
             known = [
                 option.lstrip("-")
@@ -219,6 +219,13 @@ class ModnavCLI(LightningCLI):
             ]
             command = str(next(iter(given), ""))
             raise ValueError(told(with_nearest_key(str(error), known), command)) from error
+
+    def _with_adam(self, given: list[str]) -> list[str]:
+        """Return arguments with ADAM before all other configs, also those before the command's name."""
+        command = next((word for word in given if word in self._subcommand_parsers), None)
+        if command is None or given[0] == command:
+            return [*given[:1], f"--config={ADAM}", *given[1:]] if command else given
+        return [f"--config={yaml.safe_dump({command: yaml.safe_load(ADAM)})}", *given]
 
     @override
     def _parse_ckpt_path(self) -> None:

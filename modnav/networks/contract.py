@@ -1,10 +1,8 @@
 """What a module of a user's own must keep to, tried before it is trained or saved."""
 
 import copy
-import random
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +28,7 @@ from .trying import (
     example_inputs,
     kept_draws,
     plain_tensors,
+    seed_draws,
     size_of,
 )
 
@@ -193,11 +192,11 @@ def _check_kept(module: AbstractSequence, name: str, x: Tensor) -> None:
     try:
         again.load_state_dict(module.state_dict())
     except RuntimeError as error:
-        raise ValueError(f"{why} ({one_line(error)}); {SEE}") from error
+        told = " ".join(str(error).split())  # which buffers is in its later lines
+        raise ValueError(f"{why} ({told}); {SEE}") from error
     outputs = []
     for each in (module, again):
-        for seed in (torch.manual_seed, random.seed, np.random.seed):
-            seed(0)
+        seed_draws()
         outputs.append(called(each, name, x)[0])
     check_same(why, *outputs)
 

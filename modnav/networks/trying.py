@@ -14,7 +14,7 @@ from modnav.files import one_line
 
 from .sequence import AbstractSequence, Memory
 
-__all__ = ["check_same", "example_inputs", "plain_tensors"]
+__all__ = ["check_same", "example_inputs", "plain_tensors", "seed_draws"]
 
 TOLERANCE = 1e-4
 """Largest difference between two ways to the same outputs, of their size."""
@@ -44,6 +44,13 @@ def kept_draws() -> Iterator[None]:
     finally:
         random.setstate(of_python)
         np.random.set_state(of_numpy)
+
+
+def seed_draws() -> None:
+    """Seed the global generators of the processor: ``torch.manual_seed`` seeds all GPUs too, for good."""
+    torch.default_generator.manual_seed(0)
+    random.seed(0)
+    np.random.seed(0)
 
 
 def called(

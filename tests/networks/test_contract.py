@@ -87,6 +87,15 @@ def test_checks_take_no_random_numbers(own):
 
 STEPWISE = "gives other outputs step by step than for a whole trial"
 ANEW = "does not start a trial anew with the memory that its reset returns"
+
+
+def test_generators_of_gpus_stay_as_they_are(monkeypatch):
+    seeded = []  # torch.manual_seed seeds them, and nothing brings their state back
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    check_sequence(own_modules.Noisy(6, 8), 5)
+    assert not seeded
+
+
 UNKEPT = "changes something in train mode that no file keeps"
 REFUSED = {
     spoilt.LooksAhead: STEPWISE,
