@@ -223,8 +223,10 @@ class ModnavCLI(LightningCLI):
     def _with_adam(self, given: list[str]) -> list[str]:
         """Return arguments with ADAM before all other configs, also those before the command's name."""
         command = next((word for word in given if word in self._subcommand_parsers), None)
-        if command is None or given[0] == command:
-            return [*given[:1], f"--config={ADAM}", *given[1:]] if command else given
+        if command is None:
+            return given
+        if given[0] == command:
+            return [command, f"--config={ADAM}", *given[1:]]
         return [f"--config={yaml.safe_dump({command: yaml.safe_load(ADAM)})}", *given]
 
     @override

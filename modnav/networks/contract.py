@@ -144,7 +144,15 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
     if type(module.recurrent) is not bool:
         told = one_line(module.recurrent)
         raise ValueError(f"{name}.recurrent is {told}; it must be True or False, {SEE}")
-    if copy.deepcopy(module).train() is None:
+    try:
+        copied = copy.deepcopy(module)
+    except (
+        RuntimeError,
+        TypeError,
+    ) as error:  # such as torch.nn.utils.weight_norm, the former one
+        told = one_line(error)
+        raise ValueError(f"{name} cannot be copied, as targets must be ({told}); {SEE}") from error
+    if copied.train() is None:
         raise ValueError(f"{name}.train returns None; it must return the module, {SEE}")
     given, module = module, copy.deepcopy(module).eval()
     lengths = (steps, max(1, steps // 2), max(1, steps // 3))

@@ -129,6 +129,7 @@ REFUSED = {
     spoilt.Ends: "Ends failed on inputs [1, 3, 6]: SystemExit: 0",
     spoilt.Says: "Says.recurrent is yes; it must be True or False",
     spoilt.TrainNone: "TrainNone.train returns None; it must return the module",
+    spoilt.Uncopied: "Uncopied cannot be copied, as targets must be (",
     spoilt.NoMemory: "must return outputs and a memory",
     spoilt.TooWide: "returns outputs [1, 3, 16]; they must be [1, 3, 8]",
     spoilt.Broken: "Broken failed on inputs [1, 3, 6]: IndexError: index 40; see docs/own_modules.md",

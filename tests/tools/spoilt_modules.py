@@ -238,6 +238,14 @@ class TrainNone(Base):
         super().train(mode)
 
 
+class Uncopied(Base):
+    """Keeps a computed tensor, as torch.nn.utils.weight_norm does."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.scale = 2 * next(self.parameters())
+
+
 class NoMemory(Base):
     def forward(self, x, memory=None):
         return self.rnn(x)[0]
