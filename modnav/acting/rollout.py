@@ -37,8 +37,8 @@ class Policy(Protocol):
 def draw_noise(steps: int, count: int, generator: Generator) -> Noise:
     """Draw noise for ``count`` trials of up to ``steps`` steps."""
     shape = (2, steps, count, 2)
-    drawn = torch.empty(shape, dtype=torch.float32, device=generator.device)
-    return Noise(*drawn.normal_(generator=generator))
+    device, dtype = generator.device, torch.float32
+    return Noise(*torch.randn(shape, generator=generator, device=device, dtype=dtype))
 
 
 def greedy(actor: Actor) -> Policy:

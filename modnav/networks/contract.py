@@ -146,11 +146,8 @@ def check_sequence(module: AbstractSequence, steps: int) -> None:
         raise ValueError(f"{name}.recurrent is {told}; it must be True or False, {SEE}")
     try:
         copied = copy.deepcopy(module)
-    except (
-        RuntimeError,
-        TypeError,
-    ) as error:  # such as torch.nn.utils.weight_norm, the former one
-        told = one_line(error)
+    except (RuntimeError, TypeError) as error:
+        told = one_line(error)  # such as that of the former torch.nn.utils.weight_norm
         raise ValueError(f"{name} cannot be copied, as targets must be ({told}); {SEE}") from error
     if copied.train() is None:
         raise ValueError(f"{name}.train returns None; it must return the module, {SEE}")
