@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "modnav.machine": set(),
     "modnav.files": {"errors", "machine"},
     "modnav.task": {"errors"},
-    "modnav.networks": {"task", "files", "errors"},
+    "modnav.networks": {"task", "files", "machine", "errors"},
     "modnav.tables": {"task", "files", "errors", "machine"},
     "modnav.acting": {"networks", "task", "errors"},
     "modnav.published": {"networks", "tables", "task", "files", "errors"},

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from modnav.files import one_line
+from modnav.machine import float32_by_default
 
 from .sequence import AbstractSequence, Memory
 
@@ -25,13 +26,8 @@ SEE = "see docs/own_modules.md"
 @contextmanager
 def plain_tensors() -> Iterator[None]:
     """Make tensors in float32 and on the CPU while the context lasts, whatever torch's defaults."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        with torch.device("cpu"):
-            yield
-    finally:
-        torch.set_default_dtype(before)
+    with float32_by_default(), torch.device("cpu"):
+        yield
 
 
 @contextmanager
