@@ -39,7 +39,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(path / ".lock")
+        # taken in the thread of a member, left by the thread that waited for it
+        self._lock = FileLock(path / ".lock", thread_local=False)
         self._held: tuple[int, int] | None = None
 
     @property

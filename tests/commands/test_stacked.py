@@ -363,6 +363,12 @@ def test_a_lone_run_may_be_a_population_of_one(small, small_run):
     assert same_learning("runs/one/seed0", "runs/broken/seed0")
 
 
+def test_a_lone_population_of_one_leaves_its_folder_to_the_next_command(small):
+    main([*FIT, "--population", "stacked", "--name", "one", "--phases.trials", "40"])
+    main(["fit", "--resume", "runs/one/seed0", "--phases.trials", "60"])
+    assert Path("runs/one/seed0/checkpoints/00059.ckpt").is_file()
+
+
 @pytest.mark.parametrize(
     ("option", "value", "told"),
     [

@@ -180,6 +180,7 @@ def learners(agent: str, count: int, device: str) -> list[Any]:
         else:
             made.append(make_learner(agent, TD3))
         made[-1].noise_std = 0.0
+        made[-1].generator = torch.Generator(device).manual_seed(0)
     return [x.to(device) for x in made]
 
 
