@@ -25,6 +25,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -566,6 +567,8 @@ def main() -> None:
     if options.seconds:
         globals()[options.parts[0]](report, options)
         return
+    if find_spec("modnav") is None or find_spec("modnav.callbacks") is None:
+        parser.error("modnav is not installed: python -m pip install --no-deps -e .")
     start, whole = time.monotonic(), 60 * options.minutes
     report.path.write_text("")
     heading(report, options)

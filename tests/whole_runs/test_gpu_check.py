@@ -108,3 +108,11 @@ def test_a_part_that_hangs_or_dies_is_ended_and_told(tmp_path: Path, code: str, 
     report = gpu_check.Report(tmp_path / "report.md")
     gpu_check.run_part(report, "part", [sys.executable, "-c", code], 1 if "sleep" in code else 60)
     assert f"part: {told}" in (tmp_path / "report.md").read_text().replace("**FAILED**: ", "")
+
+
+def test_where_modnav_is_not_installed_nothing_is_tried(tmp_path: Path):
+    command = [sys.executable, "-E", "-S", SCRIPT, "--out", str(tmp_path / "report.md")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "modnav is not installed" in done.stderr
+    assert not list(tmp_path.iterdir())
