@@ -35,7 +35,12 @@ SEEDS = "seeds.csv"
 LABELS = dict(
     zip(
         MEASURES,
-        ("Rewarded fraction", "Rewards/s", "Rewards/s, gain 1.5", "Rewards/s, gain 2"),
+        (
+            "Rewarded fraction,\ngain 1",
+            "Rewards/s,\ngain 1",
+            "Rewards/s,\ngain 1.5",
+            "Rewards/s,\ngain 2",
+        ),
         strict=True,
     )
 )

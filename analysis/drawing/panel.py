@@ -61,6 +61,7 @@ class Panel:
             known, ``published_sem``; None if no number was read from the study's panel.
         value: Column of the table that the published values are of.
         caption: What its marks mean: lines, bands, bars and dots, and what they are taken over.
+        example: Whether it shows one trial of those that were run.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Panel:
     published: pd.DataFrame | None = field(default=None, repr=False)
     value: str = "mean"
     caption: str = ""
+    example: bool = False
 
 
 class Drawn(NamedTuple):
@@ -256,7 +258,7 @@ def draw(panel: Panel, study: "Study", folder: Path) -> Drawn:
         table = panel.compute(study)
     except TooFewError as error:
         raise Missing(str(error)) from error
-    table.attrs["ran"] = study.ran()
+    table.attrs["ran"] = study.ran(example=panel.example)
     numbers = folder / f"{panel.name}.csv"
     write_numbers(table, numbers)
     files = write_picture(panel.name, picture(panel, table), folder)

@@ -132,7 +132,7 @@ CAPTIONS = {
         "A line a trial, paler at higher gains. Diamonds: points where the belief hardly moves without input, found "
         "from step 8 of trials; filled: all eigenvalues within the unit circle. There may be others."
     ),
-    "effects-size": "Dots, bars: Hedges' g, 95 % interval over seeds (none below 5); not corrected for their number.",
+    "effects-size": f"{_GAIN_ONE} Dots, bars: Hedges' g, 95 % interval over seeds (none below 5); not corrected for their number.",
     "effects-mixed": (
         "Fixed effects, 95 % interval (Wald, t) of radial error by agent and gain beyond 1; random intercept and slope of each seed."
         " Not corrected for their number."

@@ -267,7 +267,7 @@ PANELS = (
         plot_1f,
         published("1f"),
     ),
-    Panel("1g", "An example trial", (2.6, 1.8), compute_1g, plot_1g),
+    Panel("1g", "An example trial", (2.6, 1.8), compute_1g, plot_1g, example=True),
     Panel("1h", "Trajectories of the modular agent", (2.2, 2.2), compute_1h, plot_1h),
     Panel("S1c", "Trajectories of the holistic agent", (2.2, 2.2), compute_S1c, plot_1h),
 )

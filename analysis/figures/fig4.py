@@ -300,7 +300,7 @@ def plot_4f(table: pd.DataFrame, figure: Figure) -> None:
 
 PANELS = (
     Panel("4a", "Gains of training and test", (2.1, 1.6), compute_4a, plot_4a),
-    Panel("4b", "Example trial at gain 1.5", (2.8, 3.0), compute_4b, plot_4b),
+    Panel("4b", "Example trial at gain 1.5", (2.8, 3.0), compute_4b, plot_4b, example=True),
     Panel(
         "4c",
         "Radial error of agents",

@@ -253,7 +253,7 @@ PANELS = (
         partial(compute_maps, architecture=MODULAR),
         plot_maps,
     ),
-    Panel("5c", "A decoded trial", (2.9, 1.7), compute_5c, plot_5c),
+    Panel("5c", "A decoded trial", (2.9, 1.7), compute_5c, plot_5c, example=True),
     Panel(
         "5d",
         "Decoding error by gain",

@@ -291,8 +291,8 @@ def _draw_changes(axes: Axes, rows: pd.DataFrame, colour: str, label: str) -> No
 
 
 PANELS = (
-    Panel("6a", "An example of a perturbation", (1.7, 2.8), compute_6a, plot_6a),
-    Panel("6b", "Paths of the perturbed trial", (3.0, 3.0), compute_6b, plot_6b),
+    Panel("6a", "An example of a perturbation", (1.7, 2.8), compute_6a, plot_6a, example=True),
+    Panel("6b", "Paths of the perturbed trial", (3.0, 3.0), compute_6b, plot_6b, example=True),
     Panel(
         "6c",
         "Radial error of animals by perturbation",

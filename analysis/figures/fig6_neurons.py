@@ -163,7 +163,7 @@ def _clouds(name: str, axis: str) -> Panel:
 
 
 PANELS = (
-    Panel("6f", "A decoded perturbed trial", (3.6, 2.0), compute_6f, plot_6f),
+    Panel("6f", "A decoded perturbed trial", (3.6, 2.0), compute_6f, plot_6f, example=True),
     Panel(
         "6g",
         "Belief errors by perturbation",

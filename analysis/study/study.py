@@ -259,10 +259,14 @@ class Study:
         """
         self._ran.setdefault((name, group), {}).setdefault(subject, {})[condition] = trials
 
-    def ran(self) -> str:
-        """Return in words which subjects were looked at since this was asked last, and in how many trials."""
+    def ran(self, *, example: bool = False) -> str:
+        """Return in words which subjects were looked at since this was asked last, and in how many trials.
+
+        Args:
+            example: Whether one of the trials is shown, and the others are not.
+        """
         found, self._ran = self._ran, {}
-        return counted(found)
+        return counted(found, example=example)
 
     # --- conditions -----------------------------------------------------------------------
 

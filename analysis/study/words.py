@@ -9,11 +9,14 @@ from .names import ANIMALS, FEW, MAIN, SEEDS, short
 __all__ = ["counted", "shortfall"]
 
 
-def counted(ran: Mapping[tuple[str, str], Mapping[Any, Mapping[Any, int]]]) -> str:
+def counted(
+    ran: Mapping[tuple[str, str], Mapping[Any, Mapping[Any, int]]], *, example: bool = False
+) -> str:
     """Return in words how many agents there are of each architecture and training, and how many trials of each.
 
     Args:
         ran: Trials by architecture and group, agent and condition; agents of one of each are its seeds.
+        example: Whether one trial of a condition is shown of them all.
     """
     counts = {key: len(agents) for key, agents in ran.items()}
     names = {name for name, _ in counts}
@@ -25,8 +28,12 @@ def counted(ran: Mapping[tuple[str, str], Mapping[Any, Mapping[Any, int]]]) -> s
             short(name) if name in ANIMALS else f"{short(name)}{_training(group)} {count}"
             for (name, group), count in counts.items()
         )
-    trials = {sum(each.values()) for agents in ran.values() for each in agents.values()} - {0}
-    each = f"; {_span(trials)} trials of each" if trials else ""
+    runs = [each.values() for agents in ran.values() for each in agents.values()]
+    trials = {count for each in runs for count in (each if example else [sum(each)])} - {0}
+    each = ""
+    if trials:
+        span = _span(trials)
+        each = f"; one trial of {span} is shown" if example else f"; {span} trials of each"
     return f"Agents (a seed each): {told}{each}." if told else ""
 
 

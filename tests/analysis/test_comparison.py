@@ -22,6 +22,14 @@ def side(folder: Path, *fractions: float, architecture: str = MODULAR) -> Side:
     return runs_side([folder])[0]
 
 
+def test_every_row_of_the_picture_says_its_gain(tmp_path: Path):
+    ours, other = side(tmp_path / "a", 0.2), side(tmp_path / "b", 0.1)
+    axes = draw_sides(ours, other, compare_sides(ours, other)).axes
+    labels = [one.get_ylabel() for one in axes]
+    assert len(labels) > 3
+    assert all("gain" in label for label in labels[1:])
+
+
 def row(table: pd.DataFrame, quantity: str, trials: int, architecture: str = MODULAR) -> pd.Series:
     keys = ["architecture", "quantity", "trials"]
     return table.set_index(keys).loc[(architecture, quantity, trials)]

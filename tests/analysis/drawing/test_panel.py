@@ -75,6 +75,20 @@ def test_captions_say_what_is_drawn_and_of_how_many(table, tiny_study, tmp_path)
     found = draw(panel, tiny_study, tmp_path)
     assert found.caption == "Band: SEM. Agents (a seed each): Modular 2; 4 trials of each."
     assert tiny_study.ran() == ""
+    found = draw(replace(panel, example=True), tiny_study, tmp_path)
+    assert found.caption.endswith("Modular 2; one trial of 4 is shown.")
+
+
+def test_panels_of_one_trial_do_not_say_that_they_show_all():
+    panels = [panel for figure in FIGURES for panel in panels_of(figure)]
+    assert {panel.name for panel in panels if panel.example} == {
+        "1g",
+        "4b",
+        "5c",
+        "6a",
+        "6b",
+        "6f",
+    }
 
 
 def test_axes_reach_as_far_as_what_is_drawn():
@@ -94,6 +108,8 @@ def test_every_panel_says_what_its_marks_mean():
     panels = [panel for figure in FIGURES for panel in panels_of(figure)]
     assert [panel.name for panel in panels if not panel.caption.endswith(".")] == []
     assert {panel.name for panel in panels} == set(CAPTIONS)
+    seeds = [CAPTIONS[name] for name in ("seeds-iqm", "seeds-improvement", "effects-size")]
+    assert all("At gain 1" in caption for caption in seeds)  # their axes do not say it
 
 
 def test_a_picture_that_lacks_nothing_says_what_it_is_and_no_more(table):
