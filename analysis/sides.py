@@ -50,6 +50,10 @@ _COLUMNS = {
     "value": float,
     "run": str,
 }
+_AS_READ = {"seed": float, "trials": float}
+"""Whole numbers are read as they stand, so that one that is missing is told."""
+
+_MOST = 2.0**53  # to which every whole number is one of float's
 
 
 class Side(NamedTuple):
@@ -119,13 +123,19 @@ def write_seeds(side: Side, file: Path) -> None:
 
 def _read(file: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(regular(file, text=True), dtype=_COLUMNS)[list(_COLUMNS)]
+        table = pd.read_csv(regular(file, text=True), dtype={**_COLUMNS, **_AS_READ})[
+            list(_COLUMNS)
+        ]
     except (ValueError, KeyError, OverflowError) as error:  # those of pandas, too
         raise ValueError(f"{file} is no table of seeds: {one_line(error)}") from error
     at_once = table["quantity"].isin(_ENDS.values())
+    whole = table[list(_AS_READ)]
     wrong = {
         "it is empty": table.empty,
         "it lacks some values": table.isna().any(axis=None),
+        "seed and trials must be whole numbers": ((whole % 1 != 0) | (whole.abs() >= _MOST)).any(
+            axis=None
+        ),
         "it holds values that are not finite or below 0": not table["value"]
         .between(0, 1e12)
         .all(),
@@ -140,7 +150,7 @@ def _read(file: Path) -> pd.DataFrame:
     for why, found in wrong.items():
         if found:
             raise ValueError(f"{file} is no table of seeds: {why}")
-    return table
+    return table.astype(_COLUMNS)
 
 
 def _side(name: str, seeds: pd.DataFrame) -> Side:

@@ -63,7 +63,7 @@ def leading_plane(recording: Recording, layer: str = LAYER, components: int = 2)
         of each.
 
     Raises:
-        ValueError: If there are no units, or fewer of them or of steps than components.
+        ValueError: If there are no units, fewer of them or of steps than components, or all are constant.
     """
     x = units_of(recording, layer)
     if components < 1:
@@ -73,6 +73,8 @@ def leading_plane(recording: Recording, layer: str = LAYER, components: int = 2)
         raise ValueError(f"components is {components}; the layer has {units} units")
     if components > moments:
         raise TooFewError(f"components is {components}; there are {moments} moments")
+    if not np.ptp(x, axis=0).any():
+        raise TooFewError("all units are constant: there is no plane that they move in")
     model = PCA(components, svd_solver="full").fit(x)
     found = recording.steps[["trial", "step"]].reset_index(drop=True)
     found[[f"pc{k + 1}" for k in range(components)]] = model.transform(x)

@@ -37,6 +37,8 @@ def test_a_table_of_seeds_stands_for_the_runs(tmp_path: Path):
         ("HEAD\n" + GOOD + "A,0,500,reward_rate gain9x,1,a/seed0\n", "other quantities"),
         ("HEAD\n", "empty"),
         ("HEAD\n" + GOOD + "A,0,500,reward_rate gain2x,,a/seed0\n", "lacks some values"),
+        ("HEAD\n" + GOOD + "A,0,,reward_rate gain2x,1,a/seed0\n", "lacks some values"),
+        ("HEAD\n" + GOOD + "A,0,500.5,reward_rate gain2x,1,a/seed0\n", "must be whole numbers"),
         ("HEAD\n" + GOOD + "A,0,500,reward_rate gain2x,inf,a/seed0\n", "not finite"),
         ("HEAD\n" + GOOD + "A,0,500,reward_rate gain2x,-1,a/seed0\n", "below 0"),
         ("HEAD\n" + GOOD + "A,0,-5,reward_rate gain2x,1,a/seed0\n", "must be 0 for phase I"),

@@ -289,6 +289,8 @@ def test_agents_that_do_nothing_are_drawn_or_refused_with_a_reason(name, idle_st
     assert missing_of(table) or name in ("5a", "5b", "5c", "6f")
     if name in ("4c", "4f", "6d", "6e", "S8a", "8c"):
         assert any("all trials timed out" in note for note in missing_of(table))
+    if name == "6d":
+        assert "too few trials: rolling means take in most of them" in missing_of(table)
 
 
 def test_dots_at_the_ends_of_the_axes_are_whole():

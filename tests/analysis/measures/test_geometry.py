@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from coded_units import recording_of
 
-from modnav.analysis.measures import leading_plane, participation_ratio, variances
+from modnav.analysis.measures import LAYER, leading_plane, participation_ratio, variances
 
 
 def test_the_participation_ratio_counts_dimensions():
@@ -32,3 +32,7 @@ def test_the_leading_plane_has_the_position_that_units_code():
     assert np.abs(fitted - position).max() < 1e-6
     with pytest.raises(ValueError, match="components is 13"):
         leading_plane(recording, components=13)
+    still = recording.units.copy()
+    still[[c for c in still if c.startswith(LAYER)]] = 0.5
+    with pytest.raises(ValueError, match="all units are constant"):
+        leading_plane(recording._replace(units=still))
