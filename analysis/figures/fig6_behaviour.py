@@ -167,11 +167,8 @@ def _rolled(table: pd.DataFrame, missing: list[str]) -> pd.DataFrame:
     parts = []
     for (name, kind), rows in groups(table, ["architecture", "kind"]):
         window = WINDOW * rows["seed"].nunique()
-        if (
-            2 * window > len(rows)
-            and (few := "means of most trials at once: too few") not in missing
-        ):
-            missing = [*missing, few]
+        if 2 * window > len(rows):
+            missing = [*missing, "too few trials: rolling means take in most of them"]
         found = rolling(rows["magnitude"], rows["radial_error_cm"], window)
         kept = np.unique(np.linspace(0, len(found) - 1, POINTS).astype(int))
         part = found.iloc[kept].rename(columns={"x": "magnitude", "mean": "value"})
