@@ -181,7 +181,6 @@ def learners(agent: str, count: int, device: str) -> list[Any]:
         else:
             made.append(make_learner(agent, TD3))
         made[-1].noise_std = 0.0
-        made[-1].generator = torch.Generator(device).manual_seed(0)
     return [x.to(device) for x in made]
 
 
@@ -211,9 +210,13 @@ def of_member(job: Any, k: int) -> Any:
 
 def stacked_and_lone(agent: str, members: int, device: str) -> str:
     """Compare joint updates with plain ones of each member alone."""
+    import torch
+
     from modnav.bench import JointJob, PlainUpdates, tf32
 
     made = learners(agent, members, device)
+    for learner in made:
+        learner.generator = torch.Generator(device).manual_seed(0)
     alone = [PlainUpdates(x) for x in made]
     job, worst = JointJob(made), 0.0
     with tf32(False):  # which LSTMs of torch's would be computed in by default
