@@ -25,7 +25,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "7": ("fig7_belief", "fig7_action"),
     "8": ("fig8",),
     "seeds": ("seeds",),
-    "units": ("units",),
+    "units": ("units", "units_dynamics"),
     "effects": ("effects",),
 }
 """Modules of each figure with its supplements; ``seeds``, ``units`` and ``effects`` are not of the study."""

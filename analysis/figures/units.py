@@ -1,6 +1,7 @@
-"""What reviewers ask of units beside the study's panels: similarity, careful decoding, geometry, dynamics.
+"""What reviewers ask of units beside the study's panels: similarity, careful decoding, dimensions.
 
-The study has none of these. Everything is of the actor's belief units, and of the same trials of all agents.
+The study has none of these. Everything is of the actor's belief units, and of the same trials of all agents;
+how units go on in time is in :mod:`.units_dynamics`.
 """
 
 from functools import partial
@@ -8,13 +9,11 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..drawing import (
     Panel,
     colour_of,
-    groups,
     heat_map,
     label_of,
     legend,
@@ -30,23 +29,17 @@ from ..measures import (
     SIMILARITIES,
     checked,
     dimensions,
-    leading_plane,
     likeness,
     shared_moments,
     transferred,
-    units_of,
 )
 from ..study import (
     GAINS,
-    HOLISTIC,
     MAIN,
-    MODULAR,
     STANDARD,
     Conditions,
     Missing,
-    Standstill,
     Study,
-    short,
 )
 from .cohorts import best_agents
 from .gain_task import gain_axis, times
@@ -57,15 +50,9 @@ TRIALS = 200
 SHARED, SHUFFLES = 50, 20
 """Trials of which agents are compared, and size of the null."""
 
-SHOWN = 12
-"""Trials of each gain in the leading plane."""
-
 PUSHED = "pushed"
 NAMES = (*(f"{gain:g}" for gain in GAINS), PUSHED)
 """Conditions that decoders are fitted and tested in: gains, and perturbations at gain 1."""
-
-DARK = {1.0: 1.0, 1.5: 0.6, 2.0: 0.3}
-"""Opacity of the paths of each gain."""
 
 
 def gains_and_pushes(study: Study) -> tuple[Conditions, int]:
@@ -189,7 +176,7 @@ def plot_transfer(table: pd.DataFrame, figure: Figure) -> None:
     figure.supxlabel("Tested in")
 
 
-# --- geometry and dynamics ------------------------------------------------------------------
+# --- dimensions -----------------------------------------------------------------------------
 
 
 def compute_dimensions(study: Study) -> pd.DataFrame:
@@ -212,64 +199,6 @@ def plot_dimensions(table: pd.DataFrame, figure: Figure) -> None:
     axes.set_ylabel("Participation ratio")
     axes.set_ylim(bottom=0)
     legend(axes, table["architecture"].unique().tolist())
-
-
-def compute_plane(study: Study) -> pd.DataFrame:
-    """Return trials of the best agents in the leading plane of their units, and slow points.
-
-    Returns:
-        ``architecture``, ``kind`` (``trial`` or ``point``), ``pc1``, ``pc2``; of trials ``gain``, ``trial``
-        and ``step``, of points ``speed``, ``radius`` and ``outside``; ``explained``, the share of the plane.
-    """
-    agents, missing = best_agents(study, (HOLISTIC, MODULAR))
-    targets = study.prior_targets(SHOWN)
-    trials = pd.concat([targets.assign(gain=gain) for gain in GAINS], ignore_index=True)
-    conditions = Conditions("plane", trials)
-    recordings = study.simulate(agents, conditions, (LAYER,))
-    still = study.cache.results([Standstill(a, Conditions("start", targets)) for a in agents])
-    parts = []
-    for agent, recording, points in zip(agents, recordings, still, strict=True):
-        plane = leading_plane(recording)
-        gain = plane["trial"].map(recording.trials.set_index("trial")["gain"])
-        units = units_of(recording, LAYER)
-        places = _projected(points.iloc[:, 3:].to_numpy(float), units, plane[["pc1", "pc2"]])
-        found = points[["speed", "radius", "outside"]].assign(kind="point")
-        found[["pc1", "pc2"]] = places
-        both = pd.concat([plane.assign(kind="trial", gain=gain), found], ignore_index=True)
-        about = {"architecture": agent.architecture, "explained": sum(plane.attrs["explained"])}
-        parts.append(both.assign(**about))
-        if points.empty:
-            missing.append(f"{short(agent.architecture)}: no slow point was found")
-    return with_missing(pd.concat(parts, ignore_index=True), missing)
-
-
-def _projected(points: np.ndarray, units: np.ndarray, plane: pd.DataFrame) -> np.ndarray:
-    """Return points in the plane that units were projected to, ``(points, 2)``."""
-    middle = units.mean(axis=0)
-    along = np.linalg.lstsq(units - middle, plane.to_numpy(float), rcond=None)[0]
-    return (points - middle) @ along
-
-
-def plot_plane(table: pd.DataFrame, figure: Figure) -> None:
-    """Draw trials as lines, darker at lower gains, and slow points as diamonds."""
-    order = table["architecture"].unique().tolist()
-    panels = figure.subplots(1, len(order), squeeze=False)[0]
-    for axes, name in zip(panels, order, strict=True):
-        rows = table[table["architecture"] == name]
-        for (_, gain), path in groups(rows[rows["kind"] == "trial"], ["trial", "gain"]):
-            axes.plot(path["pc1"], path["pc2"], color=colour_of(name), lw=0.7, alpha=DARK[gain])
-        _draw_points(axes, rows[rows["kind"] == "point"])
-        axes.set_title(f"{short(name)}: {rows['explained'].iloc[0]:.0%} of the variance")
-        axes.set_xlabel("PC 1")
-        plain_ticks(axes)
-    panels[0].set_ylabel("PC 2")
-    legend(panels[-1], [], {"slow point": "D"})
-
-
-def _draw_points(axes: Axes, points: pd.DataFrame) -> None:
-    for steady, fill in ((True, "black"), (False, "none")):
-        part = points[(points["outside"] == 0) == steady]
-        axes.plot(part["pc1"], part["pc2"], "D", ms=3.5, mew=0.8, mec="black", mfc=fill, zorder=3)
 
 
 PANELS = (
@@ -295,6 +224,5 @@ PANELS = (
         compute_dimensions,
         plot_dimensions,
     ),
-    Panel("units-plane", "Units in their leading plane", (5.0, 2.2), compute_plane, plot_plane),
 )
 """Panels of units that the study lacks."""

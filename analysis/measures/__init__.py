@@ -4,6 +4,7 @@ from .arrays import *
 from .behaviour import *
 from .decoding import *
 from .decoding_checked import *
+from .dynamics import *
 from .effects import *
 from .ellipse import *
 from .geometry import *

@@ -1,4 +1,4 @@
-"""What is kept of units under several conditions: careful decoding, transfer, and dimensions.
+"""What is kept of units under several conditions: careful decoding, transfer, dimensions, dynamics.
 
 Functions for :meth:`.study.Study.measure`. Conditions are run as one recording, ``base`` trials of each,
 one after the other.
@@ -12,9 +12,11 @@ from modnav.tables import Recording
 
 from .decoding import LAYER, units_of
 from .decoding_checked import cross_validated, decoding_null, transfer
+from .dynamics import halves_dynamics
 from .geometry import participation_ratio
+from .too_few import TooFewError
 
-__all__ = ["checked", "dimensions", "parts_of", "transferred"]
+__all__ = ["checked", "dimensions", "kept_dynamics", "parts_of", "transferred"]
 
 
 def parts_of(
@@ -54,3 +56,11 @@ def dimensions(recording: Recording, base: int, names: Sequence[str]) -> pd.Data
         for name, part in parts_of(recording, base, names)
     ]
     return pd.DataFrame(rows, columns=["tested", "value"])
+
+
+def kept_dynamics(recording: Recording) -> pd.DataFrame:
+    """Return :func:`.dynamics.halves_dynamics`; no row where units fill too few directions."""
+    try:
+        return halves_dynamics(recording)
+    except TooFewError:  # others' are not lost for one agent that hardly moves
+        return pd.DataFrame()

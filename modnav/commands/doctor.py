@@ -20,7 +20,7 @@ PACKAGES = ("modnav", "torch", "pytorch-lightning", "jsonargparse", "numpy", "pa
 EXTRAS = {
     "export": ("onnx", "onnxruntime", "safetensors"),
     "movies": ("imageio-ffmpeg",),
-    "neuro": ("statsmodels", "pynwb", "pynapple"),
+    "neuro": ("statsmodels", "pynwb", "pynapple", "dsa-metric"),
     "study": ("snakemake", "optuna"),
 }
 """Packages of each extra."""

@@ -8,11 +8,13 @@ import pytest
 from panel_tables import least_text, table_of
 
 from modnav.analysis.drawing import LEAST_TEXT, missing_of, picture
-from modnav.analysis.figures import effects, units
+from modnav.analysis.figures import effects, units, units_dynamics
 from modnav.analysis.measures import checked
 from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
 
-PANELS = {panel.name: panel for module in (units, effects) for panel in module.PANELS}
+PANELS = {
+    panel.name: panel for module in (units, units_dynamics, effects) for panel in module.PANELS
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -76,16 +78,6 @@ def test_conditions_share_their_targets(tiny_study):
     assert pushed.all(axis=1).tolist() == [False, False, False, True]
     assert not pushed[:3].any()
     assert conditions.targets["gain"].to_numpy()[::base].tolist() == [1, 1.5, 2, 1]
-
-
-def test_states_that_were_visited_lie_on_their_paths():
-    rng = np.random.default_rng(0)
-    activity = rng.normal(size=(50, 6))
-    middle = activity.mean(axis=0)
-    along = np.linalg.svd(activity - middle, full_matrices=False)[2][:2].T
-    plane = pd.DataFrame((activity - middle) @ along, columns=["pc1", "pc2"])
-    found = units._projected(activity[:5], activity, plane)
-    assert found == pytest.approx(plane.to_numpy()[:5])
 
 
 def test_sizes_of_two_seeds_have_no_interval(tiny_study):

@@ -1,0 +1,161 @@
+"""How alike two sets of units go on from step to step: dynamical similarity analysis (DSA).
+
+CKA and its like compare states at the same moments. DSA compares rules: to the trials of each system a
+linear map is fitted that takes its units one step further, in the leading directions of their activity, and
+the maps are compared. So the systems may have other trials, other numbers of units, and units in any
+rotation. It is what its authors' package ``dsa-metric`` computes (extra ``modnav[neuro]``).
+
+What it does not say: the map is one of activity that is also driven by observations, and the best linear
+one, so systems that are driven otherwise differ without other dynamics. Distances depend on the rank, the
+delays and the number of steps and have no null by shuffling: compare them with those between halves of one
+system's trials (:func:`halves_dynamics`) and between seeds.
+
+References:
+    Ostrow et al., "Beyond geometry: comparing the temporal structure of computation in neural circuits
+    via dynamical similarity analysis", NeurIPS (2023).
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from modnav.tables import Recording
+
+from .arrays import Activity, as_activity
+from .decoding import LAYER, units_of
+from .too_few import TooFewError
+
+__all__ = ["RANK", "dynamical_distance", "halves_dynamics", "linear_dynamics", "unit_trials"]
+
+RANK = 10
+"""Directions of activity in which maps are fitted, by default."""
+
+Dynamics = npt.NDArray[np.float64]
+"""A linear map of one step, ``(rank, rank)``."""
+
+
+def unit_trials(recording: Recording, layer: str = LAYER) -> list[Activity]:
+    """Return the activity of each trial, ``(steps, units)``, in the order of trials.
+
+    Args:
+        recording: Tables with units.
+        layer: The layer.
+
+    Raises:
+        ValueError: If there are no units of the layer.
+    """
+    x = units_of(recording, layer)
+    rows = recording.steps.reset_index(drop=True).groupby("trial", sort=True).indices
+    return [x[there] for there in rows.values()]
+
+
+def linear_dynamics(trials: Sequence[Activity], *, rank: int = RANK, delays: int = 1) -> Dynamics:
+    """Return the linear map that takes units one step further, in their leading directions.
+
+    Args:
+        trials: Activity of each trial, ``(steps, units)``. Trials of ``delays`` steps or fewer hold no
+            transition and are left out.
+        rank: Directions, those of largest singular values (activity is not centred).
+        delays: Steps that make a state; more than one for systems of which a part is seen.
+
+    Returns:
+        The map, ``(rank, rank)``, up to the directions' order and signs; its eigenvalues are those of the system
+        where it is linear and ``rank`` its dimension.
+
+    Raises:
+        ValueError: If ``dsa-metric`` is not installed, trials have other numbers of units, or activity is
+            not finite.
+        TooFewError: If activity fills fewer directions than ``rank``.
+    """
+    if rank < 1 or delays < 1:
+        raise ValueError(f"rank is {rank} and delays is {delays}; both must be 1 or more")
+    each = [as_activity(trial) for trial in trials]
+    if len(numbers := {x.shape[1] for x in each}) > 1:
+        raise ValueError(f"trials have {sorted(numbers)} units; they must be of one system")
+    long = [x for x in each if len(x) > delays]
+    moments = sum(len(x) - delays + 1 for x in long)
+    if moments < rank:
+        raise TooFewError(
+            f"rank is {rank}; there are {moments} moments in trials of more than {delays} steps"
+        )
+    model = _package().dmd.DMD(long, n_delays=delays, rank=min(rank, long[0].shape[1] * delays))
+    model.compute_hankel()
+    model.compute_svd()
+    sizes = model.S.numpy()  # of single precision, as the package's
+    filled = int((sizes > sizes[0] * max(moments, len(sizes)) * np.finfo(np.float32).eps).sum())
+    if filled < rank:
+        raise TooFewError(f"rank is {rank}; activity fills {filled} directions")
+    model.fit()
+    return model.A_v.numpy().astype(float)
+
+
+def dynamical_distance(
+    first: Dynamics, second: Dynamics, method: Literal["eigenvalues", "angle"] = "eigenvalues"
+) -> float:
+    """Return how far two maps of :func:`linear_dynamics` are apart; 0 for the same dynamics.
+
+    Args:
+        first: A map, ``(rank, rank)``.
+        second: One of the same rank.
+        method: ``eigenvalues``: the mean squared distance of eigenvalues in the complex plane, in the pairing that
+            makes it least (the package's ``wasserstein``). ``angle``: that between the maps, in radians, after the
+            orthogonal change of directions that makes it least (the package's ``angular``), which also sees
+            eigenvectors; found by gradient descent, so slower and from above.
+
+    Raises:
+        ValueError: If ranks differ, ``method`` is another, or ``dsa-metric`` is not installed.
+    """
+    if np.shape(first) != np.shape(second):
+        raise ValueError(
+            f"maps are {np.shape(first)} and {np.shape(second)}; they must have one rank"
+        )
+    names = {"eigenvalues": "wasserstein", "angle": "angular"}
+    if method not in names:
+        raise ValueError(f"method is {method!r}; it must be one of {', '.join(names)}")
+    distance = _package().simdist.SimilarityTransformDist(score_method=names[method], iters=500)
+    # Copies: the package divides what it is given by its norm.
+    maps = [torch.tensor(np.array(one), dtype=torch.float32) for one in (first, second)]
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.manual_seed(0)  # the search begins at a random change of directions
+        return float(distance.fit_score(*maps))
+
+
+def halves_dynamics(recording: Recording, layer: str = LAYER, rank: int = RANK) -> pd.DataFrame:
+    """Return :func:`linear_dynamics` of every other trial, and of those between.
+
+    Args:
+        recording: Tables with units.
+        layer: The layer.
+        rank: Directions.
+
+    Returns:
+        ``half`` (0 or 1), ``row``, and a column for each of the map's, named ``0`` to ``rank - 1``.
+
+    Raises:
+        ValueError: As :func:`linear_dynamics`, of the half.
+    """
+    trials = unit_trials(recording, layer)
+    parts = []
+    for half in (0, 1):
+        table = pd.DataFrame(linear_dynamics(trials[half::2], rank=rank))
+        table.columns = table.columns.astype(str)
+        table.insert(0, "row", range(len(table)))
+        table.insert(0, "half", half)
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _package() -> Any:
+    """Return the package of DSA's authors."""
+    try:
+        import DSA.dmd  # type: ignore[import-not-found,import-untyped,unused-ignore]  # of an extra
+        import DSA.simdist  # type: ignore[import-not-found,import-untyped,unused-ignore]  # of an extra
+    except ImportError as error:
+        raise ValueError(
+            "dynamical similarity needs dsa-metric: pip install 'modnav[neuro]'"
+        ) from error
+    return DSA

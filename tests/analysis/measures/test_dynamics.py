@@ -1,0 +1,114 @@
+"""Linear systems whose eigenvalues are known, seen through other units."""
+
+import sys
+
+import numpy as np
+import pytest
+from coded_units import recording_of
+
+from modnav.analysis.measures import (
+    LAYER,
+    TooFewError,
+    dynamical_distance,
+    halves_dynamics,
+    kept_dynamics,
+    linear_dynamics,
+    unit_trials,
+    units_of,
+)
+
+RADIUS = 0.98
+
+
+def turning(angle):
+    """Return a map that turns by an angle (rad) a step and shrinks a little."""
+    return RADIUS * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def seen(step, seed, units, trials=40, noise=0.0):
+    """Return trials of a linear system, of 2 to 29 steps, through units in any directions."""
+    draw = np.random.default_rng(seed)
+    along = np.linalg.qr(draw.normal(size=(units, units)))[0][: len(step)]
+    found = []
+    for _ in range(trials):
+        states = [draw.normal(size=len(step))]
+        for _ in range(draw.integers(1, 29)):
+            states.append(step @ states[-1] + noise * draw.normal(size=len(step)))
+        found.append(np.stack(states) @ along)
+    return found
+
+
+def test_maps_have_the_eigenvalues_of_the_system():
+    found = np.linalg.eigvals(linear_dynamics(seen(turning(0.3), 0, 20), rank=2))
+    assert sorted(found, key=np.imag) == pytest.approx(RADIUS * np.exp([-0.3j, 0.3j]), abs=1e-4)
+
+
+def test_one_of_two_states_is_enough_with_delays():
+    trials = [x[:, :1] for x in seen(turning(0.3), 0, 2)]
+    found = np.linalg.eigvals(linear_dynamics(trials, rank=2, delays=2))
+    assert sorted(found, key=np.imag) == pytest.approx(RADIUS * np.exp([-0.3j, 0.3j]), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("method", "apart"),
+    [
+        ("eigenvalues", (2 * RADIUS * np.sin(0.3)) ** 2),  # of the chord between both
+        ("angle", 0.6),  # of turns by .3 and .9, whatever the directions
+    ],
+)
+def test_distances_are_of_the_dynamics_and_not_of_the_units(method, apart):
+    first, alike, other = (
+        linear_dynamics(seen(turning(angle), seed, units), rank=2)
+        for seed, (angle, units) in enumerate([(0.3, 20), (0.3, 31), (0.9, 20)])
+    )
+    assert dynamical_distance(first, alike, method) == pytest.approx(0, abs=0.02)
+    assert dynamical_distance(first, other, method) == pytest.approx(apart, abs=0.02)
+    again = dynamical_distance(first, other, method)
+    assert dynamical_distance(first, other, method) == again  # maps are left as they were
+
+
+def test_halves_of_one_are_nearer_than_others():
+    halves = [
+        linear_dynamics(seen(turning(angle), seed, 20, noise=0.2)[half::2], rank=2)
+        for seed, angle in enumerate([0.3, 0.4])
+        for half in (0, 1)
+    ]
+    within = dynamical_distance(*halves[:2]), dynamical_distance(*halves[2:])
+    between = [dynamical_distance(a, b) for a in halves[:2] for b in halves[2:]]
+    assert max(within) < min(between)
+
+
+def test_trials_of_a_recording_stand_apart_and_halves_are_every_other():
+    recording = recording_of(noise=0.1)
+    trials = unit_trials(recording)
+    assert np.array_equal(np.concatenate(trials), units_of(recording, LAYER))
+    assert [len(x) for x in trials] == recording.steps["trial"].value_counts(sort=False).tolist()
+    table = halves_dynamics(recording, rank=4)
+    assert table.columns.tolist() == ["half", "row", "0", "1", "2", "3"]
+    second = table[table["half"] == 1].iloc[:, 2:].to_numpy()
+    assert np.array_equal(second, linear_dynamics(trials[1::2], rank=4))
+
+
+def test_what_cannot_be_fitted_is_told():
+    trials = seen(turning(0.3), 0, 20)
+    with pytest.raises(TooFewError, match="rank is 10; activity fills 2 directions"):
+        linear_dynamics(trials)
+    with pytest.raises(TooFewError, match="fills 0 directions"):
+        linear_dynamics([np.zeros((20, 12))])
+    with pytest.raises(TooFewError, match="there are 2 moments in trials of more than 1 steps"):
+        linear_dynamics([trials[0][:2], trials[1][:1]])
+    with pytest.raises(ValueError, match=r"trials have \[20, 21\] units"):
+        linear_dynamics([trials[0], np.ones((5, 21))])
+    with pytest.raises(ValueError, match="delays is 0"):
+        linear_dynamics(trials, delays=0)
+    with pytest.raises(ValueError, match="must have one rank"):
+        dynamical_distance(np.eye(2), np.eye(3))
+    with pytest.raises(ValueError, match="must be one of eigenvalues, angle"):
+        dynamical_distance(np.eye(2), np.eye(2), "wasserstein")
+    assert kept_dynamics(recording_of(units=3)).empty
+
+
+def test_the_extra_is_named_where_it_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "DSA", None)
+    with pytest.raises(ValueError, match=r"pip install 'modnav\[neuro\]'"):
+        linear_dynamics(seen(turning(0.3), 0, 20), rank=2)
