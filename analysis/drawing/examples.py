@@ -58,10 +58,12 @@ def draw_arc(axes: Axes, target: tuple[float, float], reach: float = 1.35) -> No
     angle = np.linspace(0, 2 * half * reach, 100)
     radius = np.hypot(x, y) / (2 * np.sin(half)) if half > 0 else np.inf
     if not np.isfinite(radius):
-        axes.plot([0, 0], [0, y * reach], color="gray", lw=0.7)
+        axes.plot([0, 0], [0, y * reach], color="gray", ls=":", lw=1)
         return
     side = np.sign(x)
-    axes.plot(side * radius * (1 - np.cos(angle)), radius * np.sin(angle), color="gray", lw=0.7)
+    axes.plot(
+        side * radius * (1 - np.cos(angle)), radius * np.sin(angle), color="gray", ls=":", lw=1
+    )
 
 
 def path_table(steps: pd.DataFrame, **about: Any) -> pd.DataFrame:

@@ -69,7 +69,7 @@ CAPTIONS = {
     **dict.fromkeys(("3c", "S3f"), _CURVE),
     **dict.fromkeys(("3d", "S3g"), f"{_CURVE} From where 0.6 of the trials are rewarded."),
     "4a": "Velocities at full deflection of the joystick.",
-    "4b": f"{_PATHS.format('gain 1')} Gray: the arc through the target.",
+    "4b": f"{_PATHS.format('gain 1')} Dotted: the arc through the target.",
     "4c": "Line, bars: mean, SD over trials of all seeds; small dots: seeds; above 0: beyond the target; dotted: reward zone.",
     "4d": "Line, bars: mean, SD over trials; above 0: beyond the target; dashed: the actions of gain 1 replayed; dotted: reward zone.",
     "4e": "Line, band: mean, SEM over seeds; dashed: the actions of gain 1 replayed; dotted: chance.",
