@@ -92,6 +92,8 @@ def compute_mixed(study: Study) -> pd.DataFrame:
             found = mixed_model(table, formula, "who")
         except ValueError as error:
             raise Missing("; ".join([*missing, str(error)])) from error
+    if (found["df"] < 1).any():
+        missing.append("one seed each: no intervals, no SD over seeds")
     if any("converge" in str(x.message).lower() for x in told):
         missing.append("the fit did not converge, believe none of it")
     return with_missing(found, missing)
@@ -115,8 +117,9 @@ def plot_mixed(table: pd.DataFrame, figure: Figure) -> None:
     columns[0].set_yticks(range(len(agents)), ticks)
     columns[0].set_ylim(len(agents) - 0.5, -0.5)
     spread = table[["group_sd", "residual_sd"]].iloc[0]
-    of = f"SD: seeds {spread['group_sd']:.0f}, trials {spread['residual_sd']:.0f}"
-    figure.supxlabel(f"Radial error (cm; {of})")
+    named = {"seeds": spread["group_sd"], "trials": spread["residual_sd"]}
+    of = ", ".join(f"{name} {sd:.0f}" for name, sd in named.items() if np.isfinite(sd))
+    figure.supxlabel(f"Radial error (cm; SD: {of})")
 
 
 def _agent(effect: str) -> str:

@@ -234,7 +234,8 @@ class Study:
             for k, (name, value) in enumerate(about.items()):
                 table.insert(k, name, value)
             tables.append(table)
-        return pd.concat(tables, ignore_index=True)
+        # empty ones have no kinds of numbers, and would make text of the others' columns
+        return pd.concat([x for x in tables if len(x)] or tables[:1], ignore_index=True)
 
     # --- what was run ---------------------------------------------------------------------
 
