@@ -11,9 +11,9 @@ from matplotlib.patches import Patch
 
 from .comparison import AGES, compare_sides
 from .drawing import (
-    COLOURS,
     TRIAL_SCALE,
     band,
+    colour_of,
     new_figure,
     plain_ticks,
     styled,
@@ -112,7 +112,7 @@ def _phase_one(axes: Axes, ours: Side, other: Side, name: str) -> None:
     seeds = ours.seeds[(ours.seeds["architecture"] == name) & (ours.seeds["trials"] == 0)]
     seeds = seeds.sort_values("seed")
     for k, (quantity, value) in enumerate(seeds[["quantity", "value"]].itertuples(index=False)):
-        axes.plot(k, value / TRIAL_SCALE, MARKERS[quantity], ms=3, color=_colour(name))
+        axes.plot(k, value / TRIAL_SCALE, MARKERS[quantity], ms=3, color=colour_of(name))
     axes.set(xlim=(-0.5, len(seeds) - 0.5), xticks=[], xlabel=f"n = {len(seeds)}")
     plain_ticks(axes, "y")
 
@@ -124,12 +124,8 @@ def _curves(axes: Axes, ours: Side, other: Side, name: str, quantity: str) -> No
     for _, rows in _of(ours.seeds, name, quantity).groupby("seed"):
         shown = rows.sort_values("trials")
         places = shown["trials"] / TRIAL_SCALE
-        axes.plot(places, shown["value"], marker=".", ms=1.5, lw=0.7, color=_colour(name))
+        axes.plot(places, shown["value"], marker=".", ms=1.5, lw=0.7, color=colour_of(name))
     training_axis(axes, (0, 0.5, AGES[-1] / TRIAL_SCALE))
-
-
-def _colour(name: str) -> str:
-    return COLOURS.get(name, "darkorange")  # the others' colour in figures is too pale for lines
 
 
 def _of(table: pd.DataFrame, name: str, quantity: str) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from .comparison_figure import write_comparison
 from .drawing import KINDS, Panel, comparison
 from .pages import APART, FAR, html_table, rendered
 from .sides import side_of, study_side
-from .study import DEFAULT, FEW, Member, Training, config_of, entry_of, short
+from .study import DEFAULT, FEW, Member, Training, config_of, entry_of, short, strangers
 
 INDEX = "figures.json"
 """What ``modnav figures`` says of the panels that it drew."""
@@ -110,6 +110,7 @@ def page(
         drawn=sum(panel["drawn"] for panel in shown),
         count=len(shown),
         runs=_table(_runs(members)),
+        strangers=", ".join(strangers(members)),
         versions=", ".join(
             [f"Python {platform.python_version()}", *(f"{x} {version(x)}" for x in PACKAGES)]
         ),

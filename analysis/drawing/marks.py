@@ -69,6 +69,7 @@ def legend(
     names: Sequence[str] | Mapping[str, str],
     extra: Mapping[str, str] | None = None,
     dashed: Sequence[str] = (),
+    colours: Mapping[str, str] | None = None,
 ) -> None:
     """Write the names of architectures, and what line styles mean, beside the axes.
 
@@ -77,10 +78,14 @@ def legend(
         names: Architectures and animals, or how each is called.
         extra: Line styles by their meaning; a letter is a marker.
         dashed: Those whose lines are dashed.
+        colours: Their colours, if not :func:`.style.colour_of`.
     """
+    colours = colours or {}
     labels = names if isinstance(names, Mapping) else {name: label_of(name) for name in names}
     handles = [
-        Line2D([], [], color=colour_of(k), label=text, ls="--" if k in dashed else "-")
+        Line2D(
+            [], [], color=colours.get(k, colour_of(k)), label=text, ls="--" if k in dashed else "-"
+        )
         for k, text in labels.items()
     ]
     for text, style in (extra or {}).items():

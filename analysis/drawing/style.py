@@ -6,8 +6,9 @@ are those that readers see.
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import cycle
 from types import MappingProxyType
 from typing import Any
 
@@ -27,11 +28,13 @@ __all__ = [
     "MOTOR",
     "NO_STYLE",
     "OTHER",
+    "OTHERS",
     "REWARDED",
     "SEED_DOT",
     "SENSORY",
     "UNREWARDED",
     "colour_of",
+    "colours_of",
     "mark",
     "new_figure",
     "plain_ticks",
@@ -59,8 +62,11 @@ SEED_DOT = "crimson"
 NO_STYLE: Mapping[str, Any] = MappingProxyType({})
 """Settings of matplotlib on top of the study's style: none."""
 
-OTHER = "#c49a5a"
-"""Colour of architectures that have none of their own."""
+OTHERS = ("#8060ff", "#dfbf00", "#df0060")
+"""Colours of architectures that have none of their own: the colour-blind tell them from those, and from one another."""
+
+OTHER = OTHERS[0]
+"""Colour of such an architecture where all have one in common."""
 
 LEAST_TEXT = 7
 """Size of the smallest text, points; sub- and superscripts are smaller."""
@@ -71,6 +77,12 @@ _FONTS = ("Arial", "Liberation Sans", "Helvetica", "DejaVu Sans")
 def colour_of(name: str) -> str:
     """Return the colour of an architecture or animal; others have one in common."""
     return COLOURS.get(name, OTHER)
+
+
+def colours_of(names: Iterable[str]) -> dict[str, str]:
+    """Return a colour of each architecture or animal; others differ from one another while there are :data:`OTHERS`."""
+    others = cycle(OTHERS)
+    return {name: COLOURS.get(name) or next(others) for name in dict.fromkeys(names)}
 
 
 @contextmanager

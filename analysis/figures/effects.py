@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..drawing import Panel, colour_of, label_of, legend, with_missing
+from ..drawing import Panel, colours_of, label_of, legend, with_missing
 from ..measures import hedges_g, mixed_model
 from ..study import MAIN, MODULAR, Missing, Study, short
 from .gain_task import agent_trials
-from .seeds import MEASURES, by_seed
+from .seeds import MEASURES, by_seed, shifted
 
 FORMULA = "radial_error_cm ~ agent * beyond"
 """The mixed model: radial error by agent, gain beyond 1, and both; the modular agent is the reference."""
@@ -30,8 +30,8 @@ def compute_sizes(study: Study) -> pd.DataFrame:
         Missing: If there is no modular agent, or no other.
     """
     table = by_seed(study)
-    there = set(table["architecture"])
-    others = [name for name in MAIN if name in there - {MODULAR}]
+    there = table["architecture"].unique().tolist()
+    others = [name for name in there if name != MODULAR]
     if MODULAR not in there or not others:
         raise Missing(
             "; ".join([*table.attrs["missing"], "sizes need the modular agent and another"])
@@ -45,10 +45,15 @@ def compute_sizes(study: Study) -> pd.DataFrame:
     columns = ["measure", "architecture", "value", "low", "high", "count"]
     found = pd.DataFrame(rows, columns=columns)
     unknown = found[found["value"].isna()]
+    if len(unknown) == len(found):
+        raise Missing("; ".join([*table.attrs["missing"], "seeds are all alike, or one"]))
+    sizeless: dict[str, list[str]] = {}
+    for measure, part in unknown.groupby("measure", sort=False):
+        who = ", ".join(map(short, part["architecture"]))
+        sizeless.setdefault(who, []).append(MEASURES[str(measure)])
     alike = [
-        f"no size of {MEASURES[str(measure)]} where seeds are all alike or one: "
-        + ", ".join(map(short, part["architecture"]))
-        for measure, part in unknown.groupby("measure", sort=False)
+        f"no size where seeds are all alike or one: {who} ({', '.join(measures)})"
+        for who, measures in sizeless.items()
     ]
     return with_missing(found, table.attrs["missing"] + alike)
 
@@ -56,19 +61,20 @@ def compute_sizes(study: Study) -> pd.DataFrame:
 def plot_sizes(table: pd.DataFrame, figure: Figure) -> None:
     """Draw a dot and its interval for each measure and agent."""
     axes = figure.subplots()
-    counts = table.groupby("architecture", sort=False)["count"].first()
-    shifts = dict(zip(counts.index, np.linspace(-0.2, 0.2, len(counts)), strict=True))
+    counts = dict(table[["architecture", "count"]].drop_duplicates("architecture").to_numpy())
+    colours, shifts = colours_of(counts), shifted(list(counts))
     for k, measure in enumerate(MEASURES):
         rows = table[table["measure"] == measure].set_index("architecture")
         for name, (value, low, high) in rows[["value", "low", "high"]].astype(float).iterrows():
-            at, colour = k + shifts[name], colour_of(str(name))
+            at, colour = k + shifts[str(name)], colours[str(name)]
             axes.plot((low, high), (at, at), color=colour)
             axes.plot(value, at, "o", ms=3, color=colour)
     axes.axvline(0, color="gray", ls=":", lw=0.7)
     axes.set_yticks(range(len(MEASURES)), list(MEASURES.values()))
     axes.set_ylim(len(MEASURES) - 0.5, -0.5)
     axes.set_xlabel("Hedges' g, modular less other")
-    legend(axes, {str(k): f"{label_of(str(k))} (n = {count})" for k, count in counts.items()})
+    labels = {name: f"{label_of(name)} (n = {count})" for name, count in counts.items()}
+    legend(axes, labels, colours=colours)
 
 
 def compute_mixed(study: Study) -> pd.DataFrame:
@@ -77,9 +83,10 @@ def compute_mixed(study: Study) -> pd.DataFrame:
     Raises:
         Missing: If there are fewer than two seeds in all, or statsmodels is not installed.
     """
-    table, missing = agent_trials(study)
-    order = [name for name in (MODULAR, *MAIN) if name in set(table["architecture"])]
-    order = list(dict.fromkeys(order))
+    names = study.all_architectures()
+    table, missing = agent_trials(study, names)
+    there = set(table["architecture"])
+    order = [name for name in dict.fromkeys((MODULAR, *names)) if name in there]
     table = table.assign(
         agent=pd.Categorical(table["architecture"].map(short), [short(name) for name in order]),
         beyond=table["gain"] - 1,
@@ -92,6 +99,8 @@ def compute_mixed(study: Study) -> pd.DataFrame:
             found = mixed_model(table, formula, "who")
         except ValueError as error:
             raise Missing("; ".join([*missing, str(error)])) from error
+    if (found["df"] < 1).any():
+        missing.append("one seed each: no intervals, no SD over seeds")
     if any("converge" in str(x.message).lower() for x in told):
         missing.append("the fit did not converge, believe none of it")
     return with_missing(found, missing)
@@ -100,13 +109,17 @@ def compute_mixed(study: Study) -> pd.DataFrame:
 def plot_mixed(table: pd.DataFrame, figure: Figure) -> None:
     """Draw each fixed effect with its interval: at gain 1, and how it changes with the gain."""
     names = {short(name): name for name in MAIN}
+    colours = colours_of(names.get(agent, agent) for agent in map(_agent, table["effect"]))
     slope = table["effect"].str.contains("beyond")
     agents = [_agent(effect) for effect in table["effect"][~slope]]
     columns = figure.subplots(1, 2, sharey=True)
     titles = "At gain 1", "Change per 1 of gain"
     for axes, rows, title in zip(columns, (table[~slope], table[slope]), titles, strict=True):
         for effect, estimate, low, high in rows[["effect", "estimate", "low", "high"]].to_numpy():
-            at, colour = agents.index(_agent(effect)), colour_of(names[_agent(effect)])
+            at, colour = (
+                agents.index(_agent(effect)),
+                colours[names.get(_agent(effect), _agent(effect))],
+            )
             axes.plot((low, high), (at, at), color=colour)
             axes.plot(estimate, at, "o", ms=3, color=colour)
         axes.axvline(0, color="gray", ls=":", lw=0.7)
@@ -115,8 +128,9 @@ def plot_mixed(table: pd.DataFrame, figure: Figure) -> None:
     columns[0].set_yticks(range(len(agents)), ticks)
     columns[0].set_ylim(len(agents) - 0.5, -0.5)
     spread = table[["group_sd", "residual_sd"]].iloc[0]
-    of = f"SD: seeds {spread['group_sd']:.0f}, trials {spread['residual_sd']:.0f}"
-    figure.supxlabel(f"Radial error (cm; {of})")
+    named = {"seeds": spread["group_sd"], "trials": spread["residual_sd"]}
+    of = ", ".join(f"{name} {sd:.0f}" for name, sd in named.items() if np.isfinite(sd))
+    figure.supxlabel(f"Radial error (cm; SD: {of})")
 
 
 def _agent(effect: str) -> str:

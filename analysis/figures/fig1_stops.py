@@ -154,7 +154,7 @@ plot_S1e = _plot_fit("Regression slope")  # likewise
 # --- 1j, 1k: psychometric curves ----------------------------------------------------------
 
 
-def psychometrics(study: Study) -> pd.DataFrame:
+def psychometrics(study: Study, architectures: Sequence[str] = MAIN) -> pd.DataFrame:
     """Return the rewarded fraction over reward boundaries of every seed and animal.
 
     As published, one generator shuffles Bruno's targets, then Schro's; agents have Bruno's.
@@ -162,7 +162,7 @@ def psychometrics(study: Study) -> pd.DataFrame:
     Returns:
         ``architecture``, ``seed`` (-1 for animals), ``boundary_cm``, ``true``, ``shuffled``.
     """
-    agents, missing = trained_cohort(study, MAIN)
+    agents, missing = trained_cohort(study, architectures)
     conditions, absent = normal_conditions(study)
     trials = study.measure(agents, conditions, trials_of)
     random = np.random.default_rng(1)

@@ -43,7 +43,7 @@ from ..measures import (
     signed_radial_error,
 )
 from ..published import published
-from ..study import DATA, HOLISTIC, MAIN, MODULAR, NO_GENERALIZATION, Missing, Study
+from ..study import DATA, HOLISTIC, MAIN, MODULAR, NO_GENERALIZATION, Missing, Study, short
 from . import perturbation_task as task
 from .animal_trials import TARGET, perturbation_trials
 from .decoders import best_of
@@ -254,6 +254,10 @@ def compute_compensation(study: Study, axis: str) -> pd.DataFrame:
         Missing: If there are no runs, or no agent's actions changed.
     """
     table, _, missing = task.measured(study, compensation_of)
+    there = {each.architecture: None for each in task.perturbed_cohort(study)[0]}
+    still = [short(name) for name in there if name not in set(table["architecture"])]
+    if still:
+        missing.append(f"no action changed: {', '.join(still)}")
     rows = table[(table["axis"] == axis) & (table["time_s"] < 2.05)]
     if rows.empty:
         raise Missing("; ".join([*missing, "no agent felt a perturbation and answered it"]))

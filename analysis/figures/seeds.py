@@ -8,6 +8,8 @@ References:
     NeurIPS (2021).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,7 +18,7 @@ from ..drawing import (
     SEED_DOT,
     TRIAL_SCALE,
     Panel,
-    colour_of,
+    colours_of,
     label_of,
     legend,
     name_ticks,
@@ -24,7 +26,7 @@ from ..drawing import (
     with_missing,
 )
 from ..measures import auc, compare
-from ..study import MAIN, MODULAR, Study
+from ..study import MODULAR, Study
 from .fig1_stops import psychometrics
 
 MEASURES = {
@@ -43,9 +45,10 @@ def by_seed(study: Study) -> pd.DataFrame:
         ``measure``, ``architecture``, ``seed``, ``value``.
 
     Raises:
-        Missing: If there are no main architectures.
+        Missing: If there are no runs of the main architectures, nor of others than the study's.
     """
-    curves = study.curves(MAIN)
+    names = study.all_architectures()
+    curves = study.curves(names)
     last = curves["episode"] == curves.groupby(["architecture", "seed"])["episode"].transform(
         "max"
     )
@@ -54,11 +57,11 @@ def by_seed(study: Study) -> pd.DataFrame:
         column, task = measure.split()
         rows = curves[last & (curves["task"] == task)]
         parts.append(rows[["architecture", "seed"]].assign(measure=measure, value=rows[column]))
-    shown = psychometrics(study)
+    shown = psychometrics(study, names)
     areas = [
         {"architecture": name, "seed": seed, "measure": "auc", "value": auc(part)}
         for (name, seed), part in shown.groupby(["architecture", "seed"], sort=False)
-        if name in MAIN
+        if name in names
     ]
     missing = shown.attrs["missing"]
     if (curves[last]["episode"] + 1 < TRIAL_SCALE).any():
@@ -87,14 +90,15 @@ def plot_iqm(table: pd.DataFrame, figure: Figure) -> None:
     panels = figure.subplots(1, len(MEASURES))
     for axes, (measure, label) in zip(panels, MEASURES.items(), strict=True):
         part = table[table["measure"] == measure]
-        order = [name for name in MAIN if name in set(part["architecture"])]
+        order = part["architecture"].unique().tolist()
+        colours = colours_of(order)
         for k, name in enumerate(order):
             rows = part[part["architecture"] == name]
             seeds = rows.loc[rows["quantity"] == "seed", "value"]
             axes.scatter(np.full(len(seeds), k), seeds, s=4, color=SEED_DOT, lw=0, zorder=3)
             whole = rows.loc[rows["quantity"] == "comparison", ["iqm", "iqm_low", "iqm_high"]]
             for iqm, low, high in whole.to_numpy(float):
-                ends, colour = (k - 0.25, k + 0.25), colour_of(name)
+                ends, colour = (k - 0.25, k + 0.25), colours[name]
                 axes.plot(ends, (iqm, iqm), color=colour)
                 if np.isfinite(low):
                     axes.fill_between(ends, low, high, color=colour, alpha=0.3, lw=0)
@@ -107,13 +111,14 @@ def plot_improvement(table: pd.DataFrame, figure: Figure) -> None:
     """Draw the probability that a run of the modular agent is better, with its interval."""
     axes = figure.subplots()
     rows = table[table["quantity"] == "comparison"]
-    counts = rows.groupby("architecture")["count"].min().astype(int)
-    others = [name for name in MAIN if name != MODULAR and name in counts]
+    counts = rows.groupby("architecture", sort=False)["count"].min().astype(int)
+    others = [name for name in table["architecture"].unique() if name != MODULAR]
+    colours, shifts = colours_of(others), shifted(others)
     for k, measure in enumerate(MEASURES):
         part = rows[rows["measure"] == measure].set_index("architecture")
-        for shift, name in zip((-0.2, 0, 0.2), others, strict=False):
+        for name in others:
             if name in part.index:
-                at, colour = k + shift, colour_of(name)
+                at, colour = k + shifts[name], colours[name]
                 ends = part.loc[name, ["improvement_low", "improvement_high"]].to_numpy(float)
                 axes.plot(ends, (at, at), color=colour, lw=1, clip_on=False)
                 value = part.loc[[name], "improvement"].to_numpy(float)
@@ -124,7 +129,13 @@ def plot_improvement(table: pd.DataFrame, figure: Figure) -> None:
     axes.set_yticks(range(len(MEASURES)), list(MEASURES.values()))
     axes.set_ylim(len(MEASURES) - 0.5, -0.5)
     plain_ticks(axes, "x")
-    legend(axes, {name: f"{label_of(name)} (n = {counts[name]})" for name in others})
+    labels = {name: f"{label_of(name)} (n = {counts[name]})" for name in others}
+    legend(axes, labels, colours=colours)
+
+
+def shifted(names: Sequence[str]) -> dict[str, float]:
+    """Return how far from the middle of a row the mark of each stands."""
+    return dict(zip(names, np.linspace(-0.2, 0.2, len(names)), strict=True))
 
 
 PANELS = (

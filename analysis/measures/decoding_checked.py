@@ -146,11 +146,30 @@ def fitted_ridge(x: Any, y: Any, trials: Any) -> Callable[[Any], Any]:
     errors = np.zeros(len(PENALTIES))
     for trial in np.unique(trials):
         here = along[trials == trial]
-        own = np.eye(len(here)) - (kept[:, None, :] * here) @ here.T - 1 / len(x)
-        left_out = np.linalg.solve(own, wanted[trials == trial] - here @ parts)
+        left_out = _left_out(here, kept, wanted[trials == trial] - here @ parts, len(x))
         errors += (left_out**2).sum(axis=(1, 2))
     weights = axes @ parts[int(np.argmin(errors))]
     return lambda new: (new - x_mean) / x_sd @ weights * y_sd + y_mean
+
+
+def _left_out(here: Any, kept: Any, residuals: Any, steps: int) -> Any:
+    """Return the residuals of a trial in decoders that are fitted without it.
+
+    Args:
+        here: Its activity along the axes, ``(moments, axes)``.
+        kept: What each penalty keeps of each axis, ``(penalties, axes)``.
+        residuals: In decoders that saw it, ``(penalties, moments, variables)``.
+        steps: Steps of all trials.
+    """
+    moments, axes = here.shape
+    if moments <= axes + 1:
+        own = np.eye(moments) - (kept[:, None, :] * here) @ here.T - 1 / steps
+        return np.linalg.solve(own, residuals)
+    # of an animal's trial with its thousands of moments: the same by Woodbury's identity
+    full = np.column_stack((here, np.ones(moments)))
+    weights = np.column_stack((kept, np.full(len(kept), 1 / steps)))[:, :, None]
+    small = np.eye(axes + 1) - weights * (full.T @ full)
+    return residuals + full @ np.linalg.solve(small, weights * (full.T @ residuals))
 
 
 def _scale(values: Any) -> tuple[Any, Any]:

@@ -101,7 +101,7 @@ def mixed_model(
     Returns:
         A row for each fixed effect: ``effect``, ``estimate``, ``sem``, ``low``, ``high``, ``p``
         (Wald, Student's t), and in all of them ``df`` (groups less the effects that are the same
-        within each; below 1 there is no interval), ``group_sd`` (of the intercepts),
+        within each; below 1 there is no interval), ``group_sd`` (of the intercepts; NaN likewise),
         ``residual_sd``, ``groups``, ``rows`` and ``converged``: if not, believe none of it.
 
     Raises:
@@ -135,7 +135,9 @@ def mixed_model(
             "high": estimate + t * errors,
             "p": 2 * stats.t.sf(np.abs(estimate / errors), free) if known else float("nan"),
             "df": free,
-            "group_sd": float(np.sqrt(fit.cov_re.to_numpy(float)[0, 0])),
+            "group_sd": float(np.sqrt(fit.cov_re.to_numpy(float)[0, 0]))
+            if known
+            else float("nan"),
             "residual_sd": float(np.sqrt(fit.scale)),
             "groups": count,
             "rows": len(table),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from modnav.files import read_yaml
-from modnav.networks import own_modules
+from modnav.networks import ARCHITECTURES, own_modules
 from modnav.published import Origin, origin_of
 from modnav.runs import CONFIG, TrainedRun, find_runs
 from modnav.task import TaskParameters, bounds
@@ -22,6 +22,7 @@ __all__ = [
     "group_of",
     "member_of",
     "noise_group",
+    "strangers",
 ]
 
 DEFAULT_TRIALS = 10_000
@@ -114,6 +115,12 @@ def member_of(run: TrainedRun) -> Member:
         group_of(run.task, extensive=extensive),
         modules=tuple(sorted(own_modules(about["agent"]))),
     )
+
+
+def strangers(members: Iterable[Member]) -> list[str]:
+    """Return the architectures of default trainings that are none of the study's, which its panels do not show."""
+    names = dict.fromkeys(each.architecture for each in members if each.group == DEFAULT)
+    return [name for name in names if name not in ARCHITECTURES]
 
 
 def config_of(folder: Path) -> Any:

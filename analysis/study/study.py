@@ -14,10 +14,10 @@ from modnav.tables import Recording
 from . import draws
 from .cache import Cache, Progress
 from .curves import Curves
-from .members import DEFAULT, Member, find_members
+from .members import DEFAULT, Member, find_members, strangers
 from .missing import Missing
 from .monkeys import Monkeys
-from .names import short
+from .names import MAIN, short
 from .selection import Selection
 from .simulation import Chosen, Conditions, Measure, Simulation
 from .words import counted, shortfall
@@ -100,6 +100,10 @@ class Study:
     def architectures(self, group: str = DEFAULT) -> list[str]:
         """Return the architectures that have runs in a group."""
         return list(dict.fromkeys(m.architecture for m in self.members if m.group == group))
+
+    def all_architectures(self) -> list[str]:
+        """Return the main architectures, and those of default trainings that are none of the study's."""
+        return [*MAIN, *strangers(self.members)]
 
     def curve(self, member: Member, selection: Selection = ALL) -> pd.DataFrame:
         """Return the training curve of a run; see :meth:`.curves.Curves.curve`."""
@@ -234,7 +238,8 @@ class Study:
             for k, (name, value) in enumerate(about.items()):
                 table.insert(k, name, value)
             tables.append(table)
-        return pd.concat(tables, ignore_index=True)
+        # empty ones have no kinds of numbers, and would make text of the others' columns
+        return pd.concat([x for x in tables if len(x)] or tables[:1], ignore_index=True)
 
     # --- what was run ---------------------------------------------------------------------
 

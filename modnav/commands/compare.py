@@ -51,8 +51,16 @@ def main(args: Sequence[str]) -> None:
             f"gain 2 after {AGES[-1]:,} trials: {sure[0] or 'unknown'} (others: {sure[1] or 'unknown'})",
             highlight=False,
         )
-    for line in (*notes, *more, *map(str, files)):
+    left_out = _left_out(ours, other) + (_left_out(other, ours) if against else [])
+    for line in (*notes, *more, *left_out, *map(str, files)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _left_out(side: Any, other: Any) -> list[str]:
+    """Return a line that names the architectures of a side that the other lacks."""
+    known = set(other.summary["architecture"])
+    names = [name for name in dict.fromkeys(side.summary["architecture"]) if name not in known]
+    return [f"left out, as {other.name} has none: {', '.join(names)}"] if names else []
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -108,7 +108,7 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
         InterruptedRunError: If it was interrupted; what was drawn is kept.
     """
     from modnav.analysis import panels_of
-    from modnav.analysis.study import Study
+    from modnav.analysis.study import Study, strangers
 
     panels = [(name, panel) for name in given.figure for panel in panels_of(name)]
     console, failed, drawn = Console(markup=False), [], []
@@ -144,6 +144,9 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
             f"interrupted after {len(drawn)} of {len(panels)} panels; the same command goes on"
         ) from None
     _report(console, drawn, given.out)
+    if others := strangers(study.members):
+        told = f"panels of seeds and effects alone show {', '.join(others)}: not of the study"
+        console.print(told, soft_wrap=True, highlight=False)
     return failed
 
 

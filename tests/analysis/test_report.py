@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from analysis_runs import make_run
+from job_calls import own_agent
 from learning_runs import make_training
 from matplotlib.figure import Figure
 
@@ -16,6 +18,7 @@ from modnav.analysis import report
 from modnav.analysis.drawing import Panel
 from modnav.analysis.pages import html_table
 from modnav.analysis.study import find_members, find_trainings
+from modnav.runs import save_agent
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -79,6 +82,16 @@ def test_the_page_has_panels_runs_and_published_values(folder: Path, tiny_runs: 
     assert "td.text:last-child { white-space: normal" in text  # long texts are not cut
     outside = re.findall(r"(?:src|href)=\"(?!data:|#)([^\"]*)", text)
     assert set(outside) == {"9a.csv", "9a.png"}, "the page needs nothing else to be read"
+
+
+def test_the_page_says_whose_panels_are_few(folder: Path, tiny_runs: Path, tmp_path: Path):
+    alone = "alone show architectures that are not the study's"
+    assert alone not in report.write_report(folder, find_members([tiny_runs])).read_text()
+    own = make_run(tmp_path / "own" / "seed0", "EKF", 0, (999,))
+    save_agent(own_agent(), own / "checkpoints" / "00999.ckpt")
+    members = find_members([tiny_runs, own])
+    text = report.write_report(folder, members).read_text()
+    assert f"{alone}: {own_agent().architecture}." in text
 
 
 def test_without_an_sem_nothing_is_said_in_sem(folder: Path, tiny_runs: Path):

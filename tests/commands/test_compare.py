@@ -70,8 +70,12 @@ def test_runs_beside_other_runs(runs: Path, capsys: pytest.CaptureFixture[str]):
     main(["compare", "runs", "--with", "other/b", "other/c", "other/d"])
     told = capsys.readouterr().out
     assert "Actor3Critic5: runs with other/b and 2 more" in told
-    assert "Actor1Critic1" not in told
+    assert "Actor1Critic1: " not in told
     assert "left out, trained at another gain or noise: runs 1" in told
+    assert "left out, as runs has none: Actor1Critic1\n" in told
+    assert "as other/b" not in told
+    main(["compare", "other/b", "other/c", "--with", "runs"])
+    assert "left out, as runs has none: Actor1Critic1\n" in capsys.readouterr().out
     table = pd.read_csv("comparison.csv").set_index(["quantity", "trials"])
     assert table.loc[("reward_rate gain1.5x", 500), "improvement"] == 0.5
 

@@ -10,11 +10,26 @@ import psutil
 import torch
 
 from modnav.files import replacing, written_whole
-from modnav.networks import Agent, KalmanBelief, build_agent, describe_agent, rebuild_agent
+from modnav.networks import (
+    Agent,
+    KalmanBelief,
+    RecurrentBelief,
+    build_agent,
+    describe_agent,
+    rebuild_agent,
+)
 
 
 class OwnBelief(KalmanBelief):
     """A belief that modnav does not know."""
+
+
+class OwnRecurrentBelief(RecurrentBelief):
+    """Another one, with a memory."""
+
+
+class OtherRecurrentBelief(RecurrentBelief):
+    """A third."""
 
 
 def own_agent() -> Agent:

@@ -12,12 +12,14 @@ from modnav.analysis.drawing import (
     COLOURS,
     MOTOR,
     OTHER,
+    OTHERS,
     REWARDED,
     SENSORY,
     UNREWARDED,
     band,
     cell_text,
     colour_of,
+    colours_of,
     contrast,
     heat_map,
     learning_curves,
@@ -77,6 +79,9 @@ def test_all_main_architectures_have_colours_of_their_own():
     assert len({COLOURS[name] for name in MAIN}) == 4
     assert colour_of("Actor2Critic4") == OTHER
     assert short("Actor2Critic4") == "Actor2Critic4"
+    several = colours_of(["a", MAIN[0], "b", "c"])
+    assert len(set(several.values())) == 4
+    assert several[MAIN[0]] == COLOURS[MAIN[0]]
 
 
 def test_style_is_for_the_context_only_and_finds_its_fonts():
@@ -278,7 +283,7 @@ def seen(colour, eye):
 @pytest.mark.parametrize(
     "together",
     [
-        [COLOURS[name] for name in (*MAIN, *ANIMALS)],
+        [*(COLOURS[name] for name in (*MAIN, *ANIMALS)), *OTHERS],
         [REWARDED, UNREWARDED],
         [SENSORY, BELIEF, MOTOR],
         *(list(colours.values()) for colours in DIRECTIONS.values()),

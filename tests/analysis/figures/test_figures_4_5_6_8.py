@@ -12,7 +12,7 @@ from modnav.analysis.drawing import LEAST_TEXT, comparison, draw, missing_of, pi
 from modnav.analysis.figures import fig4, fig5, fig6_behaviour, fig6_neurons, fig7_action, fig8
 from modnav.analysis.figures.gain_task import DATA, NO_GENERALIZATION
 from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Selection, Study
-from modnav.runs import save_agent
+from modnav.runs import load_agent, save_agent
 
 FIGURES = (fig4, fig5, fig6_behaviour, fig6_neurons, fig7_action, fig8)
 PANELS = {panel.name: panel for figure in FIGURES for panel in figure.PANELS}
@@ -215,6 +215,20 @@ def test_agents_compensate_for_what_they_observe(tiny_study):
     assert set(late["direction"]) == {"forward", "backward"}
     assert (late.loc[late["direction"] == "forward", "value"] < 0).all()
     assert (late.loc[late["direction"] == "backward", "value"] > 0).all()
+
+
+def test_an_agent_that_does_nothing_leaves_the_others_their_panel(tiny_runs, tmp_path):
+    idle = make_run(tmp_path / "idle", MODULAR, 0, (999,))
+    agent = load_agent(idle / "checkpoints" / "00999.ckpt")
+    for weights in agent.actor.action.parameters():
+        weights.data.zero_()
+    save_agent(agent, idle / "checkpoints" / "00999.ckpt")
+    study = Study([idle, tiny_runs / HOLISTIC], tmp_path / "cache", trials=8)
+    for name in ("S6a", "S6b"):
+        table = PANELS[name].compute(study)
+        picture(PANELS[name], table).draw_without_rendering()
+        assert set(table["architecture"]) == {HOLISTIC}
+        assert "no action changed: Modular" in missing_of(table)
 
 
 def test_belief_errors_are_summarised_for_each_axis(tiny_study):

@@ -1,16 +1,21 @@
 """Panels that the study lacks: similarity, careful decoding, geometry, dynamics, effects."""
 
-from itertools import combinations
+from itertools import combinations, product
 
+import job_calls  # noqa: F401  # classes that checkpoints name
 import numpy as np
 import pandas as pd
 import pytest
+from analysis_runs import make_run
+from matplotlib.colors import to_hex
 from panel_tables import least_text, table_of
 
-from modnav.analysis.drawing import LEAST_TEXT, missing_of, picture
-from modnav.analysis.figures import effects, units, units_dynamics
+from modnav.analysis.drawing import LEAST_TEXT, OTHERS, missing_of, picture
+from modnav.analysis.figures import effects, seeds, units, units_dynamics
 from modnav.analysis.measures import checked
-from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study
+from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Study, strangers
+from modnav.networks import describe_agent, rebuild_agent
+from modnav.runs import load_agent, save_agent
 
 PANELS = {
     panel.name: panel for module in (units, units_dynamics, effects) for panel in module.PANELS
@@ -109,7 +114,7 @@ def test_measures_without_a_size_are_named(monkeypatch):
     """Seeds that are alike have no SD, and no dot."""
     rows = [
         (measure, name, seed, float(seed if measure == "auc" else 1))
-        for measure in ("auc", "reward_rate gain1x")
+        for measure in ("auc", "reward_rate gain1x", "reward_rate gain2x")
         for name in (HOLISTIC, MODULAR)
         for seed in (0, 1)
     ]
@@ -117,5 +122,38 @@ def test_measures_without_a_size_are_named(monkeypatch):
     table.attrs["missing"] = []
     monkeypatch.setattr(effects, "by_seed", lambda study: table)
     assert missing_of(effects.compute_sizes(None)) == (
-        "no size of Reward rate (1/s) where seeds are all alike or one: Holistic",
+        "no size where seeds are all alike or one: Holistic (Reward rate (1/s), Reward rate, gain 2 (1/s))",
     )
+    table["value"] = 1.0
+    with pytest.raises(Missing, match="seeds are all alike, or one"):
+        effects.compute_sizes(None)
+
+
+@pytest.fixture
+def with_own(tmp_path):
+    """A study of two agents of modules of the user's own beside the modular one, two seeds each."""
+    for seed, name in product(range(2), ("Own", "Other", MODULAR)):
+        run = make_run(tmp_path / f"{name}{seed}", MODULAR, seed, (999,), skill=0.8)
+        if name != MODULAR:
+            description = describe_agent(load_agent(run / "checkpoints" / "00999.ckpt"))
+            description["actor"]["belief"]["class_path"] = f"job_calls.{name}RecurrentBelief"
+            save_agent(rebuild_agent(description), run / "checkpoints" / "00999.ckpt")
+    with Study([tmp_path], tmp_path / "cache", trials=8) as study:
+        yield study
+
+
+@pytest.mark.parametrize(
+    "name", ["seeds-iqm", "seeds-improvement", "effects-size", "effects-mixed"]
+)
+@pytest.mark.filterwarnings("ignore")  # of statsmodels, of two seeds
+def test_agents_of_ones_own_stand_beside_the_others_in_colours_of_their_own(with_own, name):
+    panel = next(x for x in (*seeds.PANELS, *effects.PANELS) if x.name == name)
+    own = strangers(with_own.members)
+    assert len(own) == 2
+    table = panel.compute(with_own)
+    column = table["architecture" if "architecture" in table else "effect"]
+    assert all(column.str.contains(each, regex=False).any() for each in own)
+    figure = picture(panel, table)
+    figure.draw_without_rendering()
+    drawn = {to_hex(line.get_color()) for axes in figure.axes for line in axes.lines}
+    assert set(OTHERS[:2]) <= drawn

@@ -81,11 +81,14 @@ def test_ridge_is_scikit_learns_where_each_step_is_a_trial():
     np.testing.assert_allclose(ours, to.inverse_transform(theirs.predict(scale.transform(new))))
 
 
-def test_the_penalty_is_chosen_by_trials_that_are_left_out():
+@pytest.mark.parametrize("moments", [6, 40])
+def test_the_penalty_is_chosen_by_trials_that_are_left_out(moments, monkeypatch):
     """As :func:`fitted_ridge` with each single penalty, fitted anew without each trial."""
+    sizes, solve = [], np.linalg.solve
+    monkeypatch.setattr(np.linalg, "solve", lambda a, b: sizes.append(a.shape[-1]) or solve(a, b))
     rng = np.random.default_rng(0)
-    trials = np.repeat(np.arange(12), 6)
-    x = rng.normal(size=(12, 8))[trials] + 0.3 * rng.normal(size=(72, 8))
+    trials = np.repeat(np.arange(12), moments)
+    x = rng.normal(size=(12, 8))[trials] + 0.3 * rng.normal(size=(len(trials), 8))
     y = x[:, :1] + rng.normal(size=(12, 1))[trials]
     x, y = StandardScaler().fit_transform(x), StandardScaler().fit_transform(y)
     errors = [
@@ -105,6 +108,7 @@ def test_the_penalty_is_chosen_by_trials_that_are_left_out():
     best = PENALTIES[int(np.argmin(errors))]
     assert PENALTIES[0] < best < PENALTIES[-1]
     np.testing.assert_allclose(fitted_ridge(x, y, trials)(x), x @ _weights(x, y, best))
+    assert max(sizes) <= 8 + 1  # no system as large as an animal's trial is long
 
 
 def _weights(x, y, penalty):

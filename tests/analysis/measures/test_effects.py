@@ -68,6 +68,17 @@ def test_a_mixed_model_recovers_what_made_the_data(trials):
     assert effect["estimate"] == pytest.approx(means["B"] - means["A"], abs=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:.*(Hessian|boundary)")
+def test_one_seed_of_each_has_no_spread_over_seeds(trials):
+    """What a fit gives for it then is where the fit began, the SD over trials."""
+    pytest.importorskip("statsmodels")
+    found = mixed_model(trials[trials["seed"] < 2], "error ~ architecture")
+    assert found[["low", "high", "p", "group_sd"]].isna().all(axis=None)
+    assert found["residual_sd"].iloc[0] == pytest.approx(1, rel=0.2)
+    two = mixed_model(trials[trials["seed"] < 4], "error ~ architecture")
+    assert two["group_sd"].notna().all()
+
+
 def test_what_varies_within_seeds_has_slopes_of_its_own():
     """The effect of the gain differs between 8 seeds and is 0 on average: trials are not 8 x 90."""
     pytest.importorskip("statsmodels")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from analysis_runs import die, make_run, steering_agent
@@ -54,6 +55,23 @@ def test_measures_are_tables_with_their_origin(tiny_study, conditions):
     assert len(table) == 2 * len(agents)
     means = table.groupby("condition")["reward_fraction"].mean()
     assert means["normal"] > means["harder"]
+
+
+def ends_off_training(recording):
+    """Return where trials of other gains end."""
+    rows = recording.trials.loc[recording.trials["gain"] != 1, ["end_x_cm"]]
+    return rows if len(rows) else pd.DataFrame(columns=["end_x_cm"])
+
+
+def test_an_agent_of_whom_nothing_is_measured_leaves_numbers_numbers(tiny_study, conditions):
+    agents = tiny_study.agents(MODULAR)[:1]
+    faster = Conditions("faster", conditions.targets.head(4), gain=2.0)
+    table = tiny_study.measure(agents, [conditions, faster], ends_off_training)
+    assert set(table["condition"]) == {"faster"}
+    assert table["end_x_cm"].dtype.kind == "f"
+    none = tiny_study.measure(agents, conditions, ends_off_training)
+    assert none.empty
+    assert list(none) == ["architecture", "seed", "condition", "end_x_cm"]
 
 
 def test_nothing_is_simulated_twice(own, monkeypatch):
