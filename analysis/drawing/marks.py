@@ -94,7 +94,8 @@ def legend(
             if style.isalpha()
             else {"ls": style}
         )
-        handles.append(Line2D([], [], color="gray", label=text, **look))
+        # darker than the gray of lines: the colour-blind see gray and the modular agent's colour as near
+        handles.append(Line2D([], [], color="dimgray", label=text, **look))
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.05), borderaxespad=0.2)
 
 

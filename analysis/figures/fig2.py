@@ -211,7 +211,7 @@ def _map_panel(name: str, title: str, sets: Sequence[str], value: str = "drop") 
 
     compute.__doc__ = "Return mean, SEM and drop of the AUC over the grid of test noise."
     plot.__doc__ = "Draw a heat map for each set of agents."
-    width, height = (1.8, 2.3) if value == "drop" else (2.1, 2.6)  # three digits a cell
+    width, height = (1.76, 2.3) if value == "drop" else (2.1, 2.6)  # three digits a cell
     return Panel(name, title, (width * len(sets), height), compute, plot, published(name), value)
 
 

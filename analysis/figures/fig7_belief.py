@@ -375,7 +375,7 @@ def compute_S7c(study: Study) -> pd.DataFrame:  # likewise
     return generalisation(study, "LH")
 
 
-_SIZE = (7.2, 2.3)
+_SIZE = (7.05, 2.3)  # two columns of a journal are 180 mm, 7.09 inches
 PANELS = (
     Panel(
         "7a",

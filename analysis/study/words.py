@@ -34,7 +34,10 @@ def counted(
     if trials:
         span = _span(trials)
         each = f"; one trial of {span} is shown" if example else f"; {span} trials of each"
-    return f"Agents (a seed each): {told}{each}." if told else ""
+    who = "Agents (a seed each)"
+    if animals := names & set(ANIMALS):
+        who = "Animals" if animals == names else f"{who} and animals"
+    return f"{who}: {told}{each}." if told else ""
 
 
 def _span(numbers: Iterable[int]) -> str:

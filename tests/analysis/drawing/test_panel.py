@@ -75,6 +75,15 @@ def test_captions_say_what_is_drawn_and_of_how_many(table, tiny_study, tmp_path)
     found = draw(panel, tiny_study, tmp_path)
     assert found.caption == "Band: SEM. Agents (a seed each): Modular 2; 4 trials of each."
     assert tiny_study.ran() == ""
+    for subject in ("Bruno", "Schro"):
+        tiny_study.tell(subject, subject, "normal", 9)
+    assert tiny_study.ran() == "Animals: Monk. B, Monk. S; 9 trials of each."
+    tiny_study.tell("Bruno", "Bruno", "normal", 9)
+    tiny_study.tell(MODULAR, "a", "normal", 9)
+    assert (
+        tiny_study.ran()
+        == "Agents (a seed each) and animals: Monk. B, Modular 1; 9 trials of each."
+    )
     found = draw(replace(panel, example=True), tiny_study, tmp_path)
     assert found.caption.endswith("Modular 2; one trial of 4 is shown.")
 
