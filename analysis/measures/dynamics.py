@@ -15,7 +15,8 @@ References:
     via dynamical similarity analysis", NeurIPS (2023).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -57,8 +58,8 @@ def linear_dynamics(trials: Sequence[Activity], *, rank: int = RANK, delays: int
     """Return the linear map that takes units one step further, in their leading directions.
 
     Args:
-        trials: Activity of each trial, ``(steps, units)``. Trials of ``delays`` steps or fewer hold no
-            transition and are left out.
+        trials: Activity of each trial, ``(steps, units)``. Trials of fewer than ``delays`` steps
+            hold no state and are left out.
         rank: Directions, those of largest singular values (activity is not centred).
         delays: Steps that make a state; more than one for systems of which a part is seen.
 
@@ -69,27 +70,24 @@ def linear_dynamics(trials: Sequence[Activity], *, rank: int = RANK, delays: int
     Raises:
         ValueError: If ``dsa-metric`` is not installed, trials have other numbers of units, or activity is
             not finite.
-        TooFewError: If activity fills fewer directions than ``rank``.
+        TooFewError: If there are fewer transitions than ``rank``, or activity fills fewer directions.
     """
     if rank < 1 or delays < 1:
         raise ValueError(f"rank is {rank} and delays is {delays}; both must be 1 or more")
     each = [as_activity(trial) for trial in trials]
     if len(numbers := {x.shape[1] for x in each}) > 1:
         raise ValueError(f"trials have {sorted(numbers)} units; they must be of one system")
-    long = [x for x in each if len(x) > delays]
+    long = [x for x in each if len(x) >= delays]
     moments = sum(len(x) - delays + 1 for x in long)
-    if moments < rank:
-        raise TooFewError(
-            f"rank is {rank}; there are {moments} moments in trials of more than {delays} steps"
-        )
+    if (transitions := moments - len(long)) < rank:
+        raise TooFewError(f"rank is {rank}; trials have {transitions} transitions")
     model = _package().dmd.DMD(long, n_delays=delays, rank=min(rank, long[0].shape[1] * delays))
-    model.compute_hankel()
-    model.compute_svd()
+    with _plain_torch():
+        model.fit()
     sizes = model.S.numpy()  # of single precision, as the package's
     filled = int((sizes > sizes[0] * max(moments, len(sizes)) * np.finfo(np.float32).eps).sum())
     if filled < rank:
         raise TooFewError(f"rank is {rank}; activity fills {filled} directions")
-    model.fit()
     return model.A_v.numpy().astype(float)
 
 
@@ -118,9 +116,8 @@ def dynamical_distance(
         raise ValueError(f"method is {method!r}; it must be one of {', '.join(names)}")
     distance = _package().simdist.SimilarityTransformDist(score_method=names[method], iters=500)
     # Copies: the package divides what it is given by its norm.
-    maps = [torch.tensor(np.array(one), dtype=torch.float32) for one in (first, second)]
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.manual_seed(0)  # the search begins at a random change of directions
+    with _plain_torch():
+        maps = [torch.tensor(np.array(one), dtype=torch.float32) for one in (first, second)]
         return float(distance.fit_score(*maps))
 
 
@@ -147,6 +144,19 @@ def halves_dynamics(recording: Recording, layer: str = LAYER, rank: int = RANK) 
         table.insert(0, "half", half)
         parts.append(table)
     return pd.concat(parts, ignore_index=True)
+
+
+@contextmanager
+def _plain_torch() -> Iterator[None]:
+    """Let the package find torch as it expects it, and leave it as it was: single precision, gradients, one seed."""
+    precision = torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
+        torch.manual_seed(0)  # searches begin at a random change of directions
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(precision)
 
 
 def _package() -> Any:

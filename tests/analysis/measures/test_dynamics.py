@@ -4,7 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from coded_units import recording_of
+from DSA import DSA
 
 from modnav.analysis.measures import (
     LAYER,
@@ -89,13 +91,38 @@ def test_trials_of_a_recording_stand_apart_and_halves_are_every_other():
     assert np.array_equal(second, linear_dynamics(trials[1::2], rank=4))
 
 
+def test_distances_are_those_of_the_package_itself():
+    """Called as its authors do, with trials of any length, and several delays."""
+    pair = [seen(turning(angle), seed, 6, noise=0.3) for seed, angle in enumerate((0.3, 0.9))]
+    whole = DSA([pair[0]], [pair[1]], n_delays=2, rank=3, score_method="wasserstein").fit_score()
+    maps = [linear_dynamics(each, rank=3, delays=2) for each in pair]
+    assert dynamical_distance(*maps) == pytest.approx(float(whole), rel=1e-5)
+
+
+def test_neither_precision_nor_inference_nor_the_seed_changes_a_distance():
+    """Notebooks have their own; they find them as they were."""
+    trials = [seen(turning(angle), 0, 6) for angle in (0.3, 0.9)]
+    expected = dynamical_distance(*(linear_dynamics(each, rank=2) for each in trials), "angle")
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode():
+            maps = [linear_dynamics(each, rank=2) for each in trials]
+            assert dynamical_distance(*maps, "angle") == expected
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(state, torch.get_rng_state())
+
+
 def test_what_cannot_be_fitted_is_told():
     trials = seen(turning(0.3), 0, 20)
     with pytest.raises(TooFewError, match="rank is 10; activity fills 2 directions"):
         linear_dynamics(trials)
     with pytest.raises(TooFewError, match="fills 0 directions"):
         linear_dynamics([np.zeros((20, 12))])
-    with pytest.raises(TooFewError, match="there are 2 moments in trials of more than 1 steps"):
+    with pytest.raises(TooFewError, match="trials have 1 transitions"):
         linear_dynamics([trials[0][:2], trials[1][:1]])
     with pytest.raises(ValueError, match=r"trials have \[20, 21\] units"):
         linear_dynamics([trials[0], np.ones((5, 21))])
