@@ -1,5 +1,6 @@
 """The picture of a comparison, and its files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def draw_sides(ours: Side, other: Side, table: pd.DataFrame) -> Figure:
         figure.align_ylabels()
         for axes in panels[:, 0]:
             axes.set_ylim(bottom=0)
-        figure.legend(handles=_key(ours, other), loc="outside lower center", ncols=2)
+        figure.legend(handles=_key(ours, other, names), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -112,7 +113,8 @@ def _phase_one(axes: Axes, ours: Side, other: Side, name: str) -> None:
     seeds = ours.seeds[(ours.seeds["architecture"] == name) & (ours.seeds["trials"] == 0)]
     seeds = seeds.sort_values("seed")
     for k, (quantity, value) in enumerate(seeds[["quantity", "value"]].itertuples(index=False)):
-        axes.plot(k, value / TRIAL_SCALE, MARKERS[quantity], ms=3, color=colour_of(name))
+        mark: dict[str, Any] = {"marker": MARKERS[quantity], "ms": 3, "color": colour_of(name)}
+        axes.plot(k, value / TRIAL_SCALE, clip_on=False, **mark)
     axes.set(xlim=(-0.5, len(seeds) - 0.5), xticks=[], xlabel=f"n = {len(seeds)}")
     plain_ticks(axes, "y")
 
@@ -132,10 +134,12 @@ def _of(table: pd.DataFrame, name: str, quantity: str) -> pd.DataFrame:
     return table[(table["architecture"] == name) & (table["quantity"] == quantity)]
 
 
-def _key(ours: Side, other: Side) -> list[Any]:
-    """Return what marks and lines mean."""
+def _key(ours: Side, other: Side, names: Sequence[str]) -> list[Any]:
+    """Return what marks and lines mean; ``names`` are the architectures shown."""
     first, second = (side.name.replace("$", r"\$") for side in (ours, other))  # no formula
-    seeds = f"{other.summary['n'].max():.0f}"
+    shown = other.summary[other.summary["architecture"].isin(names)]
+    counts = sorted({int(n) for n in shown.groupby("architecture")["n"].max()})
+    seeds = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     marks = {"left phase I": PHASE_ONE, "gave up phase I": GIVEN_UP, "still in it": UNFINISHED}
     return [
         Line2D([], [], color="black", lw=0.7, label=f"{first}: each seed"),

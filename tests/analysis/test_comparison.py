@@ -158,6 +158,20 @@ def test_every_seed_is_in_the_figure_before_the_band(tmp_path: Path):
     assert heights.max() == pytest.approx(0.3 + 0.1 * math.sqrt(2))
 
 
+def test_the_key_counts_seeds_of_the_architectures_that_are_shown(tmp_path: Path):
+    side(tmp_path / "b", 0.1, 0.3)
+    side(tmp_path / "c", 0.1, 0.2, 0.3, architecture=HOLISTIC)
+    side(tmp_path / "d", 0.2, architecture=HOLISTIC)
+    other = runs_side([tmp_path / "b", tmp_path / "c"])[0]
+
+    def key(ours: Side) -> str:
+        (legend,) = draw_sides(ours, other, compare_sides(ours, other)).legends
+        return next(text.get_text() for text in legend.get_texts() if "SD" in text.get_text())
+
+    assert key(side(tmp_path / "a", 0.2)).endswith("SD (n = 2)")
+    assert key(runs_side([tmp_path / "a", tmp_path / "d"])[0]).endswith("SD (n = 2 to 3)")
+
+
 def test_sides_without_a_common_architecture_are_refused(tmp_path: Path):
     ours, other = side(tmp_path / "a", 0.2), side(tmp_path / "b", 0.2, architecture=HOLISTIC)
     with pytest.raises(ValueError, match="must have an architecture in common"):
