@@ -13,7 +13,7 @@ from modnav.task import REWARD_ZONE_CM
 
 from ..measures import Ellipse, Numbers, mean_and_sem, sem
 from ..study import HOLISTIC, short
-from .style import SEED_DOT, colour_of, plain_ticks
+from .style import KEY, SEED_DOT, colour_of, plain_ticks
 
 __all__ = [
     "TRIAL_SCALE",
@@ -94,8 +94,7 @@ def legend(
             if style.isalpha()
             else {"ls": style}
         )
-        # darker than the gray of lines: the colour-blind see gray and the modular agent's colour as near
-        handles.append(Line2D([], [], color="dimgray", label=text, **look))
+        handles.append(Line2D([], [], color=KEY, label=text, **look))
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.05), borderaxespad=0.2)
 
 

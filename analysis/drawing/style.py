@@ -24,6 +24,7 @@ from ..study import EKF, HOLISTIC, HOLISTIC_EKF, MODULAR, MODULAR_ACTOR, MODULAR
 __all__ = [
     "BELIEF",
     "COLOURS",
+    "KEY",
     "LEAST_TEXT",
     "MOTOR",
     "NO_STYLE",
@@ -62,11 +63,14 @@ SEED_DOT = "crimson"
 NO_STYLE: Mapping[str, Any] = MappingProxyType({})
 """Settings of matplotlib on top of the study's style: none."""
 
-OTHERS = ("#8060ff", "#dfbf00", "#df0060")
+OTHERS = ("#8060ff", "#dfbf00", "#60a8f0")
 """Colours of architectures that have none of their own: the colour-blind tell them from those, and from one another."""
 
 OTHER = OTHERS[0]
 """Colour of such an architecture where all have one in common."""
+
+KEY = "#5c5c5c"
+"""Colour of line styles in legends: a gray that the colour-blind tell from the modular agent's colour."""
 
 LEAST_TEXT = 7
 """Size of the smallest text, points; sub- and superscripts are smaller."""

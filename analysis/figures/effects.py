@@ -81,11 +81,14 @@ def compute_mixed(study: Study) -> pd.DataFrame:
     """Return the fixed effects of :data:`FORMULA`, see :func:`.effects.mixed_model`.
 
     Raises:
-        Missing: If there are fewer than two seeds in all, or statsmodels is not installed.
+        Missing: If there is no modular agent, there are fewer than two seeds in all, or statsmodels is not
+            installed.
     """
     names = study.all_architectures()
     table, missing = agent_trials(study, names)
     there = set(table["architecture"])
+    if MODULAR not in there:
+        raise Missing("; ".join([*missing, "the model needs the modular agent, its reference"]))
     order = [name for name in dict.fromkeys((MODULAR, *names)) if name in there]
     table = table.assign(
         agent=pd.Categorical(table["architecture"].map(short), [short(name) for name in order]),

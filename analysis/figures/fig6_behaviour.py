@@ -254,11 +254,15 @@ def compute_compensation(study: Study, axis: str) -> pd.DataFrame:
         Missing: If there are no runs, or no agent's actions changed.
     """
     table, _, missing = task.measured(study, compensation_of)
-    there = {each.architecture: None for each in task.perturbed_cohort(study)[0]}
-    still = [short(name) for name in there if name not in set(table["architecture"])]
-    if still:
-        missing.append(f"no action changed: {', '.join(still)}")
     rows = table[(table["axis"] == axis) & (table["time_s"] < 2.05)]
+    answered = set(zip(rows["architecture"], rows["seed"], strict=True))
+    still = [
+        f"{short(each.architecture)} {each.seed}"
+        for each in task.perturbed_cohort(study)[0]
+        if (each.architecture, each.seed) not in answered
+    ]
+    if still:
+        missing.append(f"seeds that felt no perturbation or did not answer: {', '.join(still)}")
     if rows.empty:
         raise Missing("; ".join([*missing, "no agent felt a perturbation and answered it"]))
     names = ["architecture", "seed", "direction", "time_s", "change", "trials"]

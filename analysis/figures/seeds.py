@@ -88,10 +88,10 @@ def compute_seeds(study: Study) -> pd.DataFrame:
 def plot_iqm(table: pd.DataFrame, figure: Figure) -> None:
     """Draw interquartile mean, its interval and every seed of each measure."""
     panels = figure.subplots(1, len(MEASURES))
+    colours = colours_of(table["architecture"].unique())
     for axes, (measure, label) in zip(panels, MEASURES.items(), strict=True):
         part = table[table["measure"] == measure]
         order = part["architecture"].unique().tolist()
-        colours = colours_of(order)
         for k, name in enumerate(order):
             rows = part[part["architecture"] == name]
             seeds = rows.loc[rows["quantity"] == "seed", "value"]

@@ -8,7 +8,7 @@ rotation. It is what its authors' package ``dsa-metric`` computes (extra ``modna
 What it does not say: the map is one of activity that is also driven by observations, and the best linear
 one, so systems that are driven otherwise differ without other dynamics. Distances depend on the rank, the
 delays and the number of steps and have no null by shuffling: compare them with those between halves of one
-system's trials (:func:`halves_dynamics`) and between seeds.
+system's trials (:func:`halves_dynamics`) and between seeds. Halves share a policy, and so what is observed; seeds do not.
 
 References:
     Ostrow et al., "Beyond geometry: comparing the temporal structure of computation in neural circuits
@@ -17,7 +17,7 @@ References:
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,7 +82,7 @@ def linear_dynamics(trials: Sequence[Activity], *, rank: int = RANK, delays: int
     if (transitions := moments - len(long)) < rank:
         raise TooFewError(f"rank is {rank}; trials have {transitions} transitions")
     model = _package().dmd.DMD(long, n_delays=delays, rank=min(rank, long[0].shape[1] * delays))
-    with _plain_torch():
+    with _single_precision():
         model.fit()
     sizes = model.S.numpy()  # of single precision, as the package's
     filled = int((sizes > sizes[0] * max(moments, len(sizes)) * np.finfo(np.float32).eps).sum())
@@ -91,34 +91,27 @@ def linear_dynamics(trials: Sequence[Activity], *, rank: int = RANK, delays: int
     return model.A_v.numpy().astype(float)
 
 
-def dynamical_distance(
-    first: Dynamics, second: Dynamics, method: Literal["eigenvalues", "angle"] = "eigenvalues"
-) -> float:
+def dynamical_distance(first: Dynamics, second: Dynamics) -> float:
     """Return how far two maps of :func:`linear_dynamics` are apart; 0 for the same dynamics.
+
+    It is the mean squared distance of their eigenvalues in the complex plane, in the pairing that makes it least
+    (the package's ``wasserstein``). The angle between maps, which the package has too, is not here: its search
+    for the best change of directions ended far from 0 for maps of rank 3 and more that were the same.
 
     Args:
         first: A map, ``(rank, rank)``.
         second: One of the same rank.
-        method: ``eigenvalues``: the mean squared distance of eigenvalues in the complex plane, in the pairing that
-            makes it least (the package's ``wasserstein``). ``angle``: that between the maps, in radians, after the
-            orthogonal change of directions that makes it least (the package's ``angular``), which also sees
-            eigenvectors; found by gradient descent, so slower and from above.
 
     Raises:
-        ValueError: If ranks differ, ``method`` is another, or ``dsa-metric`` is not installed.
+        ValueError: If ranks differ, a map is not finite, or ``dsa-metric`` is not installed.
     """
-    if np.shape(first) != np.shape(second):
-        raise ValueError(
-            f"maps are {np.shape(first)} and {np.shape(second)}; they must have one rank"
-        )
-    names = {"eigenvalues": "wasserstein", "angle": "angular"}
-    if method not in names:
-        raise ValueError(f"method is {method!r}; it must be one of {', '.join(names)}")
-    distance = _package().simdist.SimilarityTransformDist(score_method=names[method], iters=500)
-    # Copies: the package divides what it is given by its norm.
-    with _plain_torch():
-        maps = [torch.tensor(np.array(one), dtype=torch.float32) for one in (first, second)]
-        return float(distance.fit_score(*maps))
+    maps = [as_activity(one) for one in (first, second)]
+    if maps[0].shape != maps[1].shape or maps[0].shape[0] != maps[0].shape[1]:
+        shapes = " and ".join(str(one.shape) for one in maps)
+        raise ValueError(f"maps are {shapes}; they must be square, of one rank")
+    distance = _package().simdist.SimilarityTransformDist(score_method="wasserstein")
+    with _single_precision():
+        return float(distance.fit_score(*(torch.tensor(one, dtype=torch.float32) for one in maps)))
 
 
 def halves_dynamics(recording: Recording, layer: str = LAYER, rank: int = RANK) -> pd.DataFrame:
@@ -147,16 +140,15 @@ def halves_dynamics(recording: Recording, layer: str = LAYER, rank: int = RANK) 
 
 
 @contextmanager
-def _plain_torch() -> Iterator[None]:
-    """Let the package find torch as it expects it, and leave it as it was: single precision, gradients, one seed."""
+def _single_precision() -> Iterator[None]:
+    """Let the package find single precision and the processor as torch's defaults, as it expects."""
     precision = torch.get_default_dtype()
-    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
-        torch.manual_seed(0)  # searches begin at a random change of directions
-        torch.set_default_dtype(torch.float32)
-        try:
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
             yield
-        finally:
-            torch.set_default_dtype(precision)
+    finally:
+        torch.set_default_dtype(precision)
 
 
 def _package() -> Any:

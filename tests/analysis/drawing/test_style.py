@@ -10,10 +10,12 @@ from matplotlib.colors import to_rgb, to_rgba
 from modnav.analysis.drawing import (
     BELIEF,
     COLOURS,
+    KEY,
     MOTOR,
     OTHER,
     OTHERS,
     REWARDED,
+    SEED_DOT,
     SENSORY,
     UNREWARDED,
     band,
@@ -37,7 +39,7 @@ from modnav.analysis.drawing import (
     violin,
 )
 from modnav.analysis.figures.fig6_behaviour import DIRECTIONS
-from modnav.analysis.study import ANIMALS, MAIN, MODULAR_CRITIC, short
+from modnav.analysis.study import ANIMALS, MAIN, MODULAR, MODULAR_CRITIC, short
 
 
 @pytest.mark.parametrize(
@@ -284,6 +286,8 @@ def seen(colour, eye):
     "together",
     [
         [*(COLOURS[name] for name in (*MAIN, *ANIMALS)), *OTHERS],
+        [*OTHERS, SEED_DOT],
+        [COLOURS[MODULAR], KEY],
         [REWARDED, UNREWARDED],
         [SENSORY, BELIEF, MOTOR],
         *(list(colours.values()) for colours in DIRECTIONS.values()),

@@ -228,7 +228,7 @@ def test_an_agent_that_does_nothing_leaves_the_others_their_panel(tiny_runs, tmp
         table = PANELS[name].compute(study)
         picture(PANELS[name], table).draw_without_rendering()
         assert set(table["architecture"]) == {HOLISTIC}
-        assert "no action changed: Modular" in missing_of(table)
+        assert "seeds that felt no perturbation or did not answer: Modular 0" in missing_of(table)
 
 
 def test_belief_errors_are_summarised_for_each_axis(tiny_study):

@@ -51,22 +51,23 @@ def test_one_of_two_states_is_enough_with_delays():
     assert sorted(found, key=np.imag) == pytest.approx(RADIUS * np.exp([-0.3j, 0.3j]), abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("method", "apart"),
-    [
-        ("eigenvalues", (2 * RADIUS * np.sin(0.3)) ** 2),  # of the chord between both
-        ("angle", 0.6),  # of turns by .3 and .9, whatever the directions
-    ],
-)
-def test_distances_are_of_the_dynamics_and_not_of_the_units(method, apart):
+def test_distances_are_of_the_dynamics_and_not_of_the_units():
     first, alike, other = (
         linear_dynamics(seen(turning(angle), seed, units), rank=2)
         for seed, (angle, units) in enumerate([(0.3, 20), (0.3, 31), (0.9, 20)])
     )
-    assert dynamical_distance(first, alike, method) == pytest.approx(0, abs=0.02)
-    assert dynamical_distance(first, other, method) == pytest.approx(apart, abs=0.02)
-    again = dynamical_distance(first, other, method)
-    assert dynamical_distance(first, other, method) == again  # maps are left as they were
+    assert dynamical_distance(first, alike) == pytest.approx(0, abs=1e-6)
+    chord = 2 * RADIUS * np.sin(0.3)  # between e^.3i and e^.9i
+    assert dynamical_distance(first, other) == pytest.approx(chord**2, abs=1e-4)
+
+
+def test_other_directions_of_the_same_map_are_no_distance():
+    draw = np.random.default_rng(0)
+    one = draw.normal(size=(10, 10)) / 4
+    turned = np.linalg.qr(draw.normal(size=(10, 10)))[0]
+    assert dynamical_distance(one, turned @ one @ turned.T) == pytest.approx(0, abs=1e-6)
+    half = np.mean(np.abs(np.linalg.eigvals(one) / 2) ** 2)
+    assert 0 < dynamical_distance(one, one / 2) <= half + 1e-6  # paired as they are, it is this
 
 
 def test_halves_of_one_are_nearer_than_others():
@@ -99,17 +100,17 @@ def test_distances_are_those_of_the_package_itself():
     assert dynamical_distance(*maps) == pytest.approx(float(whole), rel=1e-5)
 
 
-def test_neither_precision_nor_inference_nor_the_seed_changes_a_distance():
-    """Notebooks have their own; they find them as they were."""
+def test_neither_precision_nor_inference_nor_a_device_changes_a_distance():
+    """Notebooks have their own; they find them, and all seeds, as they were."""
     trials = [seen(turning(angle), 0, 6) for angle in (0.3, 0.9)]
-    expected = dynamical_distance(*(linear_dynamics(each, rank=2) for each in trials), "angle")
-    torch.manual_seed(7)
+    expected = dynamical_distance(*(linear_dynamics(each, rank=2) for each in trials))
     state = torch.get_rng_state()
     torch.set_default_dtype(torch.float64)
     try:
-        with torch.inference_mode():
-            maps = [linear_dynamics(each, rank=2) for each in trials]
-            assert dynamical_distance(*maps, "angle") == expected
+        with torch.inference_mode(), torch.device("meta"):
+            assert (
+                dynamical_distance(*(linear_dynamics(each, rank=2) for each in trials)) == expected
+            )
         assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)
@@ -128,10 +129,11 @@ def test_what_cannot_be_fitted_is_told():
         linear_dynamics([trials[0], np.ones((5, 21))])
     with pytest.raises(ValueError, match="delays is 0"):
         linear_dynamics(trials, delays=0)
-    with pytest.raises(ValueError, match="must have one rank"):
-        dynamical_distance(np.eye(2), np.eye(3))
-    with pytest.raises(ValueError, match="must be one of eigenvalues, angle"):
-        dynamical_distance(np.eye(2), np.eye(2), "wasserstein")
+    for bad in (np.eye(3), np.ones((2, 3))):
+        with pytest.raises(ValueError, match="must be square, of one rank"):
+            dynamical_distance(bad, bad if bad.shape == (2, 3) else np.eye(2))
+    with pytest.raises(ValueError, match="must be finite"):
+        dynamical_distance(np.eye(2), np.full((2, 2), np.nan))
     assert kept_dynamics(recording_of(units=3)).empty
 
 
