@@ -129,8 +129,8 @@ CAPTIONS = {
         "Line, band: mean, SEM over seeds; dots: seeds. 1: a line, d: a ball in d dimensions; all steps."
     ),
     "units-dynamics": (
-        "Dynamical similarity: linear maps of one step, in the 10 leading directions of the units; squared distance of their "
-        "eigenvalues, mean over pairs of agents (diagonal: pairs of seeds); first column: between halves of one agent's trials. "
+        "Dynamical similarity: linear maps of one step, in the 10 leading directions of the units; mean squared distance of their "
+        "paired eigenvalues, mean over pairs of agents (diagonal: pairs of seeds); first column: between halves of one agent's trials. "
         "All maps are of half the trials. What agents observe drives their units too, so that other inputs look like other dynamics."
     ),
     "units-plane": (

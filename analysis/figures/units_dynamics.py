@@ -56,16 +56,17 @@ def compute_dynamics(study: Study) -> pd.DataFrame:
     agents, missing = study.cohort(MAIN)
     conditions = Conditions("gain 1", study.prior_targets(TRIALS))
     try:
-        table = study.measure(agents, conditions, kept_dynamics, (LAYER,))
+        dynamical_distance(np.eye(1), np.eye(1))  # is the package there?
     except ValueError as error:
         raise Missing("; ".join([*missing, str(error)])) from error
+    table = study.measure(agents, conditions, kept_dynamics, (LAYER,))
     maps = {
         key: [half[list(map(str, range(RANK)))].to_numpy() for _, half in rows.groupby("half")]
         for key, rows in table.groupby(["architecture", "seed"], sort=False)
     }
     absent = [a for a in agents if (a.architecture, a.seed) not in maps]
     missing += [
-        f"{short(a.architecture)}, seed {a.seed}: units fill fewer than {RANK} directions"
+        f"{short(a.architecture)}, seed {a.seed}: too few steps, or units fill fewer than {RANK} directions"
         for a in absent
     ]
     if not maps:
@@ -94,7 +95,7 @@ def plot_dynamics(table: pd.DataFrame, figure: Figure) -> None:
     for first, second, value in between.to_numpy():
         matrix.loc[first, second] = value
     axes = figure.subplots()
-    heat_map(axes, matrix, figure=figure, digits=3, label="Distance of eigenvalues, squared")
+    heat_map(axes, matrix, figure=figure, digits=3, label="Mean squared distance of eigenvalues")
     axes.xaxis.tick_bottom()
     labels = ["Halves of one", *map(label_of, order)]
     axes.set_xticks(range(len(labels)), labels, rotation=55, ha="right", rotation_mode="anchor")

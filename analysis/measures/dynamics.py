@@ -3,7 +3,8 @@
 CKA and its like compare states at the same moments. DSA compares rules: to the trials of each system a
 linear map is fitted that takes its units one step further, in the leading directions of their activity, and
 the maps are compared. So the systems may have other trials, other numbers of units, and units in any
-rotation. It is what its authors' package ``dsa-metric`` computes (extra ``modnav[neuro]``).
+rotation. The authors' package ``dsa-metric`` computes it (extra ``modnav[neuro]``): the form of it that compares
+eigenvalues, not the paper's angle, see :func:`dynamical_distance`.
 
 What it does not say: the map is one of activity that is also driven by observations, and the best linear
 one, so systems that are driven otherwise differ without other dynamics. Distances depend on the rank, the
@@ -70,7 +71,8 @@ def linear_dynamics(trials: Sequence[Activity], *, rank: int = RANK, delays: int
     Raises:
         ValueError: If ``dsa-metric`` is not installed, trials have other numbers of units, or activity is
             not finite.
-        TooFewError: If there are fewer transitions than ``rank``, or activity fills fewer directions.
+        TooFewError: If there are fewer transitions than ``rank``, or activity fills fewer directions
+            than single precision, which the package has, tells from rounding.
     """
     if rank < 1 or delays < 1:
         raise ValueError(f"rank is {rank} and delays is {delays}; both must be 1 or more")
@@ -81,20 +83,25 @@ def linear_dynamics(trials: Sequence[Activity], *, rank: int = RANK, delays: int
     moments = sum(len(x) - delays + 1 for x in long)
     if (transitions := moments - len(long)) < rank:
         raise TooFewError(f"rank is {rank}; trials have {transitions} transitions")
-    model = _package().dmd.DMD(long, n_delays=delays, rank=min(rank, long[0].shape[1] * delays))
+    if (
+        len(long) > 1
+    ):  # one that adds nothing: the package refuses few moments in trials of one length
+        long.append(np.zeros((delays, long[0].shape[1])))
+    model = _package().dmd.DMD(long, n_delays=delays, rank=rank)
     with _single_precision():
         model.fit()
-    sizes = model.S.numpy()  # of single precision, as the package's
-    filled = int((sizes > sizes[0] * max(moments, len(sizes)) * np.finfo(np.float32).eps).sum())
-    if filled < rank:
-        raise TooFewError(f"rank is {rank}; activity fills {filled} directions")
+    sizes = model.S.numpy()
+    # rounding of the package's single precision: 13 to 178 eps at 30,000 moments, 1,438 at most at 200,000
+    least = sizes[0] * (len(sizes) + moments / 100) * np.finfo(np.float32).eps
+    if (filled := int((sizes > least).sum())) < rank:
+        raise TooFewError(f"rank is {rank}; activity fills {filled} directions beyond rounding")
     return model.A_v.numpy().astype(float)
 
 
 def dynamical_distance(first: Dynamics, second: Dynamics) -> float:
-    """Return how far two maps of :func:`linear_dynamics` are apart; 0 for the same dynamics.
+    """Return how far two maps of :func:`linear_dynamics` are apart; 0 where eigenvalues are the same.
 
-    It is the mean squared distance of their eigenvalues in the complex plane, in the pairing that makes it least
+    Eigenvectors are not seen. It is the mean squared distance of their eigenvalues in the complex plane, in the pairing that makes it least
     (the package's ``wasserstein``). The angle between maps, which the package has too, is not here: its search
     for the best change of directions ended far from 0 for maps of rank 3 and more that were the same.
 

@@ -95,9 +95,27 @@ def test_trials_of_a_recording_stand_apart_and_halves_are_every_other():
 def test_distances_are_those_of_the_package_itself():
     """Called as its authors do, with trials of any length, and several delays."""
     pair = [seen(turning(angle), seed, 6, noise=0.3) for seed, angle in enumerate((0.3, 0.9))]
-    whole = DSA([pair[0]], [pair[1]], n_delays=2, rank=3, score_method="wasserstein").fit_score()
-    maps = [linear_dynamics(each, rank=3, delays=2) for each in pair]
-    assert dynamical_distance(*maps) == pytest.approx(float(whole), rel=1e-5)
+    whole = [[x for x in each if len(x) >= 3] for each in pair]
+    expected = DSA(*([each] for each in whole), n_delays=3, rank=3, score_method="wasserstein")
+    assert len(whole[0]) < len(pair[0])  # those that hold no state are left out
+    maps = [linear_dynamics(each, rank=3, delays=3) for each in pair]
+    assert dynamical_distance(*maps) == pytest.approx(float(expected.fit_score()), rel=1e-5)
+
+
+def test_few_moments_in_trials_of_one_length_are_enough():
+    """The package refuses them as they stand."""
+    trials = [x[:5] for x in seen(turning(0.3), 0, 64) if len(x) >= 5][:6]
+    found = np.linalg.eigvals(linear_dynamics(trials, rank=2))
+    assert np.abs(found) == pytest.approx(RADIUS, abs=1e-3)
+
+
+def test_small_directions_are_no_rounding_however_many_moments():
+    draw = np.random.default_rng(0)
+    trials = list(1 + 0.003 * draw.normal(size=(1500, 20, 12)))
+    assert linear_dynamics(trials).shape == (10, 10)
+    low = draw.normal(size=(1500, 20, 4)) @ draw.normal(size=(4, 12)) + 5
+    with pytest.raises(TooFewError, match=r"activity fills [45] directions"):
+        linear_dynamics(list(low))
 
 
 def test_neither_precision_nor_inference_nor_a_device_changes_a_distance():
