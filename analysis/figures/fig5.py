@@ -54,6 +54,9 @@ LARGEST = max(GAINS)
 EXAMPLE_UNITS = 3
 """Units whose maps are shown."""
 
+NEAREST_CM = 100.0
+"""Distance of the nearest targets; an agent that does not come so far hardly moves."""
+
 ALIKE = 0.6
 """Maps that correlate more than this are not shown together."""
 
@@ -98,17 +101,15 @@ def compute_maps(study: Study, architecture: str) -> pd.DataFrame:
     table = study.measure([agent], conditions(study)[:-1], maps, (LAYER,))
     first = table[table["condition"] == "1"]
     if len(first.dropna()) < 2:
-        raise Missing(
-            f"{short(architecture)} hardly moves; there is no space to map its units over"
-        )
+        raise Missing(f"{short(architecture)} hardly moves: no space to map its units over")
     long = table.melt(["condition", "x_cm", "y_cm"], _varied(first), "unit", "activity").dropna()
     long["gain"] = long.pop("condition").astype(float)
-    names = ["unit", "gain", "x_cm", "y_cm", "activity"]
-    return (
-        long.assign(architecture=architecture)[["architecture", *names]]
-        .round(4)
-        .reset_index(drop=True)
-    )
+    long.insert(0, "architecture", architecture)
+    names = ["architecture", "unit", "gain", "x_cm", "y_cm", "activity"]
+    reach = np.hypot(long["x_cm"], long["y_cm"])[long["gain"] == 1].max()
+    told = f"{short(architecture)} hardly moves: {reach:.0f} cm from the start at most"
+    notes = [told] if reach < NEAREST_CM else []
+    return with_missing(long[names].round(4).reset_index(drop=True), notes)
 
 
 def _varied(table: pd.DataFrame) -> list[str]:

@@ -193,6 +193,22 @@ def test_an_agent_without_space_to_map_is_told(tiny_study, monkeypatch):
         fig5.compute_maps(tiny_study, MODULAR)
 
 
+def test_maps_of_an_agent_that_hardly_moves_say_so(tiny_study, monkeypatch):
+    """Noise alone moves it, and that is mapped."""
+    whole = tiny_study.measure
+
+    def near(agents, conditions, measure, layers):
+        table = whole(agents, conditions, measure, layers)
+        mapped = (table["condition"] == "1") & table["0"].notna()
+        share = 40 / np.hypot(table["x_cm"], table["y_cm"])[mapped].max()
+        return table.assign(x_cm=table["x_cm"] * share, y_cm=table["y_cm"] * share)
+
+    assert not any("hardly" in note for note in missing_of(table_of("5b", tiny_study)))
+    monkeypatch.setattr(tiny_study, "measure", near)
+    (note,) = missing_of(fig5.compute_maps(tiny_study, MODULAR))
+    assert note == "Modular hardly moves: 40 cm from the start at most"
+
+
 def test_crosses_hold_error_and_performance_of_test_trials(tiny_study):
     table = table_of("5e", tiny_study)
     assert set(table["quantity"]) == {"error_cm", "auc"}
