@@ -119,10 +119,8 @@ def plot_mixed(table: pd.DataFrame, figure: Figure) -> None:
     titles = "At gain 1", "Change per 1 of gain"
     for axes, rows, title in zip(columns, (table[~slope], table[slope]), titles, strict=True):
         for effect, estimate, low, high in rows[["effect", "estimate", "low", "high"]].to_numpy():
-            at, colour = (
-                agents.index(_agent(effect)),
-                colours[names.get(_agent(effect), _agent(effect))],
-            )
+            agent = _agent(effect)
+            at, colour = agents.index(agent), colours[names.get(agent, agent)]
             axes.plot((low, high), (at, at), color=colour)
             axes.plot(estimate, at, "o", ms=3, color=colour)
         axes.axvline(0, color="gray", ls=":", lw=0.7)

@@ -83,9 +83,8 @@ def linear_dynamics(trials: Sequence[Activity], *, rank: int = RANK, delays: int
     moments = sum(len(x) - delays + 1 for x in long)
     if (transitions := moments - len(long)) < rank:
         raise TooFewError(f"rank is {rank}; trials have {transitions} transitions")
-    if (
-        len(long) > 1
-    ):  # one that adds nothing: the package refuses few moments in trials of one length
+    if len(long) > 1:
+        # one that adds nothing: the package refuses few moments in trials of one length
         long.append(np.zeros((delays, long[0].shape[1])))
     model = _package().dmd.DMD(long, n_delays=delays, rank=rank)
     with _single_precision():
@@ -101,9 +100,10 @@ def linear_dynamics(trials: Sequence[Activity], *, rank: int = RANK, delays: int
 def dynamical_distance(first: Dynamics, second: Dynamics) -> float:
     """Return how far two maps of :func:`linear_dynamics` are apart; 0 where eigenvalues are the same.
 
-    Eigenvectors are not seen. It is the mean squared distance of their eigenvalues in the complex plane, in the pairing that makes it least
-    (the package's ``wasserstein``). The angle between maps, which the package has too, is not here: its search
-    for the best change of directions ended far from 0 for maps of rank 3 and more that were the same.
+    It is the mean squared distance of their eigenvalues in the complex plane, in the pairing that makes it
+    least (the package's ``wasserstein``); eigenvectors are not seen. The angle between maps, which the package
+    has too, is not here: its search for the best change of directions ended far from 0 for maps of rank 3 and
+    more that were the same.
 
     Args:
         first: A map, ``(rank, rank)``.

@@ -126,6 +126,7 @@ def mixed_model(
     estimate, errors = fit.fe_params.to_numpy(float), fit.bse_fe.to_numpy(float)
     known = free > 0
     t = stats.t.ppf(0.5 + confidence / 2, free) if known else float("nan")
+    group_sd = float(np.sqrt(fit.cov_re.to_numpy(float)[0, 0]))
     return pd.DataFrame(
         {
             "effect": list(fit.fe_params.index),
@@ -135,9 +136,7 @@ def mixed_model(
             "high": estimate + t * errors,
             "p": 2 * stats.t.sf(np.abs(estimate / errors), free) if known else float("nan"),
             "df": free,
-            "group_sd": float(np.sqrt(fit.cov_re.to_numpy(float)[0, 0]))
-            if known
-            else float("nan"),
+            "group_sd": group_sd if known else float("nan"),
             "residual_sd": float(np.sqrt(fit.scale)),
             "groups": count,
             "rows": len(table),

@@ -143,10 +143,7 @@ def draw_figures(given: argparse.Namespace) -> list[str]:
         raise InterruptedRunError(
             f"interrupted after {len(drawn)} of {len(panels)} panels; the same command goes on"
         ) from None
-    _report(console, drawn, given.out)
-    if others := strangers(study.members):
-        told = f"panels of seeds and effects alone show {', '.join(others)}: not of the study"
-        console.print(told, soft_wrap=True, highlight=False)
+    _report(console, drawn, given.out, strangers(study.members))
     return failed
 
 
@@ -201,8 +198,10 @@ def _line(about: dict[str, Any]) -> str:
     return f"{about['panel']} ({about['seconds']:.0f} s): {told}"
 
 
-def _report(console: Console, drawn: Sequence[dict[str, Any]], out: Path) -> None:
-    """Print what was missing, and where the panels are."""
+def _report(
+    console: Console, drawn: Sequence[dict[str, Any]], out: Path, others: Sequence[str]
+) -> None:
+    """Print what was missing, where the panels are, and which architectures most do not show."""
     if console.is_terminal:
         for about in drawn:
             if about["missing"] or about["error"]:
@@ -214,3 +213,6 @@ def _report(console: Console, drawn: Sequence[dict[str, Any]], out: Path) -> Non
         soft_wrap=True,
         highlight=False,
     )
+    if others:
+        told = f"panels of seeds and effects alone show {', '.join(others)}: not of the study"
+        console.print(told, soft_wrap=True, highlight=False)
