@@ -147,6 +147,7 @@ def _runs(members: Sequence[Member]) -> pd.DataFrame:
     for member in members:
         config = config_of(member.run.folder)
         row = {
+            "run": "/".join(member.run.folder.parts[-2:]),  # no one's machine
             "architecture": member.architecture,
             "agent": short(member.architecture),
             "trained as": member.group,

@@ -68,7 +68,9 @@ def test_the_page_has_panels_runs_and_published_values(folder: Path, tiny_runs: 
     assert f'alt="{said}"' in text
     assert "1 of 2 panels are drawn" in text
     assert text.count("One &lt;title&gt;") == 2
-    assert "Actor3Critic5" in text
+    run = find_members([tiny_runs])[0].run.folder
+    assert f'<td class="text">{run.parent.name}/{run.name}</td>' in text
+    assert str(run.parent.parent) not in text
     # B: 7.1 against 2 published, with an SEM of 0.1: 51 SEM apart, and marked; A is not.
     row = re.search(r"<tr><td class=\"text\">B</td>.*</tr>", text)
     assert row is not None
