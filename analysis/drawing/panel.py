@@ -58,7 +58,7 @@ class Panel:
             lists what is absent. Raises :class:`Missing` if it cannot be made at all.
         plot: Draws a table into an empty figure.
         published: Published values: some columns of the table, ``published`` and, where it is
-            known, ``published_sem``; None if no number was read from the study's panel.
+            known, ``published_sem``; None for those of its name, see :func:`.panels_of`.
         value: Column of the table that the published values are of.
         caption: What its marks mean: lines, bands, bars and dots, and what they are taken over.
         example: Whether it shows one trial of those that were run.
