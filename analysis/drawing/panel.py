@@ -253,12 +253,12 @@ def draw(panel: Panel, study: "Study", folder: Path) -> Drawn:
         Missing: If it cannot be made at all, also for want of trials.
         OSError: If a file cannot be written.
     """
-    study.ran()  # what others ran
+    study.subjects.taken()  # what others ran
     try:
         table = panel.compute(study)
     except TooFewError as error:
         raise Missing(str(error)) from error
-    table.attrs["ran"] = study.ran(example=panel.example)
+    table.attrs["ran"] = study.subjects.taken(example=panel.example)
     numbers = folder / f"{panel.name}.csv"
     write_numbers(table, numbers)
     files = write_picture(panel.name, picture(panel, table), folder)

@@ -351,7 +351,7 @@ def test_later_training_is_shown_only_where_there_is_some_and_stand_ins_are_name
     study = Study(runs, tmp_path / "cache", trials=8)
     table = fig7_belief.compute_S7b(study)
     assert "Modular of the default training stands in at 0.3/0.1" in missing_of(table)
-    assert "extensive training) 1, Modular (noise 0.3/0.1 training) 1;" in study.ran()
+    assert "extensive training) 1, Modular (noise 0.3/0.1 training) 1;" in study.subjects.taken()
     assert not any("stands in" in note for note in missing_of(fig7_belief.compute_7b(study)))
 
 
