@@ -34,6 +34,9 @@ FIGURES: dict[str, tuple[str, ...]] = {
 def panels_of(figure: str) -> tuple[Any, ...]:
     """Return the panels of a figure, a :class:`~.panel.Panel` each; its modules are imported now.
 
+    They have the captions and published values of their names; one that shows the values of another
+    panel brings these itself.
+
     Raises:
         ValueError: If there is no such figure; the message lists those that there are.
     """
@@ -41,5 +44,10 @@ def panels_of(figure: str) -> tuple[Any, ...]:
         raise ValueError(f"figure is {figure!r}; it must be one of {', '.join(FIGURES)}")
     modules = [importlib.import_module(f".figures.{name}", __name__) for name in FIGURES[figure]]
     captions = importlib.import_module(".figures.captions", __name__).CAPTIONS
-    panels = [panel for module in modules for panel in module.PANELS]
-    return tuple(replace(panel, caption=captions.get(panel.name, "")) for panel in panels)
+    published = importlib.import_module(".published", __name__).published
+    panels = []
+    for panel in (panel for module in modules for panel in module.PANELS):
+        values = published(panel.name) if panel.published is None else panel.published
+        caption = captions.get(panel.name, "")
+        panels.append(replace(panel, caption=caption, published=values))
+    return tuple(panels)

@@ -170,6 +170,7 @@ WITH_LIGHTNING = {
     "modnav.learning.population",
     "modnav.commands.checks",
     "modnav.commands.keeping",
+    "modnav.commands.lightning_errors",
     "modnav.commands.population.stacked",
     "modnav.commands.training",
 }

@@ -58,7 +58,7 @@ class Panel:
             lists what is absent. Raises :class:`Missing` if it cannot be made at all.
         plot: Draws a table into an empty figure.
         published: Published values: some columns of the table, ``published`` and, where it is
-            known, ``published_sem``; None if no number was read from the study's panel.
+            known, ``published_sem``; None for those of its name, see :func:`.panels_of`.
         value: Column of the table that the published values are of.
         caption: What its marks mean: lines, bands, bars and dots, and what they are taken over.
         example: Whether it shows one trial of those that were run.
@@ -253,12 +253,12 @@ def draw(panel: Panel, study: "Study", folder: Path) -> Drawn:
         Missing: If it cannot be made at all, also for want of trials.
         OSError: If a file cannot be written.
     """
-    study.ran()  # what others ran
+    study.subjects.taken()  # what others ran
     try:
         table = panel.compute(study)
     except TooFewError as error:
         raise Missing(str(error)) from error
-    table.attrs["ran"] = study.ran(example=panel.example)
+    table.attrs["ran"] = study.subjects.taken(example=panel.example)
     numbers = folder / f"{panel.name}.csv"
     write_numbers(table, numbers)
     files = write_picture(panel.name, picture(panel, table), folder)

@@ -80,7 +80,7 @@ def _perturbation_trials(study: Study) -> pd.DataFrame:
 def _told(study: Study, task: str, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table, after the study was told what of the animals was looked at."""
     for name, count in table["architecture"].value_counts(sort=False).items():
-        study.tell(str(name), name, task, int(count))
+        study.subjects.note(str(name), name, task, int(count))
     return table
 
 

@@ -1,6 +1,6 @@
 """What the marks of each panel mean: lines, bands, bars and dots, and what they are taken over.
 
-How many agents and trials there are stands behind it, see :meth:`.study.Study.ran`.
+How many agents and trials there are stands behind it, see :class:`.study.Subjects`.
 """
 
 __all__ = ["CAPTIONS"]

@@ -44,7 +44,7 @@ def animals_or_none(study: Study) -> dict[str, Recording]:
     except Missing:
         return {}
     for name, recording in (found := {"Bruno": bruno, "Schro": schro}).items():
-        study.tell(name, name, "normal", len(recording.trials))
+        study.subjects.note(name, name, "normal", len(recording.trials))
     return found
 
 

@@ -25,7 +25,6 @@ from ..drawing import (
     with_missing,
 )
 from ..measures import mean_and_sem
-from ..published import published
 from ..study import HOLISTIC, MAIN, MODULAR, NAMES, Chosen, Study, short, shortfall
 from .cohorts import animals_or_none, normal_conditions, trained_cohort
 
@@ -259,14 +258,7 @@ def plot_1h(table: pd.DataFrame, figure: Figure) -> None:
 
 
 PANELS = (
-    Panel(
-        "1f",
-        "Rewarded fraction at gain 1 over training",
-        (3.2, 1.8),
-        compute_1f,
-        plot_1f,
-        published("1f"),
-    ),
+    Panel("1f", "Rewarded fraction at gain 1 over training", (3.2, 1.8), compute_1f, plot_1f),
     Panel("1g", "An example trial", (2.6, 1.8), compute_1g, plot_1g, example=True),
     Panel("1h", "Trajectories of the modular agent", (2.2, 2.2), compute_1h, plot_1h),
     Panel("S1c", "Trajectories of the holistic agent", (2.2, 2.2), compute_S1c, plot_1h),

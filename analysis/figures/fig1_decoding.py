@@ -10,7 +10,6 @@ from modnav.tables import Recording
 
 from ..drawing import BELIEF, MOTOR, SENSORY, Panel, colour_of, plain_ticks, with_missing
 from ..measures import decoding
-from ..published import published
 from ..study import HOLISTIC, MODULAR, Missing, Study
 from .cohorts import best_agents, normal_conditions
 
@@ -126,17 +125,7 @@ def plot_1l(table: pd.DataFrame, figure: Figure) -> None:
 
 
 PANELS = (
-    Panel(
-        "1l", "Decoding from the actor", (2.9, 1.55), compute_1l, plot_1l, published("1l"), "value"
-    ),
-    Panel(
-        "S1f",
-        "Decoding from the critic",
-        (2.4, 1.55),
-        compute_S1f,
-        plot_1l,
-        published("S1f"),
-        "value",
-    ),
+    Panel("1l", "Decoding from the actor", (2.9, 1.55), compute_1l, plot_1l, value="value"),
+    Panel("S1f", "Decoding from the critic", (2.4, 1.55), compute_S1f, plot_1l, value="value"),
 )
 """Panels of figure 1 and S1 about units."""

@@ -21,7 +21,6 @@ from ..drawing import (
     with_missing,
 )
 from ..measures import auc, eccentricity, pearson, psychometric, regression_through_origin
-from ..published import published
 from ..study import ANIMALS, HOLISTIC, MAIN, MODULAR, Study, short, trials_of
 from .cohorts import animals_or_none, best_agents, normal_conditions, silent, trained_cohort
 from .fig1 import SHOWN
@@ -242,25 +241,11 @@ def plot_1k(table: pd.DataFrame, figure: Figure) -> None:
 
 PANELS = (
     Panel("1i", "Stop against target location", (4.4, 1.9), compute_1i, plot_1i),
-    Panel("1j", "Fraction correct", (3.0, 1.7), compute_1j, plot_1j, published("1j")),
-    Panel("1k", "ROC and its area", (4.4, 1.7), compute_1k, plot_1k, published("1k"), "auc"),
+    Panel("1j", "Fraction correct", (3.0, 1.7), compute_1j, plot_1j),
+    Panel("1k", "ROC and its area", (4.4, 1.7), compute_1k, plot_1k, value="auc"),
     Panel(
-        "S1d",
-        "Correlation of stop and target",
-        (3.0, 1.7),
-        compute_S1d,
-        plot_S1d,
-        published("S1d"),
-        "value",
+        "S1d", "Correlation of stop and target", (3.0, 1.7), compute_S1d, plot_S1d, value="value"
     ),
-    Panel(
-        "S1e",
-        "Slope of stop over target",
-        (3.0, 1.7),
-        compute_S1e,
-        plot_S1e,
-        published("S1e"),
-        "value",
-    ),
+    Panel("S1e", "Slope of stop over target", (3.0, 1.7), compute_S1e, plot_S1e, value="value"),
 )
 """Panels of figure 1 and S1 about where subjects stop."""

@@ -1,20 +1,14 @@
-"""Figure 2 and S2: what agents trust when noise grows, their senses or their predictions.
-
-All panels stand together, as they share grids of noise and the agents tested on them.
-"""
+"""Figure 2 and S2: what agents trust when noise grows, their senses or their predictions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from scipy.stats import norm
 
 from ..drawing import (
-    BELIEF,
     Panel,
     colour_of,
     heat_map,
@@ -28,160 +22,9 @@ from ..drawing import (
     with_missing,
 )
 from ..measures import CELL, bootstrapped_likeness, mann_whitney, seed_means
-from ..published import published
-from ..study import (
-    DEFAULT,
-    EKF,
-    EXTENSIVE,
-    HOLISTIC,
-    MAIN,
-    MODULAR,
-    MODULAR_ACTOR,
-    MODULAR_CRITIC,
-    Missing,
-    Selection,
-    Study,
-    noise_group,
-    short,
-)
-from .cohorts import SELECTED_ON, noise_grid_of
-
-
-@dataclass(frozen=True)
-class AgentSet:
-    """Agents that are tested on a grid of noise.
-
-    Attributes:
-        name: Name of the set.
-        title: What it is called on a panel.
-        architecture: Architecture of the agents.
-        group: What they were trained on, see :func:`.study.group_of`.
-        process: Process noise of the first cell.
-        observation: Observation noise of the first cell.
-        assumed: Process and observation noise that a Kalman filter assumes: those of training.
-    """
-
-    name: str
-    title: str
-    architecture: str
-    group: str = DEFAULT
-    process: float = 0.2
-    observation: float = 0.1
-    assumed: tuple[float, float] = (0.2, 0.1)
-
-
-_ALTERNATIVE = noise_group(0.1, 0.2)
-SETS = {
-    each.name: each
-    for each in (
-        AgentSet("hol", "Holistic agent", HOLISTIC),
-        AgentSet("moho", short(MODULAR_ACTOR), MODULAR_ACTOR),
-        AgentSet("homo", short(MODULAR_CRITIC), MODULAR_CRITIC),
-        AgentSet("mod", "Modular agent", MODULAR),
-        AgentSet("EKF", "EKF agent", EKF),
-        AgentSet("EKF alternative", "EKF alternative", EKF, _ALTERNATIVE, 0.1, 0.2, (0.1, 0.2)),
-        AgentSet(
-            "mod alternative", "Modular alternative", MODULAR, _ALTERNATIVE, 0.1, 0.2, (0.1, 0.2)
-        ),
-        # as published, on the standard grid, which does not begin where it was trained
-        AgentSet("hol larger", "Larger noise difference", HOLISTIC, noise_group(0.4, 0.1)),
-        AgentSet("hol long", "Longer training", HOLISTIC, EXTENSIVE),
-    )
-}
-"""The sets of figures 2 and S2."""
-
-
-def tested(study: Study, name: str) -> pd.DataFrame:
-    """Return how all seeds of a set do in each cell of its grid of noise.
-
-    Returns:
-        ``set``, ``architecture``, ``seed``, the increments, ``auc``, ``reward_fraction``,
-        ``stopped``.
-
-    Raises:
-        Missing: If there are no such agents.
-    """
-    each = SETS[name]
-    if name == "hol larger" and not study.published:
-        each = replace(each, process=0.4)
-    agents, missing = study.cohort([each.architecture], Selection(each.group, SELECTED_ON))
-    filtered = each.assumed if each.architecture == EKF else None
-    table = noise_grid_of(study, agents, each.process, each.observation, filtered)
-    silent = [f"{each.title}: all trials timed out"] if not table["stopped"].any() else []
-    return with_missing(table.assign(set=name), missing + silent)
-
-
-def all_tested(study: Study, names: Sequence[str]) -> pd.DataFrame:
-    """Return :func:`tested` of several sets, of those that there are.
-
-    Raises:
-        Missing: If there are none.
-    """
-    tables, missing = [], []
-    for name in names:
-        try:
-            table = tested(study, name)
-        except Missing as error:
-            missing.append(str(error))
-        else:
-            tables.append(table)
-            missing += table.attrs["missing"]
-    if not tables:
-        raise Missing("; ".join(missing))
-    return with_missing(pd.concat(tables, ignore_index=True), missing)
-
-
-# --- 2a: two cues -------------------------------------------------------------------------
-
-CUES = {"prior": (1.5, 1e5), "likelihood": (1e5, 1.0), "posterior": (1.5, 1.0)}
-"""Standard deviation of prediction and of observation in each curve of the sketch."""
-
-
-def cue_filter(process: float, observation: float) -> tuple[float, float]:
-    """Return mean and standard deviation of the position in a Kalman filter of the sketch.
-
-    Its state is position and velocity; the action sets the velocity to -3, the velocity that is
-    observed is 3, in both of two steps; it begins at 0, without uncertainty.
-
-    Args:
-        process: Standard deviation of the velocity that an action gives.
-        observation: Standard deviation of the observed velocity.
-    """
-    motion, control = np.array([[1.0, 1.0], [0.0, 0.0]]), np.array([0.0, 1.0])
-    sense = np.array([0.0, 1.0])
-    mean, covariance = np.zeros(2), np.zeros((2, 2))
-    for _ in range(2):
-        mean = motion @ mean + control * -3.0
-        covariance = motion @ covariance @ motion.T + np.diag([0.0, process**2])
-        gain = covariance @ sense / (sense @ covariance @ sense + observation**2)
-        mean = mean + gain * (3.0 - sense @ mean)
-        covariance = (np.eye(2) - np.outer(gain, sense)) @ covariance
-    return float(mean[0]), float(np.sqrt(covariance[0, 0]))
-
-
-def compute_2a(study: Study | None = None) -> pd.DataFrame:
-    """Return the mean (rounded, as published) and s.d. of prior, likelihood and posterior."""
-    found = [(name, *cue_filter(*noises)) for name, noises in CUES.items()]
-    table = pd.DataFrame(found, columns=["cue", "mean", "sd"])
-    return with_missing(table.assign(mean=table["mean"].round(1)), [])
-
-
-def plot_2a(table: pd.DataFrame, figure: Figure) -> None:
-    """Draw the three densities."""
-    axes = figure.subplots()
-    styles = {"prior": ("gray", "--"), "likelihood": ("gray", "-"), "posterior": (BELIEF, "-")}
-    for name, mean, sd in table[["cue", "mean", "sd"]].itertuples(index=False):
-        colour, style = styles[name]
-        x = np.linspace(mean - 3 * sd, mean + 3 * sd, 200)
-        axes.plot(x, norm.pdf(x, mean, sd), style, color=colour)
-        top = norm.pdf(mean, mean, sd)
-        axes.plot((mean, mean), (0, top), ":", color=colour, lw=0.7)
-        side = {"likelihood": (0.7, "left"), "posterior": (-0.2, "right")}.get(name, (0, "center"))
-        axes.text(mean + side[0], top + 0.01, name.capitalize(), ha=side[1], color=colour)
-    axes.set(xlim=(-7.5, 6.4), ylim=(0, 0.55), xticks=[], yticks=(0, 0.5))
-    axes.set(xlabel="State", ylabel="Probability density")
-    plain_ticks(axes, "y")
-
+from ..study import HOLISTIC, MAIN, MODULAR, Study, short
+from .fig2_cues import PANELS as SKETCH
+from .noise_sets import SETS, all_tested, tested
 
 # --- heat maps ----------------------------------------------------------------------------
 
@@ -212,7 +55,7 @@ def _map_panel(name: str, title: str, sets: Sequence[str], value: str = "drop") 
     compute.__doc__ = "Return mean, SEM and drop of the AUC over the grid of test noise."
     plot.__doc__ = "Draw a heat map for each set of agents."
     width, height = (1.76, 2.3) if value == "drop" else (2.1, 2.6)  # three digits a cell
-    return Panel(name, title, (width * len(sets), height), compute, plot, published(name), value)
+    return Panel(name, title, (width * len(sets), height), compute, plot, value=value)
 
 
 # --- S2i: one cell ------------------------------------------------------------------------
@@ -342,13 +185,12 @@ def _correlation_panel(
         (2.6 if len(sets) > 2 else 1.9, 2.0),
         _correlations(reference, sets),
         _plot_correlations(sets, labels, label, below=below),
-        published(name),
-        "r",
+        value="r",
     )
 
 
 PANELS = (
-    Panel("2a", "Two cues to one state", (1.7, 1.6), compute_2a, plot_2a),
+    *SKETCH,
     _map_panel("2b", "EKF agents under noise", ("EKF", "EKF alternative")),
     _map_panel("2c", "Agents under noise", _NAMES[:4]),
     _correlation_panel("2d", "Similarity to the EKF agent", "EKF", _NAMES, _LABELS),
@@ -382,8 +224,7 @@ PANELS = (
         (1.6, 1.5),
         compute_S2i,
         plot_S2i,
-        published("S2i"),
-        "auc",
+        value="auc",
     ),
 )
 """Panels of figures 2 and S2."""

@@ -18,7 +18,6 @@ from ..drawing import (
     with_missing,
 )
 from ..measures import outcomes, within_fences
-from ..published import published
 from ..study import HOLISTIC, HOLISTIC_EKF, MAIN, MODULAR, NAMES, Missing, Study, short
 from .cohorts import animal_paths, animals_or_none, normal_conditions, silent, trained_cohort
 from .fig1 import learning_table
@@ -132,7 +131,7 @@ def _shape_panel(
     compute.__doc__ = "Return the filtered values of the violins: shapes() or differences()."
     plot.__doc__ = "Draw a violin for each architecture."
     size = (2.2, 1.7) if len(architectures) > 2 else (1.4, 1.7)
-    return Panel(name, title, size, compute, plot, published(name), "value")
+    return Panel(name, title, size, compute, plot, value="value")
 
 
 # --- c, d, S3f, g: over training ----------------------------------------------------------
@@ -179,7 +178,7 @@ def _curve_panel(
         legend(axes, names, dashed=(HOLISTIC_EKF,))
 
     plot.__doc__ = "Draw mean and SEM over seeds against training trials."
-    return Panel(name, title, (3.2, 1.8), compute, plot, published(name))
+    return Panel(name, title, (3.2, 1.8), compute, plot)
 
 
 def compute_3c(study: Study) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """Figure 4: what agents do at joystick gains that they were not trained at.
 
-Panels 4a to 4h, S4a to S4c. Agents and animals are trained at gain 1 and tested at 1, 1.5 and 2;
-"no generalization" replays their actions at gain 1 under the other gains. All panels stand
-together, as they share these trials and measures; those of paths are in ``fig4_paths``.
+Panels 4c to 4h, S4a to S4c. Agents and animals are trained at gain 1 and tested at 1, 1.5 and 2;
+"no generalization" replays their actions at gain 1 under the other gains. Task and example, 4a and
+4b, are in ``fig4_example``, the shape of paths in ``fig4_paths``.
 """
 
 from functools import partial
@@ -13,24 +13,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from modnav.tables import open_loop
-
 from ..drawing import (
     Panel,
     band,
     colour_of,
-    draw_arc,
-    draw_kinds,
-    draw_target,
     groups,
     legend,
     limits,
-    path_table,
     plain_ticks,
     reward_zone,
     samples,
     seed_curves,
-    typical,
     violin_of_sample,
     with_missing,
 )
@@ -41,9 +34,7 @@ from ..measures import (
     psychometric,
     replayed,
     sem,
-    signed_radial_error,
 )
-from ..published import published
 from ..study import (
     ANIMALS,
     DATA,
@@ -52,91 +43,14 @@ from ..study import (
     MAIN,
     MODULAR,
     NO_GENERALIZATION,
-    Chosen,
     Missing,
     Study,
-    short,
 )
-from .animal_trials import TARGET, gain_trials
+from .animal_trials import gain_trials
+from .fig4_example import PANELS as EXAMPLE
 from .fig4_paths import PANELS as PATHS
-from .gain_task import agent_trials, gain_axis, gain_conditions, signed, times
+from .gain_task import agent_trials, gain_axis, signed, times
 from .transfer import plot_transfer, transfer_curves
-
-# --- 4a: the task ---------------------------------------------------------------------------
-
-
-def compute_4a(study: Study) -> pd.DataFrame:
-    """Return the joystick gains that are trained and tested; they depend on no run."""
-    gain = np.array(GAINS)
-    return pd.DataFrame(
-        {"gain": gain, "v_cm_s": 200 * gain, "w_deg_s": 90 * gain, "trained": gain == 1}
-    )
-
-
-def plot_4a(table: pd.DataFrame, figure: Figure) -> None:
-    """Draw the velocities at full deflection, linear on the left and angular on the right."""
-    axes = figure.subplots()
-    axes.plot(table["gain"], table["v_cm_s"], color="black", zorder=0)
-    for trained, colour, text in ((True, "red", "Trained"), (False, "gray", "Tested")):
-        rows = table[table["trained"] == trained]
-        axes.scatter(rows["gain"], rows["v_cm_s"], color=colour, s=14, label=text)
-    axes.set_xticks(table["gain"], [times(gain) for gain in table["gain"]])
-    axes.set_yticks(table["v_cm_s"])
-    axes.set_xlabel("Joystick gain")
-    axes.set_ylabel("Linear gain (cm/s)")
-    axes.legend(loc="upper left")
-    other = axes.twinx()
-    other.grid(visible=False)  # a style's would have other lines beside those of the left axis
-    other.spines["right"].set_visible(True)
-    low, high = axes.get_ylim()
-    other.set_ylim(low * 90 / 200, high * 90 / 200)
-    other.set_yticks(table["w_deg_s"])
-    other.set_ylabel("Angular gain (°/s)")
-
-
-# --- 4b: an example -------------------------------------------------------------------------
-
-
-def compute_4b(study: Study) -> pd.DataFrame:
-    """Return paths of a typical trial at gain 1.5, of the best modular and holistic agent."""
-    conditions, count, missing = gain_conditions(study)
-    agents = [agents[0] for name in (MODULAR, HOLISTIC) if (agents := _best(study, name))]
-    missing += [f"no {short(n)}" for n in (MODULAR, HOLISTIC) if not _best(study, n)]
-    if not agents:
-        raise Missing("; ".join(missing))
-    recordings = study.simulate(agents, conditions)
-    middle = slice(count, 2 * count)
-    trials = [recording.trials.iloc[middle] for recording in recordings]
-    errors = [signed_radial_error(table) for table in trials]
-    aside = abs(trials[0]["target_x_cm"]) > 100  # so that the arc is one
-    row = typical(errors, aside.to_numpy() & (trials[0]["target_r_cm"] > 200).to_numpy())
-    parts = []
-    for agent, recording, table in zip(agents, recordings, trials, strict=True):
-        one = table.iloc[[row]]
-        number = int(one["trial"].iloc[0])
-        again = open_loop(one, recording.steps, [number - count]).steps
-        steps = recording.steps[recording.steps["trial"] == number]
-        target = {name: float(one[name].iloc[0]) for name in TARGET}
-        for kind, path in ((DATA, steps), (NO_GENERALIZATION, again)):
-            parts.append(path_table(path, architecture=agent.architecture, kind=kind, **target))
-    return with_missing(pd.concat(parts, ignore_index=True), missing)
-
-
-def _best(study: Study, name: str) -> list[Chosen]:
-    try:
-        return [study.best(name)]
-    except Missing:
-        return []
-
-
-def plot_4b(table: pd.DataFrame, figure: Figure) -> None:
-    """Draw the paths, the target, and the arc along which an error is an over- or undershoot."""
-    axes = figure.subplots()
-    target = tuple(table[TARGET].iloc[0])
-    draw_target(axes, target)
-    draw_arc(axes, target)
-    draw_kinds(axes, table)
-
 
 # --- 4c, 4d, S4a: radial errors -------------------------------------------------------------
 
@@ -299,35 +213,17 @@ def plot_4f(table: pd.DataFrame, figure: Figure) -> None:
 # --- the panels -----------------------------------------------------------------------------
 
 PANELS = (
-    Panel("4a", "Gains of training and test", (2.1, 1.6), compute_4a, plot_4a),
-    Panel("4b", "Example trial at gain 1.5", (2.8, 3.0), compute_4b, plot_4b, example=True),
-    Panel(
-        "4c",
-        "Radial error of agents",
-        (3.3, 1.8),
-        compute_4c,
-        plot_errors,
-        published("4c"),
-        value="value",
-    ),
-    Panel(
-        "4d",
-        "Radial error of animals",
-        (3.6, 1.8),
-        compute_4d,
-        plot_errors,
-        published("4d"),
-        value="value",
-    ),
+    *EXAMPLE,
+    Panel("4c", "Radial error of agents", (3.3, 1.8), compute_4c, plot_errors, value="value"),
+    Panel("4d", "Radial error of animals", (3.6, 1.8), compute_4d, plot_errors, value="value"),
     Panel("4e", "Fractions of correct stops", (3.8, 1.7), compute_4e, plot_4e),
-    Panel("4f", "AUC by gain", (3.0, 1.7), compute_4f, plot_4f, published("4f"), value="value"),
+    Panel("4f", "AUC by gain", (3.0, 1.7), compute_4f, plot_4f, value="value"),
     Panel(
         "4g",
         "Reward rate in the gain task over training",
         (3.2, 1.8),
         partial(transfer_curves, test="gain", trained="gain1x", column="reward_rate"),
         partial(plot_transfer, label="Reward rate (trial/s)", limits=(0, 1), marks=True),
-        published("4g"),
         value="value",
     ),
     Panel(
@@ -342,12 +238,9 @@ PANELS = (
             competent_only=True,
         ),
         partial(plot_transfer, label="TD error", limits=(0.2, 1)),
-        published("4h"),
         value="value",
     ),
-    Panel(
-        "S4a", "Radial errors", (4.2, 1.8), compute_s4a, plot_s4a, published("S4a"), value="value"
-    ),
+    Panel("S4a", "Radial errors", (4.2, 1.8), compute_s4a, plot_s4a, value="value"),
     *PATHS,
 )
 """Panels of figure 4."""

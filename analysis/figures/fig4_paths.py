@@ -14,7 +14,6 @@ from ..drawing import (
     violin_of_sample,
     with_missing,
 )
-from ..published import published
 from ..study import ANIMALS, GAINS, MAIN, Missing, Study
 from .animal_trials import gain_trials
 from .gain_task import agent_trials, times
@@ -89,7 +88,6 @@ PANELS = (
         (3.4, 1.9),
         compute_s4b,
         partial(plot_paths, what="Curvature", unit="cm$^{-1}$", top=0.01),
-        published("S4b"),
         value="value",
     ),
     Panel(
@@ -98,7 +96,6 @@ PANELS = (
         (3.4, 1.9),
         compute_s4c,
         partial(plot_paths, what="Length", unit="cm", top=500),
-        published("S4c"),
         value="value",
     ),
 )

@@ -31,7 +31,6 @@ from ..measures import (
     decoded,
     maps,
 )
-from ..published import published
 from ..study import (
     GAINS,
     HOLISTIC,
@@ -255,15 +254,7 @@ PANELS = (
         plot_maps,
     ),
     Panel("5c", "A decoded trial", (2.9, 1.7), compute_5c, plot_5c, example=True),
-    Panel(
-        "5d",
-        "Decoding error by gain",
-        (3.0, 1.7),
-        compute_5d,
-        plot_5d,
-        published("5d"),
-        value="value",
-    ),
+    Panel("5d", "Decoding error by gain", (3.0, 1.7), compute_5d, plot_5d, value="value"),
     Panel(
         "5e",
         "Decoding error and performance at gain 2",
@@ -275,25 +266,15 @@ PANELS = (
             y=(0.71, 0.95),
             ticks=((13, 33, 53), (0.7, 0.8, 0.9, 1.0)),
         ),
-        published("5e"),
         value="value",
     ),
-    Panel(
-        "S5a",
-        "Decoding errors",
-        (3.4, 2.0),
-        compute_s5a,
-        plot_s5a,
-        published("S5a"),
-        value="value",
-    ),
+    Panel("S5a", "Decoding errors", (3.4, 2.0), compute_s5a, plot_s5a, value="value"),
     Panel(
         "S5b",
         "Decoding error at the end and radial error",
         (6.4, 2.2),
         compute_s5b,
         plot_clouds,
-        published("S5b"),
         value="value",
     ),
 )

@@ -20,7 +20,6 @@ from ..measures import (
     ellipse_of,
     regression_through_origin,
 )
-from ..published import published
 from ..study import HOLISTIC, MAIN, MODULAR, Conditions, Study, short
 from . import perturbation_task as task
 from .decoders import best_of, crosses, last_errors, plot_clouds, plot_crosses, plot_paths
@@ -164,22 +163,13 @@ def _clouds(name: str, axis: str) -> Panel:
 
 PANELS = (
     Panel("6f", "A decoded perturbed trial", (3.6, 2.0), compute_6f, plot_6f, example=True),
-    Panel(
-        "6g",
-        "Belief errors by perturbation",
-        (5.4, 3.2),
-        compute_6g,
-        plot_6g,
-        published("6g"),
-        value="value",
-    ),
+    Panel("6g", "Belief errors by perturbation", (5.4, 3.2), compute_6g, plot_6g, value="value"),
     Panel(
         "6h",
         "Decoding error and performance with strong perturbations",
         (3.2, 1.8),
         compute_6h,
         partial(plot_crosses, x=(16, 34), y=(0.8, 0.94)),
-        published("6h"),
         value="value",
     ),
     _clouds("S6e", "linear"),
@@ -190,7 +180,6 @@ PANELS = (
         (6.4, 2.2),
         compute_s6g,
         partial(plot_clouds, ranges=((0, 300), (0, 300))),
-        published("S6g"),
         value="value",
     ),
 )

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from ..drawing import Panel, colour_of, groups, limits, name_ticks, points, with_missing
 from ..measures import outcomes, performances, reward_rate
-from ..published import published
 from ..study import HOLISTIC, HOLISTIC_EKF, MODULAR, Peaks, Study
 from .cohorts import silent
 from .extensive import Task, cohort, conditions
@@ -90,7 +89,6 @@ PANELS = (
                 "path_cm": (300, 700),
             },
         ),
-        published("S8a"),
         value="value",
     ),
     Panel(
@@ -107,7 +105,6 @@ PANELS = (
                 "path_cm": (260, 360),
             },
         ),
-        published("S8b"),
         value="value",
     ),
 )

@@ -190,7 +190,6 @@ PANELS = (
         (3.2, 2.3),
         partial(compute_maps, task="gain", quantities=("auc", "error_cm")),
         plot_maps,
-        published("8c"),
         value="value",
     ),
     Panel(
@@ -199,7 +198,6 @@ PANELS = (
         (3.2, 2.3),
         partial(compute_maps, task="perturbation", quantities=("auc", "error_cm")),
         plot_maps,
-        published("8d"),
         value="value",
     ),
     Panel(
@@ -220,22 +218,13 @@ PANELS = (
         published("8d"),
         value="value",
     ),
-    Panel(
-        "S9a",
-        "Numbers of parameters",
-        (2.0, 1.5),
-        compute_s9a,
-        plot_s9a,
-        published("S9a"),
-        value="value",
-    ),
+    Panel("S9a", "Numbers of parameters", (2.0, 1.5), compute_s9a, plot_s9a, value="value"),
     Panel(
         "S9b",
         "Reward rate and TD error in the task of the training",
         (3.2, 2.3),
         partial(compute_maps, task="training", quantities=("reward_rate", "td_error")),
         plot_maps,
-        published("S9b"),
         value="value",
     ),
     Panel(
@@ -244,7 +233,6 @@ PANELS = (
         (3.2, 2.3),
         partial(compute_both, quantity="auc", errors=True),
         plot_maps,
-        published("S9c"),
         value="value",
     ),
     Panel(
@@ -253,7 +241,6 @@ PANELS = (
         (3.2, 2.3),
         partial(compute_both, quantity="reward_rate"),
         plot_maps,
-        published("S9d"),
         value="value",
     ),
 )

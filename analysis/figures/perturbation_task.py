@@ -23,6 +23,9 @@ STRONG = 115.0
 
 ONSET = "perturbation_onset_s"
 
+PULSE_S = 1.0
+"""Duration of a perturbation, s."""
+
 
 def perturbed_conditions(study: Study) -> tuple[Conditions, int, list[str]]:
     """Return trials without perturbation, then the same with it; their number; what is missing.

@@ -12,5 +12,6 @@ from .simulation import *
 from .sources import *
 from .standstill import *
 from .study import *
+from .subjects import *
 from .trainings import *
 from .words import *

@@ -1,4 +1,4 @@
-"""A study: trained runs, animals and a cache; what panels are computed from."""
+"""What panels ask for: agents and their curves, simulations, animals, kept in a cache."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,8 @@ from .monkeys import Monkeys
 from .names import MAIN, short
 from .selection import Selection
 from .simulation import Chosen, Conditions, Measure, Simulation
-from .words import counted, shortfall
+from .subjects import Subjects
+from .words import shortfall
 
 __all__ = ["Study"]
 
@@ -43,6 +44,9 @@ class Study:
         workers: Number of processes.
         progress: Told how far simulations are.
 
+    Attributes:
+        subjects: Which agents and animals were looked at.
+
     Raises:
         ValueError: If a folder holds no runs, or two runs are of one architecture, group and seed.
     """
@@ -64,7 +68,7 @@ class Study:
         self.cache = Cache(cache, WorkerPool(workers, modules), progress)
         self._curves = Curves(self.cache, trials)
         self._monkeys = Monkeys(monkey, self.cache)
-        self._ran: dict[tuple[str, str], dict[Any, dict[Any, int]]] = {}
+        self.subjects = Subjects()
         self._groups = {
             file: each.group for each in self.members for file in each.run.checkpoints.values()
         }
@@ -134,7 +138,7 @@ class Study:
                 parts.append(curve.assign(architecture=name, seed=member.run.seed))
                 if len(curve):
                     place = next(iter(member.run.checkpoints.values())).parent
-                    self.tell(name, place, "validations", 0, group)
+                    self.subjects.note(name, place, "validations", 0, group)
         if not parts or not any(map(len, parts)):
             raise Missing(f"no {group} runs of {', '.join(map(short, names)) or 'any agent'}")
         return pd.concat([part for part in parts if len(part)], ignore_index=True)
@@ -197,7 +201,7 @@ class Study:
             layers: Layers to record; those that an agent has not are left out.
         """
         wanted = [Simulation(agent, conditions, tuple(layers)) for agent in agents]
-        self._tell(wanted)
+        self._note(wanted)
         return self.cache.results(wanted)
 
     def measure(
@@ -226,7 +230,7 @@ class Study:
         """
         each = [conditions] if isinstance(conditions, Conditions) else list(conditions)
         wanted = [Simulation(a, c, tuple(layers), measure) for a in agents for c in each]
-        self._tell(wanted)
+        self._note(wanted)
         tables = []
         for one, table in zip(wanted, self.cache.results(wanted), strict=True):
             about: dict[str, Any] = {
@@ -241,37 +245,13 @@ class Study:
         # empty ones have no kinds of numbers, and would make text of the others' columns
         return pd.concat([x for x in tables if len(x)] or tables[:1], ignore_index=True)
 
-    # --- what was run ---------------------------------------------------------------------
-
-    def _tell(self, wanted: Sequence[Simulation]) -> None:
+    def _note(self, wanted: Sequence[Simulation]) -> None:
         for one in wanted:
             count = len(one.conditions.targets)
             key = one.conditions.name, one.conditions.gain, count
             group = self._groups.get(one.chosen.checkpoint, DEFAULT)
-            self.tell(one.chosen.architecture, one.chosen.checkpoint.parent, key, count, group)
-
-    def tell(
-        self, name: str, subject: Any, condition: Any, trials: int, group: str = DEFAULT
-    ) -> None:
-        """Note that a subject was looked at, for :meth:`ran`.
-
-        Args:
-            name: Its architecture, or the animal.
-            subject: What tells it from others of its architecture.
-            condition: What it went through; the same again counts once.
-            trials: In how many trials; 0 where that is not known.
-            group: What it was trained on.
-        """
-        self._ran.setdefault((name, group), {}).setdefault(subject, {})[condition] = trials
-
-    def ran(self, *, example: bool = False) -> str:
-        """Return in words which subjects were looked at since this was asked last, and in how many trials.
-
-        Args:
-            example: Whether one of the trials is shown, and the others are not.
-        """
-        found, self._ran = self._ran, {}
-        return counted(found, example=example)
+            place = one.chosen.checkpoint.parent
+            self.subjects.note(one.chosen.architecture, place, key, count, group)
 
     # --- conditions -----------------------------------------------------------------------
 

@@ -1,9 +1,11 @@
-"""Arguments that name shipped configs and runs, put in full before LightningCLI reads them."""
+"""Arguments as LightningCLI gets them: names of configs and runs in full, the published optimizer first."""
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
+
+import yaml
 
 from modnav.files import in_shell
 from modnav.runs import RunFolder, checkpoint_at, read
@@ -12,6 +14,28 @@ from .configs import is_overlay, shipped_configs
 from .refused import Parser
 from .strangers import check_run_config
 from .terminal import tell
+
+ADAM = """
+model:
+  optimizer: {class_path: torch.optim.Adam, init_args: {lr: 3.0e-4, eps: 1.5e-4, fused: true}}
+"""
+"""The published optimizer, as a config before all others: of a default jsonargparse would keep all arguments,
+also those that nobody gave, in the place of another optimizer's own."""
+
+
+def with_adam(args: list[str], commands: Container[str]) -> list[str]:
+    """Return arguments with :data:`ADAM` before all other configs, also those before the command's name.
+
+    Args:
+        args: The arguments.
+        commands: Names of the commands of LightningCLI.
+    """
+    command = next((word for word in args if word in commands), None)
+    if command is None:
+        return args
+    if args[0] == command:
+        return [command, f"--config={ADAM}", *args[1:]]
+    return [f"--config={yaml.safe_dump({command: yaml.safe_load(ADAM)})}", *args]
 
 
 def with_config_paths(args: list[str]) -> list[str]:

@@ -10,7 +10,9 @@ from pytorch_lightning.strategies import SingleDeviceStrategy
 
 from modnav.errors import require
 from modnav.files import one_line
-from modnav.learning import Schedule
+from modnav.learning import SINGLE, Schedule, check_precision, fast_precision
+
+from .terminal import tell
 
 LEFT_ALONE = {
     "limit_val_batches": ((None,), "validations decide phases and select checkpoints"),
@@ -25,6 +27,27 @@ LEFT_ALONE = {
 
 MOST_THREADS = 1024
 """Threads beyond which a number is taken for a mistake."""
+
+
+def settle(command: str, config: Any) -> None:
+    """Check what is asked for, and put threads, processes and precision into a configuration.
+
+    Raises:
+        ValueError: For what a training cannot obey or this machine cannot do.
+    """
+    trainer = config.trainer
+    if command == "fit":
+        config.threads = thread_count(config.threads)
+        check_fit(config)
+    on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
+    if command != "fit":
+        trainer.precision = SINGLE  # as all evaluations, also of what learned in another
+        in_one_process(trainer)
+    if trainer.precision is None and config.prefer_bf16:
+        trainer.precision = fast_precision(on_cpu)
+        if trainer.precision == SINGLE:
+            tell("training in single precision (32-true): bfloat16 is not known to be faster here")
+    check_precision(trainer.precision, on_cpu)
 
 
 def check_fit(config: Any) -> None:

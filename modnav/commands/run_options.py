@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from jsonargparse.typing import restricted_number_type
 
+from modnav.task import TaskParameters, bounds
+
 Seed = restricted_number_type("Seed", int, [(">=", 0), ("<=", 2**32 - 1)])
 """What NumPy takes for a seed."""
 
@@ -35,3 +37,11 @@ OPTIONS: dict[str, tuple[Any, Any, str]] = {
     ),
 }
 """Options of every run beside those of its parts: kind, default, and what they are."""
+
+
+def name_of_run(architecture: str, task: TaskParameters) -> str:
+    """Return the name of a run that is given none: architecture, task with its gain, and noise."""
+    noise = "_".join(f"{bounds(x)[0]:g}" for x in (task.process_noise, task.observation_noise))
+    low, high = bounds(task.gain)
+    gain = "" if low == high == 1 else f"{low:g}" + ("" if low == high else f"to{high:g}")
+    return f"{architecture}-{task.name}{gain}-{noise}"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 import yaml
 from jsonargparse._loaders_dumpers import get_yaml_default_loader
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -32,34 +31,24 @@ from modnav.callbacks import (
     TrialProgress,
     check_hooks,
 )
-from modnav.errors import ProcessLostError, RunEndedError
+from modnav.errors import RunEndedError
 from modnav.files import one_line, plain_values, replacing
 from modnav.learning import (
-    SINGLE,
     TD3,
     Experience,
-    check_precision,
     check_stackable,
-    fast_precision,
 )
 from modnav.machine import threads_everywhere
 from modnav.runs import RunFolder, read
-from modnav.task import bounds
 
-from .checks import check_fit, check_one_device, in_one_process, thread_count
+from .arguments import with_adam
+from .checks import check_one_device, settle
 from .keeping import AtomicCheckpointIO, KeptConfig
+from .lightning_errors import meant_by
 from .own import own_part, told_error
 from .quiet import quieten
 from .refused import told, with_nearest_key
-from .run_options import OPTIONS, Seed
-from .terminal import tell
-
-ADAM = """
-model:
-  optimizer: {class_path: torch.optim.Adam, init_args: {lr: 3.0e-4, eps: 1.5e-4, fused: true}}
-"""
-"""The published optimizer, as a config before all others: of a default jsonargparse would keep all arguments,
-also those that nobody gave, in the place of another optimizer's own."""
+from .run_options import OPTIONS, Seed, name_of_run
 
 
 class ModnavCLI(LightningCLI):
@@ -103,22 +92,7 @@ class ModnavCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Settle precision and threads, so that the run's configuration names those it has."""
         self.config_dump: dict[str, Any] = {}  # Lightning's hyperparameters, which nobody saves
-        config = self.config[self.subcommand]
-        if self.subcommand == "fit":
-            config.threads = thread_count(config.threads)
-            check_fit(config)
-        trainer = config.trainer
-        on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
-        if self.subcommand != "fit":
-            trainer.precision = SINGLE  # as all evaluations, also of what learned in another
-            in_one_process(trainer)
-        if trainer.precision is None and config.prefer_bf16:
-            trainer.precision = fast_precision(on_cpu)
-            if trainer.precision == SINGLE:
-                tell(
-                    "training in single precision (32-true): bfloat16 is not known to be faster here"
-                )
-        check_precision(trainer.precision, on_cpu)
+        settle(str(self.subcommand), self.config[self.subcommand])
 
     @override
     def instantiate_classes(self) -> None:
@@ -209,7 +183,7 @@ class ModnavCLI(LightningCLI):
         """Parse; say in a line what was wrong, and name the nearest key where one is not known."""
         given = list(sys.argv[1:] if args is None else args)
         try:
-            super().parse_arguments(parser, self._with_adam(given))
+            super().parse_arguments(parser, with_adam(given, self._subcommand_parsers))
         except ArgumentError as error:
             known = [
                 option.lstrip("-")
@@ -219,15 +193,6 @@ class ModnavCLI(LightningCLI):
             ]
             command = str(next(iter(given), ""))
             raise ValueError(told(with_nearest_key(str(error), known), command)) from error
-
-    def _with_adam(self, given: list[str]) -> list[str]:
-        """Return arguments with ADAM before all other configs, also those before the command's name."""
-        command = next((word for word in given if word in self._subcommand_parsers), None)
-        if command is None:
-            return given
-        if given[0] == command:
-            return [command, f"--config={ADAM}", *given[1:]]
-        return [f"--config={yaml.safe_dump({command: yaml.safe_load(ADAM)})}", *given]
 
     @override
     def _parse_ckpt_path(self) -> None:
@@ -272,11 +237,7 @@ class ModnavCLI(LightningCLI):
     def _folder(self, config: Any) -> RunFolder:
         if config.folder:
             return RunFolder(Path(config.folder))
-        task = self.datamodule.task
-        noise = "_".join(f"{bounds(x)[0]:g}" for x in (task.process_noise, task.observation_noise))
-        low, high = bounds(task.gain)
-        gain = "" if low == high == 1 else f"{low:g}" + ("" if low == high else f"to{high:g}")
-        name = config.name or f"{self.model.agent.architecture}-{task.name}{gain}-{noise}"
+        name = config.name or name_of_run(self.model.agent.architecture, self.datamodule.task)
         return RunFolder(Path(config.runs) / name / f"seed{self.datamodule.seed}")
 
     def _logger(self, folder: RunFolder, config: Any) -> TensorBoardLogger:
@@ -310,23 +271,11 @@ def run(args: Sequence[str] | None, kind: type[ModnavCLI] = ModnavCLI) -> Modnav
         warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`, callbacks used")
     try:
         return _cli(command, args, kind)
-    except MisconfigurationException as error:
-        raise ValueError(str(error)) from error
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):  # what Lightning makes of it
-            raise KeyboardInterrupt from error
-        raise
-    except RunEndedError:
-        raise
-    except RuntimeError as error:
-        if "more than one stateful callback" in str(error):
-            raise ValueError(f"trainer.callbacks: {error}") from error
-        if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):
-            raise ProcessLostError(
-                "another process of the run ended, so this one stopped; what the other said is "
-                "above, if it said anything. Go on with: modnav fit --resume RUN"
-            ) from error
-        raise
+    except (MisconfigurationException, SystemExit, RuntimeError) as error:
+        meant = meant_by(error)
+        if meant is None:
+            raise
+        raise meant from error
 
 
 def _cli(command: str, args: Sequence[str] | None, kind: type[ModnavCLI]) -> ModnavCLI:

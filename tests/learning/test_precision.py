@@ -109,7 +109,7 @@ def test_bench_refuses_it_before_anything_is_timed(monkeypatch: pytest.MonkeyPat
 
 def test_what_is_asked_for_comes_before_what_is_preferred(small: Path, monkeypatch, capsys):
     monkeypatch.setattr(
-        "modnav.commands.training.fast_precision", lambda on_cpu: pytest.fail("asked")
+        "modnav.commands.checks.fast_precision", lambda on_cpu: pytest.fail("asked")
     )
     main(["fit", "--config", str(small), "--prefer_bf16", "true", "--trainer.precision", SINGLE])
     assert precision_of(Path("runs/small/seed0")) == SINGLE
@@ -117,10 +117,10 @@ def test_what_is_asked_for_comes_before_what_is_preferred(small: Path, monkeypat
 
 
 def test_the_run_keeps_the_precision_that_was_chosen(small: Path, monkeypatch):
-    monkeypatch.setattr("modnav.commands.training.fast_precision", lambda on_cpu: SINGLE)
+    monkeypatch.setattr("modnav.commands.checks.fast_precision", lambda on_cpu: SINGLE)
     main(["fit", "--config", str(small), "--config", "fast"])
     assert precision_of(Path("runs/small/seed0")) == SINGLE
-    monkeypatch.setattr("modnav.commands.training.fast_precision", lambda on_cpu: HALF)
+    monkeypatch.setattr("modnav.commands.checks.fast_precision", lambda on_cpu: HALF)
     main(["fit", "--resume", "runs/small/seed0", "--phases.trials", "80"])
     assert precision_of(Path("runs/small/seed0")) == SINGLE
 

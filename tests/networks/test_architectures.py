@@ -114,3 +114,8 @@ def test_weights_come_from_the_global_generator(architecture):
 def test_biases_start_at_zero(agent):
     for name, parameter in agent.named_parameters():
         assert parameter.any() != ("bias" in name), name
+
+
+def test_what_is_no_architecture_is_told():
+    with pytest.raises(ValueError, match="architecture is None; it must be one of"):
+        build_agent(None)

@@ -5,30 +5,22 @@ from dataclasses import replace
 import numpy as np
 import own_modules
 import pandas as pd
-import pytest
 import torch
+from sessions import TASK, close, session_for
 
 import modnav
 from modnav.acting import greedy, rollout
 from modnav.evaluation import gain_conditions, run, score, trial_statistics
 from modnav.networks import (
-    AbstractBelief,
     Actor,
     Agent,
     Critic,
     Feedforward,
-    RecurrentBelief,
     TwinCritic,
     build_agent,
 )
-from modnav.recording import Session, layers_of, make_session, record, recordings, simulate
+from modnav.recording import Session, record, recordings, simulate
 from modnav.tables import outcomes, read_tables, write_tables
-from modnav.task import TaskParameters
-
-TASK = TaskParameters(
-    name="perturbation", gain=(1.0, 2.0), stop_threshold=0.95, reward_zone_radius_cm=280.0
-)
-"""A task in which untrained agents get rewards; none of them stops before time is over."""
 
 STATISTICS = {
     "rewarded": "rewarded",
@@ -42,30 +34,8 @@ STATISTICS = {
 """Columns of trials, and what modnav.evaluation.scores calls them."""
 
 
-def session_for(agent, task=TASK, trials=12):
-    """Return trials that the agent ends at different times, and some not at all."""
-    steps = simulate(agent, make_session(task, trials=trials, seed=3)).steps
-    most = steps[["action_v", "action_w"]].abs().max(axis=1).groupby(steps["trial"]).max()
-    task = replace(task, stop_threshold=0.7 * float(most.median()))
-    return make_session(task, trials=trials, seed=3)
-
-
-@pytest.fixture
-def modular():
-    return build_agent("modular")
-
-
-@pytest.fixture
-def session(modular):
-    return session_for(modular)
-
-
 def went(agent, session):
     return rollout(greedy(agent.actor), agent.sources, session.trials, session.noise, session.task)
-
-
-def close(found, expected, tolerance=2e-4):
-    np.testing.assert_allclose(np.asarray(found), np.asarray(expected), tolerance, tolerance)
 
 
 def test_trials_are_measured_as_evaluations_are(agent):
@@ -105,37 +75,6 @@ def test_what_is_measured_follows_from_the_steps_on_disk(modular, session, tmp_p
     close(error, trials["radial_error_cm"])
 
 
-def test_errors_of_hand_made_trials():
-    """Ends at 3 m ahead, beyond the target to the right, and a time-out that still moves on."""
-    trials = pd.DataFrame(
-        {
-            "trial": [5, 6, 7],
-            "target_x_cm": [0.0, 100.0, 0.0],
-            "target_y_cm": [320.0, 100.0, 100.0],
-            "dt_s": 0.1,
-            "terminated": [True, True, False],
-        }
-    )
-    steps = pd.DataFrame(
-        {
-            "trial": [5, 6, 7, 7],
-            "x_cm": [0.0, 200.0, 0.0, 0.0],
-            "y_cm": [300.0, 200.0, 0.0, 98.0],
-            "heading_deg": 90.0,
-            "v_cm_s": 50.0,
-            "td_error": [0.5, 1.0, -1.0, 2.0],
-        }
-    )
-    found = outcomes(trials, steps)
-    close(found["radial_error_cm"], [20, np.hypot(100, 100), 2])
-    close(found["signed_radial_error_cm"], [-20, np.hypot(100, 100), 2])
-    close(found["angular_error_deg"], [0, 0, 0])
-    close(found["end_theta_deg"], [90, 45, 90])
-    close(found["duration_s"], [0, 0, 0.1])
-    close(found["td_error"], [0.5, 1.0, 0.5])
-    close(found["td_error_abs"], [0.5, 1.0, 1.5])
-
-
 def test_steps_hold_what_happened(modular, session):
     trials, steps, _ = simulate(modular, session)
     rolled = went(modular, session)
@@ -157,22 +96,6 @@ def test_steps_hold_what_happened(modular, session):
     close(trials["gain_v_cm_s"], 200 * trials["gain"])
     close(trials[["process_noise", "observation_noise"]], [[0.2, 0.1]] * 12)
     close(trials["perturbation_onset_s"], 0.1 * session.trials.onset)
-
-
-def test_units_give_the_actions_and_values(agent):
-    """The last layer of units, through the last linear map, is what the agent did."""
-    _, steps, units = record(agent, session_for(agent))
-    for part, column in ((agent.actor.action, "action"), (agent.critic.first.value, "value")):
-        linear = [module for module in part.modules() if isinstance(module, torch.nn.Linear)][-1]
-        prefix = "actor" if column == "action" else "critic"
-        names = [name for name in layers_of(agent) if name.startswith(prefix)]
-        last = units[[c for c in units if c.rpartition(".")[0] == names[-1]]].to_numpy(copy=True)
-        assert last.shape[1] == linear.in_features
-        output = linear(torch.from_numpy(last)).detach().numpy()
-        if column == "action":
-            close(steps[["action_v", "action_w"]], np.tanh(output))
-        else:
-            close(steps["value"], output[:, 0])
 
 
 def test_belief_units_are_the_hidden_states_of_the_lstm(modular, session):
@@ -262,130 +185,6 @@ def test_simulate_is_record_without_units(modular, session):
     pd.testing.assert_frame_equal(trials.assign(subject="me"), recorded.trials)
 
 
-class Smoothed(AbstractBelief):
-    """A belief of one's own, without a layer that torch knows."""
-
-    source = "observation"
-    recurrent = False
-    in_features = 6
-    out_features = 9
-
-    def __init__(self):
-        super().__init__()
-        self.map = torch.nn.Linear(6, 9)
-
-    def forward(self, x, memory=None):
-        return self.map(x), None
-
-
-def test_layers_of_other_agents():
-    gru = RecurrentBelief(6, 7, num_layers=2, cell="gru")
-    plain = RecurrentBelief(6, 5, cell="rnn")
-    critic = Critic(plain, Feedforward(7, 1, (4,)))
-    agent = Agent(Actor(gru, Feedforward(7, 2, (3,))), TwinCritic(critic))
-    sizes = {name: layer.size for name, layer in layers_of(agent).items()}
-    assert sizes == {
-        "actor.belief.layer0": 7,
-        "actor.belief.layer1": 7,
-        "actor.action.mlp.1": 3,
-        "critic.belief": 5,
-        "critic.value.mlp.1": 4,
-    }
-    _, steps, units = record(agent, trials=3, max_steps=6)
-    last = units[[f"actor.belief.layer1.{k}" for k in range(7)]].to_numpy(copy=True)
-    action = torch.tanh(agent.actor.action(torch.from_numpy(last)[:, None])[0][:, 0])
-    close(steps[["action_v", "action_w"]], action.detach())
-    own = Agent(Actor(Smoothed(), Feedforward(9, 2, ())), TwinCritic(critic))
-    assert {n: layer.size for n, layer in layers_of(own).items()}["actor.belief"] == 9
-
-
-def test_the_same_seed_gives_the_same_trials_to_every_agent(modular):
-    options = {"trials": 9, "seed": 4, "name": "perturbation"}
-    mine, its = (simulate(a, **options).trials for a in (modular, build_agent("ekf")))
-    conditions = [c for c in mine if c.startswith(("target", "pert", "gain", "process"))]
-    pd.testing.assert_frame_equal(mine[conditions], its[conditions])
-    other = simulate(modular, **{**options, "seed": 5}).trials
-    assert not np.allclose(mine["target_x_cm"], other["target_x_cm"])
-
-
-def test_recorded_trials_serve_as_targets(modular, session):
-    trials = simulate(modular, session).trials
-    again = make_session(TASK, targets=trials, seed=99)
-    for found, expected in zip(again.trials, session.trials, strict=True):
-        torch.testing.assert_close(found, expected)
-    fewer = make_session(targets=trials, trials=4)
-    assert len(fewer) == 4
-    assert torch.equal(fewer.trials.peak, torch.zeros(4, 2))  # the gain task has none
-    close(fewer.trials.gain, trials["gain"][:4])
-
-
-def test_targets_of_a_recorded_table_are_moved_by_one_pair(modular, session):
-    moved = simulate(modular, session).trials.assign(target_x_cm=40.0, target_y_cm=200.0)
-    with pytest.raises(ValueError, match="drop the pair that is not so"):
-        make_session(targets=moved)
-    close(make_session(targets=moved.assign(target_r_cm=np.nan)).trials.target[0], [0.1, 0.5])
-    moved = moved.drop(columns=["target_r_cm", "target_theta_deg"])
-    close(make_session(targets=moved).trials.target[0], [0.1, 0.5])
-
-
-def test_targets_may_be_polar():
-    polar = pd.DataFrame({"target_r_cm": [200.0, 400.0], "target_theta_deg": [90.0, 60.0]})
-    session = make_session(targets=polar, gain=1.5)
-    close(400 * session.trials.target, [[0, 200], [200, 400 * np.sin(np.pi / 3)]])
-    close(session.trials.gain, [1.5, 1.5])
-
-
-@pytest.mark.parametrize("task", ["gain", "perturbation"])
-def test_a_task_is_named_as_on_the_command_line(task):
-    agent = build_agent("ekf")
-    named = record(agent, task=task, trials=2)
-    given = record(agent, task=TaskParameters(name=task), trials=2)
-    for found, expected in zip(named, given, strict=True):
-        pd.testing.assert_frame_equal(found, expected)
-    assert set(named.trials["task"]) == {task}
-    assert list(simulate(agent, task=task, trials=2, gain=1.5).trials["gain"]) == [1.5, 1.5]
-
-
-def test_a_task_of_another_kind_is_refused():
-    agent = build_agent("ekf")
-    with pytest.raises(ValueError, match="name is walk; it must be one of gain"):
-        record(agent, task="walk", trials=2)
-    with pytest.raises(TypeError, match=r"task is 1\.5; it must be TaskParameters or the name"):
-        record(agent, task=1.5, trials=2)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"speed": 1}, "the task has no speed; it has name, gain"),
-        ({"gain": -1.0}, r"task.gain is -1.0; it must be above 0"),
-        ({"trials": 0}, r"trials is 0; it must be in \[1, 10,000,000\]"),
-        ({"filter_process_noise": -0.1}, "filter_process_noise is -0.1"),
-        ({"filter_process_noise": 0.1}, "the agent has no Kalman filter"),
-        ({"layers": ["actor.mlp"]}, r"no layer 'actor.mlp'; it has actor.belief \(128\), actor.a"),
-        ({"targets": {"x": [1.0]}}, "trials holds unknown columns: x"),
-        ({"targets": {"target_x_cm": [1.0]}}, "targets lacks target_x_cm and target_y_cm"),
-        ({"targets": {"target_x_cm": [1.0], "target_y_cm": [np.nan]}}, "target_y_cm holds nan"),
-        ({"targets": {"target_x_cm": ["a"], "target_y_cm": [1.0]}}, "target_x_cm holds a; it mus"),
-        ({"targets": {"target_x_cm": [], "target_y_cm": []}}, "targets has 0 rows; it must have"),
-        ({"targets": {"target_x_cm": [1.0], "target_y_cm": [9.0]}, "trials": 2}, "must have 2 or"),
-        (
-            {"targets": {"target_x_cm": [1.0], "target_y_cm": [9.0], "gain": [0.0]}},
-            "targets.gain holds 0.0; it must be above 0",
-        ),
-        (
-            {"targets": {"target_x_cm": [1.0], "target_y_cm": [9.0], "perturbation2_peak": [0.0]}},
-            "more perturbation than the schema knows: perturbation2_peak",
-        ),
-    ],
-)
-def test_what_cannot_be_run_is_refused(modular, options, message):
-    if "targets" in options:
-        options = {**options, "targets": pd.DataFrame(options["targets"])}
-    with pytest.raises(ValueError, match=message):
-        record(modular, **{"trials": 1, **options} if "targets" not in options else options)
-
-
 def test_tables_are_the_same_where_tensors_are_double_by_default(modular):
     options = {"task": TASK, "trials": 6, "layers": ["actor.belief"]}
     plain = record(modular, **options)
@@ -395,19 +194,6 @@ def test_tables_are_the_same_where_tensors_are_double_by_default(modular):
     finally:
         torch.set_default_dtype(torch.float32)
     assert all(map(pd.DataFrame.equals, plain, double))
-
-
-def test_targets_with_a_column_twice_are_refused(modular):
-    targets = pd.DataFrame(
-        [[1.0, 2.0, 3.0]], columns=["target_x_cm", "target_y_cm", "target_x_cm"]
-    )
-    with pytest.raises(ValueError, match="trials holds target_x_cm more than once"):
-        record(modular, targets=targets)
-
-
-def test_a_session_is_not_changed_by_options(modular, session):
-    with pytest.raises(ValueError, match="gain: the session that is given has that already"):
-        simulate(modular, session, gain=2.0)
 
 
 def test_a_fresh_agent_is_recorded_in_eval_mode():
@@ -428,22 +214,3 @@ def test_numbers_of_numpy_and_a_single_layer_will_do(modular):
     one = record(modular, trials=np.int32(2), seed=np.int64(3), layers="actor.belief")
     other = record(modular, trials=2, seed=3, layers=["actor.belief"])
     pd.testing.assert_frame_equal(one.units, other.units)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"trials": 2.5}, "trials is 2.5; it must be a whole number"),
-        ({"seed": "3"}, "seed is '3'; it must be a whole number"),
-        ({"seed": 2**64}, "seed is 18446744073709551616; it must be in"),
-        ({"gain": "2"}, "task.gain is '2'; it must be a number or a range"),
-    ],
-)
-def test_what_is_no_number_is_told(options, message):
-    with pytest.raises(ValueError, match=message):
-        make_session(**options)
-
-
-def test_what_is_no_architecture_is_told():
-    with pytest.raises(ValueError, match="architecture is None; it must be one of"):
-        modnav.build_agent(None)

@@ -71,17 +71,17 @@ def test_captions_say_what_is_drawn_and_of_how_many(table, tiny_study, tmp_path)
         return with_missing(table, [])
 
     panel = replace(panel_of(table), compute=compute, caption="Band: SEM.")
-    tiny_study.tell("Bruno", "Bruno", "normal", 9)  # of another panel
+    tiny_study.subjects.note("Bruno", "Bruno", "normal", 9)  # of another panel
     found = draw(panel, tiny_study, tmp_path)
     assert found.caption == "Band: SEM. Agents (a seed each): Modular 2; 4 trials of each."
-    assert tiny_study.ran() == ""
+    assert tiny_study.subjects.taken() == ""
     for subject in ("Bruno", "Schro"):
-        tiny_study.tell(subject, subject, "normal", 9)
-    assert tiny_study.ran() == "Animals: Monk. B, Monk. S; 9 trials of each."
-    tiny_study.tell("Bruno", "Bruno", "normal", 9)
-    tiny_study.tell(MODULAR, "a", "normal", 9)
+        tiny_study.subjects.note(subject, subject, "normal", 9)
+    assert tiny_study.subjects.taken() == "Animals: Monk. B, Monk. S; 9 trials of each."
+    tiny_study.subjects.note("Bruno", "Bruno", "normal", 9)
+    tiny_study.subjects.note(MODULAR, "a", "normal", 9)
     assert (
-        tiny_study.ran()
+        tiny_study.subjects.taken()
         == "Agents (a seed each) and animals: Monk. B, Modular 1; 9 trials of each."
     )
     found = draw(replace(panel, example=True), tiny_study, tmp_path)

@@ -10,13 +10,30 @@ from analysis_runs import make_run
 from matplotlib.collections import LineCollection
 from panel_tables import least_text, table_of
 
+from modnav.analysis import panels_of
 from modnav.analysis.drawing import LEAST_TEXT, comparison, missing_of, picture
-from modnav.analysis.figures import fig1, fig1_decoding, fig1_stops, fig2, fig3, fig7_belief, seeds
+from modnav.analysis.figures import (
+    fig1,
+    fig1_decoding,
+    fig1_stops,
+    fig2,
+    fig2_cues,
+    fig3,
+    fig7_belief,
+    noise_sets,
+    seeds,
+    training_noise,
+)
 from modnav.analysis.measures import CELL
 from modnav.analysis.study import HOLISTIC, HOLISTIC_EKF, MAIN, MODULAR, Missing, Study
 
-MODULES = (fig1, fig1_stops, fig1_decoding, fig2, fig3, fig7_belief, seeds)
-PANELS = {panel.name: panel for module in MODULES for panel in module.PANELS}
+ACTION = ("S8a", "S8b")  # of test_figures_4_5_6_8
+PANELS = {
+    panel.name: panel
+    for figure in (*"1237", "seeds")
+    for panel in panels_of(figure)
+    if panel.name not in ACTION
+}
 ANIMALS_ONLY = {"3a", "3b"}
 OTHER_TRAINING = {"S2c", "S2e", "7cd", "S7a", "S7b", "S7c"}
 
@@ -233,11 +250,11 @@ def test_differences_are_from_monkey_b(with_animals):
 
 
 def test_cues_are_those_of_the_sketch():
-    found = {name: fig2.cue_filter(*noises) for name, noises in fig2.CUES.items()}
+    found = {name: fig2_cues.cue_filter(*noises) for name, noises in fig2_cues.CUES.items()}
     assert found["prior"] == pytest.approx((-3, 1.5), abs=1e-3)
     assert found["likelihood"] == pytest.approx((3, 1), abs=1e-3)
     assert found["posterior"] == pytest.approx((1.15, 0.832), abs=0.01)
-    assert fig2.compute_2a()["mean"].tolist() == [-3.0, 3.0, 1.2]
+    assert fig2_cues.compute_2a()["mean"].tolist() == [-3.0, 3.0, 1.2]
 
 
 def test_more_noise_costs_performance(tiny_study):
@@ -278,13 +295,13 @@ def test_larger_noise_is_tested_from_its_training_on_unless_as_published(tmp_pat
     areas = []
     for published in (True, False):
         study = Study([tmp_path / "runs"], tmp_path / "cache", published=published, trials=24)
-        areas.append(fig2.tested(study, "hol larger")["auc"].tolist())
+        areas.append(noise_sets.tested(study, "hol larger")["auc"].tolist())
     assert areas[0] != areas[1]
 
 
 def test_generalisation_and_likeness_over_training_noise(tiny_study):
     table = table_of(fig7_belief.compute_7b, tiny_study)
-    places = table[table["agent"] == "mod"][fig7_belief.TRAINED].drop_duplicates()
+    places = table[table["agent"] == "mod"][training_noise.TRAINED].drop_duplicates()
     assert sorted(map(tuple, places.to_numpy())) == [(0.1, 0.2), (0.2, 0.1)]
     assert set(table["task"]) == {"gain", "perturbation"}
     assert table["auc"].between(0, 1).all()
@@ -297,7 +314,7 @@ def test_generalisation_and_likeness_over_training_noise(tiny_study):
 
 
 def test_perturbations_begin_with_the_trial_but_in_the_hardest_task(tiny_study):
-    trained = fig7_belief.Trained(0.2, 0.1, [], False, False)
+    trained = training_noise.Trained(0.2, 0.1, [], False, False)
     easy = fig7_belief._unseen(tiny_study, "perturbation", "E", trained)
     hard = fig7_belief._unseen(tiny_study, "perturbation", "LH", trained)
     assert (easy.targets["perturbation_onset_s"] == 0).all()
@@ -334,13 +351,13 @@ def test_later_training_is_shown_only_where_there_is_some_and_stand_ins_are_name
     study = Study(runs, tmp_path / "cache", trials=8)
     table = fig7_belief.compute_S7b(study)
     assert "Modular of the default training stands in at 0.3/0.1" in missing_of(table)
-    assert "extensive training) 1, Modular (noise 0.3/0.1 training) 1;" in study.ran()
+    assert "extensive training) 1, Modular (noise 0.3/0.1 training) 1;" in study.subjects.taken()
     assert not any("stands in" in note for note in missing_of(fig7_belief.compute_7b(study)))
 
 
 def test_the_line_of_equal_noises_does_not_run_over_numbers():
     rows = [("mod", "observation", x, x, 0.5, 1) for x in (0.0, 0.1)]
-    columns = ["agent", "favour", *fig7_belief.TRAINED, "r", "seeds"]
+    columns = ["agent", "favour", *training_noise.TRAINED, "r", "seeds"]
     axes = picture(PANELS["7a"], pd.DataFrame(rows, columns=columns)).axes[0]
     along = [line.get_xdata() for line in axes.lines]
     for x, crossed in ((0, False), (1, False), (2, True), (3, True)):

@@ -8,14 +8,20 @@ from analysis_animals import make_animals
 from analysis_runs import make_run, steering_agent
 from matplotlib.figure import Figure
 
+from modnav.analysis import panels_of
 from modnav.analysis.drawing import LEAST_TEXT, comparison, draw, missing_of, picture
-from modnav.analysis.figures import fig4, fig5, fig6_behaviour, fig6_neurons, fig7_action, fig8
+from modnav.analysis.figures import fig4, fig5, fig6_behaviour
 from modnav.analysis.figures.gain_task import DATA, NO_GENERALIZATION
 from modnav.analysis.study import HOLISTIC, MAIN, MODULAR, Missing, Selection, Study
 from modnav.runs import load_agent, save_agent
 
-FIGURES = (fig4, fig5, fig6_behaviour, fig6_neurons, fig7_action, fig8)
-PANELS = {panel.name: panel for figure in FIGURES for panel in figure.PANELS}
+BELIEF = ("7a", "7b", "7cd", "S7a", "S7b", "S7c")  # of test_figures_1_2_3_7
+PANELS = {
+    panel.name: panel
+    for figure in "45678"
+    for panel in panels_of(figure)
+    if panel.name not in BELIEF
+}
 OF_ANIMALS = ("4d", "6c")
 WITH_ANIMALS = ("4b", *OF_ANIMALS, "4e", "S4a", "S4b", "S4c", "6a", "6d", "S6a")
 CURVES = ("4g", "4h", "S6c", "S6d")  # tiny runs end before the checkpoints that were read off
