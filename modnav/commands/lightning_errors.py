@@ -7,14 +7,12 @@ from modnav.errors import ProcessLostError, RunEndedError
 
 
 def meant_by(error: BaseException) -> BaseException | None:
-    """Return what to raise for an error of Lightning or torch; None if it says itself what happened."""
+    """Return what to raise for an error of Lightning or torch; None if it speaks for itself."""
     if isinstance(error, MisconfigurationException):
         return ValueError(str(error))
     if isinstance(error, SystemExit):
-        interrupted = isinstance(
-            error.__context__, KeyboardInterrupt
-        )  # what Lightning makes of it
-        return KeyboardInterrupt() if interrupted else None
+        # Lightning makes an exit of Ctrl-C
+        return KeyboardInterrupt() if isinstance(error.__context__, KeyboardInterrupt) else None
     if isinstance(error, RunEndedError) or not isinstance(error, RuntimeError):
         return None
     if "more than one stateful callback" in str(error):
