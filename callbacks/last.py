@@ -55,6 +55,8 @@ class LastCheckpoint(Checkpoint):
             at one moment, by :meth:`save_together`. Its own saves are those at its end.
         in_company: Whether that population has other members.
         meeting: Number of the last moment at which it was saved with the others.
+        resume_options: What a command that resumes the run wants beside its folder, such as
+            `` --import my_lab``.
         check_folder: Called before each save; raises ``OSError`` if the folder is no longer ours.
     """
 
@@ -71,6 +73,7 @@ class LastCheckpoint(Checkpoint):
         self.megabytes = self.seconds = 0.0
         self.together = self.in_company = False
         self.meeting = 0
+        self.resume_options = ""
         self.check_folder: Callable[[], None] = lambda: None
         self._saves = 0
         self._whole = False
@@ -128,10 +131,13 @@ class LastCheckpoint(Checkpoint):
 
     def _stop(self, trainer: Trainer, received: int) -> None:
         if received:
-            raise InterruptedRunError(
-                f"stopped by {signal.Signals(received).name}; "
-                f"go on with: modnav fit --resume {in_shell(trainer.default_root_dir)}"
-            )
+            name = signal.Signals(received).name
+            raise InterruptedRunError(f"stopped by {name}; {self.going_on(trainer)}")
+
+    def going_on(self, trainer: Trainer) -> str:
+        """Return how to go on with the run, in words."""
+        folder = in_shell(trainer.default_root_dir)
+        return f"go on with: modnav fit --resume {folder}{self.resume_options}"
 
     def _everywhere(self, trainer: Trainer) -> tuple[int, bool]:
         """Return the signal that any process received, and whether a save is due in any."""

@@ -157,8 +157,7 @@ class Summary(Callback):
         if not phases.is_finished(experience_of(trainer).counters.checked):
             Console(markup=False).print(
                 "ended by the trainer (max_steps, max_time or the like) in phase "
-                f"{'I' * phases.phase}; go on with: modnav fit --resume "
-                f"{in_shell(trainer.default_root_dir)}",
+                f"{'I' * phases.phase}; {callback_of(trainer, LastCheckpoint).going_on(trainer)}",
                 soft_wrap=True,
             )
 

@@ -14,7 +14,7 @@ from pytorch_lightning.cli import SaveConfigCallback
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
-from modnav.files import replacing, write_atomically
+from modnav.files import parse_yaml, replacing, write_atomically
 from modnav.runs import RunFolder, read
 
 _VERSION = re.compile(r"[2-9]\.\d+(\.\d+)*(\.?(a|b|rc|post|dev)\d+)*")
@@ -58,6 +58,11 @@ class KeptConfig(SaveConfigCallback):
     def text(self) -> str:
         """Return what the file will hold."""
         return str(self.parser.dump(self.lasting(), skip_none=False))
+
+    def content(self) -> dict[str, Any]:
+        """Return what the file will say."""
+        found: dict[str, Any] = parse_yaml(self.text())
+        return found
 
 
 def _apart(content: Any, seen: set[int]) -> Any:

@@ -2,16 +2,20 @@
 
 The file that lies in a run's folder is read only if it is such as modnav writes: known sections, numbers,
 plain words, and classes of modnav, Lightning and torch or of modules that the user named. Other
-texts could be paths of further configurations, or configurations themselves.
+texts could be paths of further configurations, or configurations themselves; but what a class that
+the user named takes as text, by its annotation, is that and no more.
 """
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from modnav.files import one_line, read_yaml
 
+from .own import import_own
 from .run_options import OPTIONS
 
 TRUSTED = ("modnav.", "pytorch_lightning.", "torch.optim.", "torch.nn.")
@@ -29,8 +33,38 @@ _FOLDERS = {"dirpath", "save_dir", "root_dir", "log_dir"}
 
 
 def check_run_config(path: Path, imported: Sequence[str]) -> None:
-    """Refuse a run's configuration that names code which the user did not name."""
-    config = read_yaml(path)
+    """Refuse a run's configuration that names code which the user did not name.
+
+    Raises:
+        ValueError: If it does; the message says which, and how to allow it.
+    """
+    _check(read_yaml(path), path, imported)
+
+
+def own_imports(config: Mapping[str, Any]) -> list[str]:
+    """Return the modules, not modnav's, Lightning's or torch's, whose classes a configuration names."""
+    paths = (text for key, text, _ in _texts(config) if key == "class_path")
+    return list(dict.fromkeys(x.rpartition(".")[0] for x in paths if not x.startswith(TRUSTED)))
+
+
+def import_options(config: Mapping[str, Any]) -> str:
+    """Return what a command that reads a run wants beside its folder: `` --import my_lab`` or nothing."""
+    return "".join(f" --import {module}" for module in own_imports(config))
+
+
+def why_not_resumed(config: Mapping[str, Any], path: Path) -> str | None:
+    """Return why no command would read a configuration once it is a run's, ``path``; None if they would.
+
+    The modules that it names count as named by the user.
+    """
+    try:
+        _check(config, path, own_imports(config))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _check(config: Mapping[str, Any], path: Path, imported: Sequence[str]) -> None:
     if unknown := sorted(map(str, config.keys() - _SECTIONS - _OPTIONS)):
         raise ValueError(f"{path} has a part {one_line(unknown[0])}, which modnav does not write")
     if config.get("ckpt_path") is not None:
@@ -38,11 +72,11 @@ def check_run_config(path: Path, imported: Sequence[str]) -> None:
             f"{path} has a ckpt_path, which modnav does not write: what a run goes on from "
             "is said on the command line"
         )
-    allowed = (*TRUSTED, *(f"{module}." for module in imported))
+    own = tuple(f"{module}." for module in imported)
     folder = path.absolute().parent.resolve()  # the file may be a link
-    for key, text in _texts({name: config[name] for name in config.keys() & _SECTIONS}):
+    for key, text, owner in _texts({name: config[name] for name in config.keys() & _SECTIONS}):
         if _ADDRESS.fullmatch(text) and key == "class_path":
-            if not text.startswith(allowed):
+            if not text.startswith((*TRUSTED, *own)):
                 raise ValueError(
                     f"{path} names {one_line(text)}, which is not of modnav; if you trust it, "
                     f"allow it with --import {one_line(text.rpartition('.')[0])}"
@@ -53,10 +87,32 @@ def check_run_config(path: Path, imported: Sequence[str]) -> None:
                     f"{path}: {key} is {one_line(text)}; it must be in the run's own folder, not by a link"
                 )
         elif not (_is_word(text, folder) or (key == "monitor" and _METRIC.fullmatch(text))):
+            if owner[0].startswith(own) and _takes_text(*owner):
+                continue
             raise ValueError(
                 f"{path}: {one_line(key)} is {one_line(text)}; the configuration of a run must hold "
-                "numbers, plain words and class_path"
+                "numbers, plain words, class_path, and what a class of your own annotates as str"
             )
+
+
+def _takes_text(class_path: str, argument: str) -> bool:
+    """Return whether a class that the user named takes plain texts, numbers or lists of them there."""
+    module, _, name = class_path.rpartition(".")
+    import_own(module)
+    kind = getattr(sys.modules[module], name, None)
+    if not isinstance(kind, type):
+        return False
+    try:
+        hints = get_type_hints(kind.__init__)  # type: ignore[misc]  # of the class itself
+    except (AttributeError, NameError, SyntaxError, TypeError):  # annotated with what is not there
+        return False
+    return _is_plain(hints.get(argument))
+
+
+def _is_plain(hint: Any) -> bool:
+    parts = [part for part in get_args(hint) if part is not ...]
+    plain = hint in (str, int, float, bool, NoneType) or get_origin(hint) is Literal
+    return plain or (bool(parts) and all(map(_is_plain, parts)))
 
 
 def _is_word(text: str, folder: Path) -> bool:
@@ -65,16 +121,27 @@ def _is_word(text: str, folder: Path) -> bool:
     return _WORD.fullmatch(text) is not None and not any(file.is_file() for file in files)
 
 
-def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every text in a value, with the key it stands under; keys are texts too."""
+def _texts(
+    value: Any, key: str = "", owner: tuple[str, str] = ("", "")
+) -> Iterator[tuple[str, str, tuple[str, str]]]:
+    """Yield every text in a value, the key it stands under, and the class and argument it is for.
+
+    Keys are texts too.
+    """
     if isinstance(value, str):
-        yield key, value
+        yield key, value, owner
     elif isinstance(value, Mapping):
+        kind, given = value.get("class_path"), value.get("init_args")
         for name, part in value.items():
-            yield "a key", str(name)
-            yield from _texts(part, str(name))
+            yield "a key", str(name), owner
+            if isinstance(kind, str) and part is given and isinstance(given, Mapping):
+                for argument, x in given.items():
+                    yield "a key", str(argument), ("", "")
+                    yield from _texts(x, str(argument), (kind, str(argument)))
+            else:
+                yield from _texts(part, str(name), owner)
     elif isinstance(value, (list, tuple)):
         for part in value:
-            yield from _texts(part, key)
+            yield from _texts(part, key, owner)
     elif not isinstance(value, (int, float, type(None))):
-        yield key, repr(value)  # a date or the like, which modnav does not write
+        yield key, repr(value), owner  # a date or the like, which modnav does not write

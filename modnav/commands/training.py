@@ -49,6 +49,8 @@ from .own import own_part, told_error
 from .quiet import quieten
 from .refused import told, with_nearest_key
 from .run_options import OPTIONS, Seed, name_of_run
+from .strangers import import_options, why_not_resumed
+from .terminal import tell
 
 
 class ModnavCLI(LightningCLI):
@@ -99,7 +101,7 @@ class ModnavCLI(LightningCLI):
         """Make all parts; of a user's own that fails, tell where and why, not what else there may be."""
         failed: list[Exception] = []
 
-        def made(kind: type, *args: Any, **kwargs: Any) -> Any:
+        def made(kind: type, /, *args: Any, **kwargs: Any) -> Any:
             try:
                 return kind(*args, **kwargs)
             except Exception as error:  # it may be anybody's
@@ -142,7 +144,19 @@ class ModnavCLI(LightningCLI):
             raise ValueError(f"trainer: {one_line(str(error))}") from error
         # Here, before the folder is taken and members of populations begin; phases check the rest.
         check_hooks(made.callbacks)  # type: ignore[attr-defined]  # set by a connector
+        if self.subcommand == "fit":
+            self._look_ahead(made, folder)
         return made
+
+    def _look_ahead(self, trainer: Trainer, folder: RunFolder) -> None:
+        """Say before a training if no command would read its configuration; note how it is resumed."""
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
+        kept = next(x for x in callbacks if isinstance(x, KeptConfig)).content()
+        for callback in callbacks:
+            if isinstance(callback, LastCheckpoint):
+                callback.resume_options = import_options(kept)
+        if reason := why_not_resumed(kept, folder.config):
+            tell(f"this run can be trained, but neither resumed nor validated: {reason}")
 
     def _claim(self, folder: RunFolder, config: Any) -> None:
         folder.claim(overwrite=config.overwrite, resume=folder.holds(config.ckpt_path))

@@ -254,7 +254,7 @@ def _own_agent(content: Mapping[str, Any], path: str | os.PathLike[str]) -> Agen
             raise ValueError(f"it is of format {about['format']}; it must be {FORMAT}")
         weights = {k[len(_PREFIX) :]: v for k, v in state.items() if k.startswith(_PREFIX)}
         _check_layers(about["agent"], len(weights))
-        _check_fit(weights, _weightless(about["agent"]))  # sizes may be beyond all memory
+        _check_size(weights, about["agent"])
         with torch.random.fork_rng(devices=[]):
             agent = rebuild_agent(about["agent"])
         _check_fit(weights, agent)
@@ -275,24 +275,31 @@ def _tensors(part: Any) -> Iterator[Tensor]:
             yield from _tensors(value)
 
 
-def _weightless(description: dict[str, Any]) -> Agent | None:
-    """Return the agent without memory for its weights; None if its modules cannot be made so."""
+def _check_size(weights: Mapping[str, Any], description: dict[str, Any]) -> None:
+    """Refuse an agent that is not that of the weights before it takes memory: it may be of any size.
+
+    A user's own module may have other tensors when it is made without memory, as torch's
+    ``orthogonal`` has, or cannot be made so; one no larger than the file is compared when it is made.
+    """
+    own = any(own_classes(description))
     try:
         with torch.device("meta"):
-            return rebuild_agent(description)
+            sketch = rebuild_agent(description)
     except (RuntimeError, TypeError, ValueError) as error:
         computes = not isinstance(error, ValueError) or isinstance(error.__cause__, TypeError)
-        if computes and any(own_classes(description)):  # a user's own may, while it is made
-            return None
+        if computes and own:
+            return
         raise
+    needed, held = (sum(x.numel() for x in _tensors(y)) for y in (sketch.state_dict(), weights))
+    if not own or needed > held:
+        _check_fit(weights, sketch)
 
 
-def _check_fit(weights: Mapping[str, Any], agent: Agent | None) -> None:
-    if agent is not None:
-        needed = {k: x for k, x in agent.state_dict().items() if isinstance(x, Tensor)}
-        shapes = {name: x.shape for name, x in needed.items()}
-        if reason := misfit(weights, shapes, {name: x.dtype for name, x in needed.items()}):
-            raise ValueError(f"it does not fit its own description: {reason}")
+def _check_fit(weights: Mapping[str, Any], agent: Agent) -> None:
+    needed = {k: x for k, x in agent.state_dict().items() if isinstance(x, Tensor)}
+    shapes = {name: x.shape for name, x in needed.items()}
+    if reason := misfit(weights, shapes, {name: x.dtype for name, x in needed.items()}):
+        raise ValueError(f"it does not fit its own description: {reason}")
 
 
 def _check_layers(description: Any, tensors: int) -> None:

@@ -1,6 +1,7 @@
 """Runs from elsewhere choose no code, and write nowhere else."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,94 @@ def test_a_pipe_is_no_checkpoint(tmp_path, capsys):
         modnav(["evaluate", str(tmp_path), "--out", str(tmp_path / "out")])
     assert end.value.code == 2
     assert "is not a regular file" in capsys.readouterr().err
+
+
+LAB = """
+from typing import Literal, Optional
+
+import torch
+from modnav.networks import AbstractBelief
+
+
+class Noted(AbstractBelief):
+    source, recurrent = "observation", True
+
+    def __init__(
+        self, in_features: int = 6, out_features: int = 8, weights: str = "a/b.pt",
+        notes: Optional[list[str]] = None, kind: Literal["a.b"] = "a.b", part: "AbstractBelief" = None,
+        loose="tanh",
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weights, self.notes, self.kind, self.part = weights, notes, kind, part
+        self.loose = loose
+        self.cell = torch.nn.GRU(in_features, out_features)
+
+    def forward(self, x, memory=None):
+        return self.cell(x, memory)
+"""
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """A module of the user's own, whose class takes texts."""
+    (tmp_path / "noted_lab.py").write_text(LAB)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "noted_lab.Noted"
+    sys.modules.pop("noted_lab", None)
+
+
+def belief_of(lab: str, **arguments):
+    return {"model": {"actor": {"belief": {"class_path": lab, "init_args": arguments}}}}
+
+
+def test_texts_of_classes_that_the_user_names_are_texts(lab, tmp_path):
+    path = written(
+        tmp_path, **belief_of(lab, weights="x/y.pt", notes=["it's {a}", "b"], kind="a.b")
+    )
+    check_run_config(path, ["noted_lab"])
+    with pytest.raises(ValueError, match="--import noted_lab"):
+        check_run_config(path, [])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"part": "x/y.yaml"},
+        {"loose": "x/y.yaml"},
+        {"unknown": "x/y.yaml"},
+        {"part": {"class_path": "os.system", "init_args": {"weights": "x/y.pt"}}},
+        {"part": {"class_path": "torch.nn.Linear", "init_args": {"device": "x/y.pt"}}},
+        {"weights": {"class_path": "payload.P"}},
+    ],
+)
+def test_texts_that_may_be_more_are_refused_in_own_classes_too(lab, arguments, tmp_path):
+    refusal(tmp_path, ["noted_lab"], **belief_of(lab, **arguments))
+
+
+def test_a_run_whose_configuration_holds_texts_is_resumed(lab, small, tmp_path, capsys):
+    belief = "--model.actor.init_args.belief"
+    fit = ["fit", "--config", str(small), f"{belief}={lab}", "--phases.trials", "10"]
+    fit += ["--data.epoch_trials", "10"]
+    modnav([*fit, "--folder", "run", f"{belief}.init_args.weights", "x/y.pt"])
+    assert "neither resumed" not in capsys.readouterr().out
+    modnav(["fit", "--resume", "run", "--import", "noted_lab", "--phases.trials", "20"])
+    assert Path("run/checkpoints/00019.ckpt").is_file()
+    capsys.readouterr()
+    modnav(
+        [
+            *fit,
+            "--folder",
+            "loose",
+            f"{belief}.init_args.loose",
+            "x/y",
+            "--phases.trials=99",
+            "--trainer.max_epochs=1",
+        ]
+    )
+    out = capsys.readouterr().out
+    assert (
+        "can be trained, but neither resumed nor validated: loose/config.yaml: loose is x/y;"
+        in out
+    )
+    assert "go on with: modnav fit --resume loose --import noted_lab\n" in out

@@ -84,6 +84,17 @@ class SpectralNormed(Own):
         return self.linear(y), memory
 
 
+class Orthogonal(Own):
+    """An RNN of directions that stay orthogonal, whose buffer torch makes only beside numbers."""
+
+    def make(self):
+        self.into = parametrizations.orthogonal(nn.Linear(self.in_features, self.out_features))
+        self.cell = nn.RNN(self.out_features, self.out_features)
+
+    def forward(self, x, memory=None):
+        return self.cell(self.into(x), memory)
+
+
 class Noisy(Own):
     """Dropout, BatchNorm, and a buffer that counts the calls in train mode."""
 
@@ -287,4 +298,5 @@ BELIEFS = (
     Reservoir,
     StartsAtOne,
     Attention,
+    Orthogonal,
 )

@@ -35,7 +35,7 @@ def _fit_planned(plan: Plan, cores: int, imported: Sequence[str]) -> list[Path]:
     if plan.kind == "stacked" and plan.members:
         need, have = (x / 2**30 for x in plan.room())
         print(f"stacked they take about {need:.1f} of {have:.1f} GiB")
-    again = "go on with: modnav fit --resume " + in_shell(*plan.folders)
+    again = f"go on with: modnav fit --resume {in_shell(*plan.folders)}{plan.resume_options()}"
     try:
         outcomes = [*plan.left_alone, *_trained(plan, cores, imported)]
     except InterruptedRunError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from modnav.callbacks import TrainingPhases
+from modnav.callbacks import LastCheckpoint, TrainingPhases
 from modnav.commands.checks import check_one_device
 from modnav.commands.keeping import KeptConfig
 from modnav.commands.strangers import check_run_config
@@ -96,6 +96,11 @@ class Plan:
         except ValueError as error:
             return str(error)
         return ""
+
+    def resume_options(self) -> str:
+        """Return what a command that resumes the members wants beside their folders."""
+        every = (cli.part(LastCheckpoint).resume_options for cli in self.parts)
+        return max(every, key=len, default="")  # members name the same classes
 
     def room(self) -> tuple[int, int]:
         """Return the bytes that the members take if they are stacked, and those that there are.
