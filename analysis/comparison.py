@@ -109,3 +109,28 @@ def ordering_probability(side: Side, quantity: str, trials: int) -> float:
     others = np.maximum(means[HOLISTIC], means[MODULAR_ACTOR])
     share = ((means[MODULAR] > middle) & (middle > others)).mean()
     return float(share) if np.isfinite(errors).all() else float("nan")
+
+
+def rank_correlation(ours: Side, other: Side, quantity: str, trials: int) -> tuple[float, int]:
+    """Return how alike two sides order the architectures that both have, by their means.
+
+    Args:
+        ours: One side.
+        other: The other.
+        quantity: One of :data:`MEASURES`.
+        trials: One of :data:`AGES`.
+
+    Returns:
+        Spearman's correlation, and the number of architectures; NaN of fewer than five, of which
+        it says little, or where all of a side are alike.
+    """
+    means = [
+        rows.set_index("architecture")["mean"].dropna()
+        for side in (ours, other)
+        for rows in [side.summary[(side.summary[_KEYS[1:]] == [trials, quantity]).all(axis=1)]]
+    ]
+    both = pd.concat(means, axis="columns", join="inner")
+    ranks = both.rank().to_numpy()
+    if len(both) < ENOUGH or not (ranks.std(axis=0) > 0).all():
+        return float("nan"), len(both)
+    return float(np.corrcoef(ranks.T)[0, 1]), len(both)

@@ -19,7 +19,7 @@ OFF_TRAINING = "reward_rate gain2x"
 
 def main(args: Sequence[str]) -> None:
     """Run the command: print a table, and write it and a figure."""
-    from modnav.analysis.comparison import AGES, ordering_probability
+    from modnav.analysis.comparison import AGES, ordering_probability, rank_correlation
     from modnav.analysis.comparison_figure import SEEDS, write_comparison
     from modnav.analysis.sides import runs_side, study_side
 
@@ -49,6 +49,13 @@ def main(args: Sequence[str]) -> None:
         console.print(
             "probability that modular > Actor1Critic5 > both with holistic critics in rewards/s at "
             f"gain 2 after {AGES[-1]:,} trials: {sure[0] or 'unknown'} (others: {sure[1] or 'unknown'})",
+            highlight=False,
+        )
+    alike, count = rank_correlation(ours, other, *asked)
+    if shown := _number(alike, 2):
+        console.print(
+            f"rank correlation of {count} architectures' means with the others', in rewards/s at gain 2 "
+            f"after {AGES[-1]:,} trials: {shown}",
             highlight=False,
         )
     left_out = _left_out(ours, other) + (_left_out(other, ours) if against else [])

@@ -6,8 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from learning_runs import make_training
+from scipy.stats import spearmanr
 
-from modnav.analysis.comparison import AGES, compare_sides, ordering_probability
+from modnav.analysis.comparison import (
+    AGES,
+    compare_sides,
+    ordering_probability,
+    rank_correlation,
+)
 from modnav.analysis.comparison_figure import draw_sides, write_comparison
 from modnav.analysis.sides import Side, runs_side, study_side
 
@@ -197,3 +203,22 @@ def test_the_ordering_of_the_study_has_a_probability():
     assert math.isnan(ordering_probability(summary(0, 0, 1, 2, sd=math.nan, n=1), "x", 500))
     assert math.isnan(ordering_probability(summary(0, 0, 1, 2), "x", 2500))
     assert ordering_probability(study_side(), "reward_rate gain2x", 10_000) > 0.9
+
+
+def named(means: dict[str, float]) -> Side:
+    rows = {"architecture": list(means), "trials": 500, "quantity": "x", "mean": means.values()}
+    later = {"architecture": list(means), "trials": 2500, "quantity": "x", "mean": 0.0}
+    table = pd.concat([pd.DataFrame(rows), pd.DataFrame(later)], ignore_index=True)
+    return Side("side", table.assign(sd=0.1, n=4), pd.DataFrame())
+
+
+def test_the_ranks_of_what_both_sides_have_are_correlated():
+    ours = named({"a": 0.1, "b": 0.3, "c": 0.3, "d": 0.2, "e": 5, "mine": -1})
+    other = named({"e": 0.9, "d": 0.1, "c": 0.4, "b": 0.2, "a": 0.3, "theirs": 9})
+    value, count = rank_correlation(ours, other, "x", 500)
+    expected = spearmanr([0.1, 0.3, 0.3, 0.2, 5], [0.3, 0.2, 0.4, 0.1, 0.9]).statistic
+    assert (value, count) == (pytest.approx(expected), 5)
+    assert math.isnan(rank_correlation(ours, other, "x", 2500)[0])  # all alike
+    assert math.isnan(rank_correlation(ours, named({"a": 1, "b": 2}), "x", 500)[0])
+    value, count = rank_correlation(study_side(), study_side(), "reward_rate gain2x", 10_000)
+    assert (value, count) == (pytest.approx(1), 15)

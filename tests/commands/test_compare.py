@@ -56,6 +56,21 @@ def test_runs_beside_the_study(runs: Path, capsys: pytest.CaptureFixture[str]):
     assert Path("out/seeds.csv").read_bytes() == kept
 
 
+def test_the_order_of_five_architectures_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    for x in range(1, 6):
+        make_training(Path(f"a/{x}"), f"Actor1Critic{x}", curve={10_000: x / 10})
+        make_training(Path(f"b/{x}"), f"Actor1Critic{x}", curve={10_000: (6 - x) / 10})
+    main(["compare", "a", "--with", "b"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert (
+        "rank correlation of 5 architectures' means with the others', in rewards/s at gain 2 "
+        "after 10,000 trials: -1.00"
+    ) in told
+
+
 def test_the_study_is_the_default_and_files_lie_here(runs: Path):
     main(["compare", "runs/a/seed0", "runs/a/seed1"])
     table = pd.read_csv("comparison.csv")
