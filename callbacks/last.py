@@ -6,7 +6,7 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -33,6 +33,12 @@ _OF_RANK = re.compile(r"(?:last|best)\.(\d+)\.rank\d+\.ckpt")
 """Names of files that hold what is a process's own."""
 
 
+def go_on_with(folders: Iterable[str | Path], imports: Iterable[str]) -> str:
+    """Return in words the command that goes on with runs, and the modules it has to be told."""
+    told = "".join(f" --import {module}" for module in dict.fromkeys(imports))
+    return f"go on with: modnav fit --resume {in_shell(*folders)}{told}"
+
+
 class LastCheckpoint(Checkpoint):
     """Keep the full state of the run in ``last.ckpt``.
 
@@ -55,8 +61,7 @@ class LastCheckpoint(Checkpoint):
             at one moment, by :meth:`save_together`. Its own saves are those at its end.
         in_company: Whether that population has other members.
         meeting: Number of the last moment at which it was saved with the others.
-        resume_options: What a command that resumes the run wants beside its folder, such as
-            `` --import my_lab``.
+        imports: Modules of the user's own that a command which resumes the run has to be told.
         check_folder: Called before each save; raises ``OSError`` if the folder is no longer ours.
     """
 
@@ -73,7 +78,7 @@ class LastCheckpoint(Checkpoint):
         self.megabytes = self.seconds = 0.0
         self.together = self.in_company = False
         self.meeting = 0
-        self.resume_options = ""
+        self.imports: Sequence[str] = ()
         self.check_folder: Callable[[], None] = lambda: None
         self._saves = 0
         self._whole = False
@@ -136,8 +141,7 @@ class LastCheckpoint(Checkpoint):
 
     def going_on(self, trainer: Trainer) -> str:
         """Return how to go on with the run, in words."""
-        folder = in_shell(trainer.default_root_dir)
-        return f"go on with: modnav fit --resume {folder}{self.resume_options}"
+        return go_on_with([trainer.default_root_dir], self.imports)
 
     def _everywhere(self, trainer: Trainer) -> tuple[int, bool]:
         """Return the signal that any process received, and whether a save is due in any."""

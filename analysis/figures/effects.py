@@ -24,7 +24,7 @@ def compute_sizes(study: Study) -> pd.DataFrame:
 
     Returns:
         ``measure``, ``architecture``, ``value`` (Hedges' g, positive where the modular agent has more),
-        ``low``, ``high``, ``count`` (seeds of the modular agent and of the other).
+        ``low``, ``high``, ``modular_seeds``, ``seeds`` (how many, of the modular agent and of the other).
 
     Raises:
         Missing: If there is no modular agent, or no other.
@@ -40,9 +40,9 @@ def compute_sizes(study: Study) -> pd.DataFrame:
     for measure, part in table.groupby("measure", sort=False):
         values = {name: x["value"].to_numpy(float) for name, x in part.groupby("architecture")}
         for name in others:
-            count = f"{len(values[MODULAR])}, {len(values[name])}"
-            rows.append((measure, name, *hedges_g(values[MODULAR], values[name]), count))
-    columns = ["measure", "architecture", "value", "low", "high", "count"]
+            seeds = (len(values[MODULAR]), len(values[name]))
+            rows.append((measure, name, *hedges_g(values[MODULAR], values[name]), *seeds))
+    columns = ["measure", "architecture", "value", "low", "high", "modular_seeds", "seeds"]
     found = pd.DataFrame(rows, columns=columns)
     unknown = found[found["value"].isna()]
     if len(unknown) == len(found):
@@ -61,7 +61,8 @@ def compute_sizes(study: Study) -> pd.DataFrame:
 def plot_sizes(table: pd.DataFrame, figure: Figure) -> None:
     """Draw a dot and its interval for each measure and agent."""
     axes = figure.subplots()
-    counts = dict(table[["architecture", "count"]].drop_duplicates("architecture").to_numpy())
+    seeds = table[["architecture", "modular_seeds", "seeds"]].drop_duplicates("architecture")
+    counts = {str(name): f"{mine}, {its}" for name, mine, its in seeds.itertuples(index=False)}
     colours, shifts = colours_of(counts), shifted(list(counts))
     for k, measure in enumerate(MEASURES):
         rows = table[table["measure"] == measure].set_index("architecture")

@@ -25,6 +25,7 @@ NAMED = [
     "axis",
     "cue",
     "direction",
+    "effect",
     "favour",
     "first",
     "fitted",

@@ -1,4 +1,4 @@
-"""Options of every run beside those of its parts."""
+"""Options of every run beside those of its parts, and its name where none is given."""
 
 from typing import Any, Literal
 

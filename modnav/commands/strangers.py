@@ -6,12 +6,13 @@ texts could be paths of further configurations, or configurations themselves; bu
 the user named takes as text, by its annotation, is that and no more.
 """
 
+import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from modnav.files import one_line, read_yaml
 
@@ -31,6 +32,10 @@ _METRIC = re.compile(r"\w+(/\w+)+")
 _FOLDERS = {"dirpath", "save_dir", "root_dir", "log_dir"}
 """Keys, of Lightning's loggers and checkpoints, that name folders to write in."""
 
+_TEXTS = (str, int, float, bool, NoneType)
+_HOLDERS = (Union, UnionType, list, tuple, dict, Sequence, Mapping)
+"""Annotations that hold others, for which no address is imported: those of classes and functions are."""
+
 
 def check_run_config(path: Path, imported: Sequence[str]) -> None:
     """Refuse a run's configuration that names code which the user did not name.
@@ -44,12 +49,16 @@ def check_run_config(path: Path, imported: Sequence[str]) -> None:
 def own_imports(config: Mapping[str, Any]) -> list[str]:
     """Return the modules, not modnav's, Lightning's or torch's, whose classes a configuration names."""
     paths = (text for key, text, _ in _texts(config) if key == "class_path")
-    return list(dict.fromkeys(x.rpartition(".")[0] for x in paths if not x.startswith(TRUSTED)))
+    found = (_module_of(path) for path in paths if not path.startswith(TRUSTED))
+    return [module for module in dict.fromkeys(found) if module]
 
 
-def import_options(config: Mapping[str, Any]) -> str:
-    """Return what a command that reads a run wants beside its folder: `` --import my_lab`` or nothing."""
-    return "".join(f" --import {module}" for module in own_imports(config))
+def _module_of(class_path: str) -> str:
+    """Return the module of a class, which may stand within another; the classes are imported by now."""
+    outer = name = class_path.rpartition(".")[0]
+    while name and name not in sys.modules:
+        name = name.rpartition(".")[0]
+    return name or outer
 
 
 def why_not_resumed(config: Mapping[str, Any], path: Path) -> str | None:
@@ -98,21 +107,23 @@ def _check(config: Mapping[str, Any], path: Path, imported: Sequence[str]) -> No
 def _takes_text(class_path: str, argument: str) -> bool:
     """Return whether a class that the user named takes plain texts, numbers or lists of them there."""
     module, _, name = class_path.rpartition(".")
-    import_own(module)
-    kind = getattr(sys.modules[module], name, None)
-    if not isinstance(kind, type):
-        return False
     try:
-        hints = get_type_hints(kind.__init__)  # type: ignore[misc]  # of the class itself
-    except (AttributeError, NameError, SyntaxError, TypeError):  # annotated with what is not there
-        return False
-    return _is_plain(hints.get(argument))
+        import_own(module)
+        made_by = inspect.unwrap(getattr(sys.modules[module], name).__init__)
+
+        def alone() -> None:
+            """Stand for its maker with this annotation only: the others may not be there."""
+
+        alone.__annotations__ = {argument: made_by.__annotations__[argument]}
+        return _is_plain(get_type_hints(alone, made_by.__globals__)[argument])
+    except (AttributeError, KeyError, NameError, SyntaxError, TypeError, ValueError):
+        return False  # it has no such annotation, or names there what cannot be found
 
 
 def _is_plain(hint: Any) -> bool:
-    parts = [part for part in get_args(hint) if part is not ...]
-    plain = hint in (str, int, float, bool, NoneType) or get_origin(hint) is Literal
-    return plain or (bool(parts) and all(map(_is_plain, parts)))
+    if get_origin(hint) in _HOLDERS:
+        return all(part is ... or _is_plain(part) for part in get_args(hint))
+    return hint in _TEXTS or get_origin(hint) is Literal
 
 
 def _is_word(text: str, folder: Path) -> bool:
@@ -131,11 +142,11 @@ def _texts(
     if isinstance(value, str):
         yield key, value, owner
     elif isinstance(value, Mapping):
-        kind, given = value.get("class_path"), value.get("init_args")
+        kind = value.get("class_path")
         for name, part in value.items():
             yield "a key", str(name), owner
-            if isinstance(kind, str) and part is given and isinstance(given, Mapping):
-                for argument, x in given.items():
+            if name == "init_args" and isinstance(kind, str) and isinstance(part, Mapping):
+                for argument, x in part.items():
                     yield "a key", str(argument), ("", "")
                     yield from _texts(x, str(argument), (kind, str(argument)))
             else:

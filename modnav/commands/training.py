@@ -49,7 +49,7 @@ from .own import own_part, told_error
 from .quiet import quieten
 from .refused import told, with_nearest_key
 from .run_options import OPTIONS, Seed, name_of_run
-from .strangers import import_options, why_not_resumed
+from .strangers import own_imports, why_not_resumed
 from .terminal import tell
 
 
@@ -154,7 +154,7 @@ class ModnavCLI(LightningCLI):
         kept = next(x for x in callbacks if isinstance(x, KeptConfig)).content()
         for callback in callbacks:
             if isinstance(callback, LastCheckpoint):
-                callback.resume_options = import_options(kept)
+                callback.imports = own_imports(kept)
         if reason := why_not_resumed(kept, folder.config):
             tell(f"this run can be trained, but neither resumed nor validated: {reason}")
 

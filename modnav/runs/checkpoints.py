@@ -290,8 +290,11 @@ def _check_size(weights: Mapping[str, Any], description: dict[str, Any]) -> None
         if computes and own:
             return
         raise
-    needed, held = (sum(x.numel() for x in _tensors(y)) for y in (sketch.state_dict(), weights))
-    if not own or needed > held:
+    needed = sum(x.numel() * x.element_size() for x in _tensors(sketch.state_dict()))
+    stores = {x.untyped_storage().data_ptr(): x.untyped_storage() for x in _tensors(weights)}
+    if not own or needed > sum(
+        store.nbytes() for store in stores.values()
+    ):  # as many may share one
         _check_fit(weights, sketch)
 
 

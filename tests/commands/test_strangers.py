@@ -1,4 +1,4 @@
-"""Runs from elsewhere choose no code, and write nowhere else."""
+"""Runs from elsewhere choose no code, and write nowhere else unless a class that the user named does."""
 
 import os
 import sys
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from modnav.callbacks.last import go_on_with
 from modnav.cli import main as modnav
-from modnav.commands.strangers import check_run_config
+from modnav.commands.strangers import check_run_config, own_imports
 
 PAYLOAD = """
 from pathlib import Path
@@ -152,10 +153,20 @@ def test_a_pipe_is_no_checkpoint(tmp_path, capsys):
 
 
 LAB = """
-from typing import Literal, Optional
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, Literal, Optional, TypeVar
 
 import torch
 from modnav.networks import AbstractBelief
+
+if TYPE_CHECKING:
+    from nowhere import Absent
+T = TypeVar("T")
+
+
+class Box(Generic[T]):
+    pass
 
 
 class Noted(AbstractBelief):
@@ -164,12 +175,14 @@ class Noted(AbstractBelief):
     def __init__(
         self, in_features: int = 6, out_features: int = 8, weights: str = "a/b.pt",
         notes: Optional[list[str]] = None, kind: Literal["a.b"] = "a.b", part: "AbstractBelief" = None,
-        loose="tanh",
+        loose="tanh", rule: Callable[..., float] = None, kinds: type[int] = None,
+        place: "os.PathLike[str]" = None, box: Optional[Box[int]] = None, absent: "Absent" = None,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weights, self.notes, self.kind, self.part = weights, notes, kind, part
-        self.loose = loose
+        self.loose, self.rule, self.kinds, self.place = loose, rule, kinds, place
+        self.box, self.absent = box, absent
         self.cell = torch.nn.GRU(in_features, out_features)
 
     def forward(self, x, memory=None):
@@ -205,6 +218,11 @@ def test_texts_of_classes_that_the_user_names_are_texts(lab, tmp_path):
         {"part": "x/y.yaml"},
         {"loose": "x/y.yaml"},
         {"unknown": "x/y.yaml"},
+        {"rule": "payload.f"},
+        {"kinds": "payload.f"},
+        {"place": "payload.f"},
+        {"box": "payload.f"},
+        {"absent": "payload.f"},
         {"part": {"class_path": "os.system", "init_args": {"weights": "x/y.pt"}}},
         {"part": {"class_path": "torch.nn.Linear", "init_args": {"device": "x/y.pt"}}},
         {"weights": {"class_path": "payload.P"}},
@@ -222,21 +240,30 @@ def test_a_run_whose_configuration_holds_texts_is_resumed(lab, small, tmp_path, 
     assert "neither resumed" not in capsys.readouterr().out
     modnav(["fit", "--resume", "run", "--import", "noted_lab", "--phases.trials", "20"])
     assert Path("run/checkpoints/00019.ckpt").is_file()
-    capsys.readouterr()
-    modnav(
-        [
-            *fit,
-            "--folder",
-            "loose",
-            f"{belief}.init_args.loose",
-            "x/y",
-            "--phases.trials=99",
-            "--trainer.max_epochs=1",
-        ]
-    )
+
+
+def test_a_run_that_no_command_would_read_is_told_before_it_begins(lab, small, capsys):
+    belief = "--model.actor.init_args.belief"
+    fit = ["fit", "--config", str(small), f"{belief}={lab}", f"{belief}.init_args.loose", "x/y"]
+    fit += ["--data.epoch_trials", "10", "--phases.trials", "99", "--trainer.max_epochs", "1"]
+    modnav([*fit, "--folder", "loose"])
     out = capsys.readouterr().out
     assert (
         "can be trained, but neither resumed nor validated: loose/config.yaml: loose is x/y;"
         in out
     )
     assert "go on with: modnav fit --resume loose --import noted_lab\n" in out
+
+
+def test_the_module_of_a_class_within_another_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "outer_lab", sys)
+    paths = ["outer_lab.Outer.Inner", "outer_lab.Other", "elsewhere.Part", "torch.nn.Tanh", "Bare"]
+    config = {"model": {str(n): {"class_path": path} for n, path in enumerate(paths)}}
+    assert own_imports(config) == ["outer_lab", "elsewhere"]
+
+
+def test_what_to_go_on_with_names_each_import_once():
+    told = go_on_with(["runs/a b", Path("runs/c")], ["lab", "other_lab", "lab"])
+    assert (
+        told == "go on with: modnav fit --resume 'runs/a b' runs/c --import lab --import other_lab"
+    )

@@ -22,6 +22,7 @@ from modnav.networks import (
     RecurrentBelief,
     TwinCritic,
     build_agent,
+    rebuild_agent,
 )
 from modnav.published import write_published
 from modnav.runs import load_agent, read, save_agent
@@ -224,6 +225,24 @@ def test_loading_takes_no_random_numbers(name, tmp_path):
     before = torch.get_rng_state()
     load_agent(tmp_path / name)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_file_smaller_than_its_agent_is_refused_before_that_takes_memory(tmp_path, monkeypatch):
+    actor = Actor(own_modules.Orthogonal(6, 8), Feedforward(8, 2, (4,)))
+    critic = Critic(RecurrentBelief(8, 5), Feedforward(5, 1), "belief")
+    save_agent(Agent(actor, TwinCritic(critic)), tmp_path / "x.ckpt")
+    content = torch.load(tmp_path / "x.ckpt")
+    content["modnav"]["agent"]["actor"]["action"]["init_args"]["hidden_features"] = [3000, 3000]
+    content["state_dict"]["agent.junk"] = torch.zeros(1).expand(10**12)  # one number, as a file
+    torch.save(content, tmp_path / "x.ckpt")
+
+    def sketched(description):
+        assert torch.empty(1).device.type == "meta", "it is made, and takes memory"
+        return rebuild_agent(description)
+
+    monkeypatch.setattr("modnav.runs.checkpoints.rebuild_agent", sketched)
+    with pytest.raises(ValueError, match=r"mlp\.0\.weight has shape|junk"):
+        load_agent(tmp_path / "x.ckpt")
 
 
 @pytest.mark.parametrize(

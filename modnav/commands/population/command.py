@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modnav.errors import FOR_GOOD, InterruptedRunError, MembersFailedError
-from modnav.files import in_shell
 
 from .gathered import Display, gather
 from .members import Outcome, Request, told_seeds
@@ -35,7 +34,7 @@ def _fit_planned(plan: Plan, cores: int, imported: Sequence[str]) -> list[Path]:
     if plan.kind == "stacked" and plan.members:
         need, have = (x / 2**30 for x in plan.room())
         print(f"stacked they take about {need:.1f} of {have:.1f} GiB")
-    again = f"go on with: modnav fit --resume {in_shell(*plan.folders)}{plan.resume_options()}"
+    again = plan.going_on()
     try:
         outcomes = [*plan.left_alone, *_trained(plan, cores, imported)]
     except InterruptedRunError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from modnav.callbacks import LastCheckpoint, TrainingPhases
+from modnav.callbacks.last import go_on_with
 from modnav.commands.checks import check_one_device
 from modnav.commands.keeping import KeptConfig
 from modnav.commands.strangers import check_run_config
@@ -97,10 +98,10 @@ class Plan:
             return str(error)
         return ""
 
-    def resume_options(self) -> str:
-        """Return what a command that resumes the members wants beside their folders."""
-        every = (cli.part(LastCheckpoint).resume_options for cli in self.parts)
-        return max(every, key=len, default="")  # members name the same classes
+    def going_on(self) -> str:
+        """Return how to go on with the members, in words."""
+        imports = [module for cli in self.parts for module in cli.part(LastCheckpoint).imports]
+        return go_on_with(self.folders, imports)
 
     def room(self) -> tuple[int, int]:
         """Return the bytes that the members take if they are stacked, and those that there are.
