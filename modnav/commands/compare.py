@@ -19,7 +19,6 @@ OFF_TRAINING = "reward_rate gain2x"
 
 def main(args: Sequence[str]) -> None:
     """Run the command: print a table, and write it and a figure."""
-    from modnav.analysis.comparison import AGES, ordering_probability, rank_correlation
     from modnav.analysis.comparison_figure import SEEDS, write_comparison
     from modnav.analysis.sides import runs_side, study_side
 
@@ -43,24 +42,32 @@ def main(args: Sequence[str]) -> None:
     console = wide_console()
     for name, rows in table.groupby("architecture", sort=False):
         console.print(_shown(f"{name}: {ours.name} with {other.name}", rows))
-    asked = (OFF_TRAINING, AGES[-1])
-    sure = [_number(ordering_probability(side, *asked), 2) for side in (ours, other)]
-    if any(sure):
-        console.print(
-            "probability that modular > Actor1Critic5 > both with holistic critics in rewards/s at "
-            f"gain 2 after {AGES[-1]:,} trials: {sure[0] or 'unknown'} (others: {sure[1] or 'unknown'})",
-            highlight=False,
-        )
-    alike, count = rank_correlation(ours, other, *asked)
-    if shown := _number(alike, 2):
-        console.print(
-            f"rank correlation of {count} architectures' means with the others', in rewards/s at gain 2 "
-            f"after {AGES[-1]:,} trials: {shown}",
-            highlight=False,
-        )
+    for line in _orders(ours, other):
+        console.print(line, highlight=False)
     left_out = _left_out(ours, other) + (_left_out(other, ours) if against else [])
     for line in (*notes, *more, *left_out, *map(str, files)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _orders(ours: Any, other: Any) -> list[str]:
+    """Return lines on how sure the sides are of the study's order, and how alike their orders are."""
+    from modnav.analysis.comparison import AGES, ordering_probability, rank_correlation
+
+    asked = (OFF_TRAINING, AGES[-1])
+    where = f"in rewards/s at gain 2 after {AGES[-1]:,} trials"
+    lines = []
+    sure = [_number(ordering_probability(side, *asked), 2) or "unknown" for side in (ours, other)]
+    if sure != ["unknown"] * 2:
+        lines.append(
+            "probability that modular > Actor1Critic5 > both with holistic critics "
+            f"{where}: {sure[0]} (others: {sure[1]})"
+        )
+    value, count = rank_correlation(ours, other, *asked)
+    if shown := _number(value, 2):
+        lines.append(
+            f"rank correlation of {count} architectures' means with the others', {where}: {shown}"
+        )
+    return lines
 
 
 def _left_out(side: Any, other: Any) -> list[str]:
