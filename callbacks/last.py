@@ -166,8 +166,8 @@ class LastCheckpoint(Checkpoint):
             self._stop(trainer, self._everywhere(trainer)[0])
 
     @override
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self._release()
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._release()  # no later: those are Lightning's own, which it takes away before teardown
 
     @override
     def on_exception(
