@@ -16,7 +16,7 @@ from torch.optim import Adam, Optimizer
 from typing_extensions import override
 
 from modnav.acting import Rollout, Segment
-from modnav.errors import DivergedError, require
+from modnav.errors import DivergedError, require, require_kind
 from modnav.evaluation import (
     AbstractTrialMetric,
     TestTrials,
@@ -95,6 +95,7 @@ class TD3(LightningModule):
         results: Numbers of the last validations, by validation, test task and column.
 
     Raises:
+        TypeError: If actor or critic is none.
         ValueError: If a number is not allowed; the message names the key, the value and the rule.
     """
 
@@ -113,6 +114,9 @@ class TD3(LightningModule):
         metrics: list[AbstractTrialMetric] | AbstractTrialMetric | None = None,
     ) -> None:
         super().__init__()
+        require_kind("model.actor", actor, Actor, "a modnav.networks.Actor, such as agent.actor")
+        rule = "a modnav.networks.Critic, such as agent.critic.first"
+        require_kind("model.critic", critic, Critic, rule)
         unit = {"discount": discount, "tau": tau, "stop_threshold": stop_threshold}
         wide = {"noise_std": noise_std, "noise_clip": noise_clip}
         for key, value in (unit | wide).items():
