@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -50,6 +50,11 @@ UPDATES_PER_STEP = 16
 
 BLOCK = 16
 """Normal numbers that generators draw at a time."""
+
+
+def _adam(parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """Return the published optimizer; a function with a name, which can be pickled."""
+    return Adam(parameters, lr=3e-4, eps=1.5e-4, fused=True)
 
 
 def _check_optimizer(make: OptimizerCallable) -> None:
@@ -103,7 +108,7 @@ class TD3(LightningModule):
         self,
         actor: Actor,
         critic: Critic,
-        optimizer: OptimizerCallable = lambda p: Adam(p, lr=3e-4, eps=1.5e-4, fused=True),
+        optimizer: OptimizerCallable = _adam,
         discount: float = 0.97,
         tau: float = 0.005,
         policy_delay: int = 2,

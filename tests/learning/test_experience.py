@@ -1,5 +1,6 @@
 """What experience goes on from."""
 
+import pickle
 import random
 
 import pytest
@@ -79,3 +80,17 @@ def test_to_print_it_takes_no_batch():
     experience = Experience()
     experience.train_dataloader = pytest.fail
     assert "Experience" in f"{experience}"
+
+
+def test_parts_can_be_pickled_for_other_processes():
+    agent = build_agent("EKF")
+    learner = TD3(agent.actor, agent.critic.first)
+    other, experience = pickle.loads(pickle.dumps((learner, Experience())))
+    for key, weight in learner.state_dict().items():
+        assert torch.equal(weight, other.state_dict()[key])
+    assert other.update_with.__self__ is other
+    assert experience.act.__self__ is experience
+    for mine, its in zip(
+        learner.configure_optimizers(), other.configure_optimizers(), strict=True
+    ):
+        assert mine.defaults == its.defaults
