@@ -60,7 +60,8 @@ def _rows(ours: Side, other: Side) -> list[tuple[str, int, str]]:
     if not both:
         raise ValueError(
             f"{ours.name} has {', '.join(first)} and {other.name} has {', '.join(second)}; "
-            "they must have an architecture in common"
+            "they must have an architecture in common. Architectures that the study has not, such as "
+            "those of your own, are compared with other runs of theirs: modnav compare RUNS --with RUNS2"
         )
     rows = []
     for name in sorted(both, key=lambda name: (MAIN.index(name) if name in MAIN else 9, name)):

@@ -18,9 +18,9 @@ from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
 from modnav.errors import DivergedError, InterruptedRunError, require
-from modnav.files import in_shell, write_atomically
+from modnav.files import write_atomically
 from modnav.learning import take_up
-from modnav.runs import RunFolder, read
+from modnav.runs import RunFolder, read, resume_command
 
 from .checkpoints import TrialCheckpoint
 from .parts import callback_of, experience_of, learner_of
@@ -35,8 +35,7 @@ _OF_RANK = re.compile(r"(?:last|best)\.(\d+)\.rank\d+\.ckpt")
 
 def go_on_with(folders: Iterable[str | Path], imports: Iterable[str]) -> str:
     """Return in words the command that goes on with runs, and the modules it has to be told."""
-    told = "".join(f" --import {module}" for module in dict.fromkeys(imports))
-    return f"go on with: modnav fit --resume {in_shell(*folders)}{told}"
+    return f"go on with: {resume_command(folders, imports)}"
 
 
 class LastCheckpoint(Checkpoint):
@@ -166,8 +165,8 @@ class LastCheckpoint(Checkpoint):
             self._stop(trainer, self._everywhere(trainer)[0])
 
     @override
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self._release()
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._release()  # no later: those are Lightning's own, which it takes away before teardown
 
     @override
     def on_exception(

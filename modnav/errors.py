@@ -97,6 +97,22 @@ def require(
         raise ValueError(f"{key} is {value}; it must be {rule}")
 
 
+def require_kind(key: str, value: Any, kind: type | tuple[type, ...], rule: str) -> None:
+    """Check that a value is of a kind.
+
+    Args:
+        key: What the user calls it.
+        value: The value.
+        kind: Its class, or several.
+        rule: What it must be, in words.
+
+    Raises:
+        TypeError: If it is not; the message names the key, the value's class and the rule.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{key} is of kind {type(value).__name__}; it must be {rule}")
+
+
 def whole(key: str, value: Any) -> int:
     """Return a whole number, of Python or of NumPy, as one of Python.
 

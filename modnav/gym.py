@@ -16,8 +16,9 @@ file, as the single environment is a batch of one.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, TypeAlias, TypeVar
 
 import gymnasium
@@ -76,7 +77,7 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         render_mode: ``rgb_array`` if pictures are wanted.
 
     Raises:
-        TypeError: If the task has no constant of a given name.
+        TypeError: If the task has no constant of a given name, or is none.
         ValueError: If the value of an argument is not allowed.
     """
 
@@ -90,10 +91,12 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        _require(num_envs >= 1, f"num_envs is {num_envs}; it must be 1 or more")
+        counted = isinstance(num_envs, Integral) and num_envs >= 1
+        _require(counted, f"num_envs is {num_envs!r}; it must be a whole number, 1 or more")
+        num_envs = int(num_envs)
         known = render_mode in (None, "rgb_array")
         _require(known, f"render_mode is {render_mode!r}; it must be None or 'rgb_array'")
-        task = task if isinstance(task, TaskParameters) else TaskParameters(**(task or {}))
+        task = _task_of(task)
         if max_episode_steps is not None:
             task = replace(task, max_steps=min(task.max_steps, max_episode_steps))
         self.task, self.num_envs, self.render_mode = task, num_envs, render_mode
@@ -101,7 +104,7 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         self.metadata = {**_METADATA, "autoreset_mode": self._mode}
         self.autoreset_mode = self._mode  # where wrappers look for it
         self._limits = _task_limits(task)
-        high = torch.cat((self._limits[:2], torch.ones(2), self._limits[2:])).numpy()
+        high = torch.cat((self._limits[:2], _floats(torch.ones, 2), self._limits[2:])).numpy()
         self.single_observation_space = Box(-high, high, dtype=np.float32)
         self.single_action_space = Box(-1.0, 1.0, (2,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -109,12 +112,13 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         self._senses = ObservationStream()
         self._generators: list[Generator] = []
         # Ended trials stand in until the first reset.
-        zero, yes = torch.zeros(num_envs), torch.ones(num_envs, dtype=torch.bool)
-        self._trials = firefly.make_trials(task, torch.zeros(num_envs, 2), zero + 1, zero, zero)
+        zero, yes = _floats(torch.zeros, num_envs), torch.ones(num_envs, dtype=torch.bool)
+        target = _floats(torch.zeros, num_envs, 2)
+        self._trials = firefly.make_trials(task, target, zero + 1, zero, zero)
         self._world, self._sensation = firefly.begin(self._trials)
         self._outcome = Outcome(zero, yes, ~yes, ~yes, zero)
-        self._noise = torch.zeros(num_envs, task.max_steps, 2, 2)
-        self._path = torch.zeros(num_envs, task.max_steps + 1, 2)
+        self._noise = _floats(torch.zeros, num_envs, task.max_steps, 2, 2)
+        self._path = _floats(torch.zeros, num_envs, task.max_steps + 1, 2)
         self._rows, self._every = torch.arange(num_envs), np.ones(num_envs, dtype=np.bool_)
 
     @override
@@ -177,7 +181,7 @@ class FireflyVectorEnv(VectorEnv[Array, Array, Array]):
         rows = torch.from_numpy(np.flatnonzero(mask))
         trials = firefly.sample_trials(self.task, len(rows), self._generators[0])
         shape = (len(rows), self.task.max_steps, 2)
-        noise = [torch.randn(shape, generator=generator) for generator in self._generators[1:]]
+        noise = [_floats(torch.randn, shape, generator=each) for each in self._generators[1:]]
         if given is not None:
             trials = Trials(*(g.to(t)[rows] for g, t in zip(given, trials, strict=True)))
         world, sensation = firefly.begin(trials)
@@ -289,6 +293,20 @@ class FireflyEnv(gymnasium.Env[Array, Array]):
         return pictures[0] if pictures else None
 
 
+def _task_of(task: TaskLike) -> TaskParameters:
+    if isinstance(task, TaskParameters):
+        return task
+    if isinstance(task, Mapping | None):
+        return TaskParameters(**(task or {}))
+    rule = "it must be modnav.task.TaskParameters, or constants of it by name, as {'gain': 2.0}"
+    raise TypeError(f"task is {task!r}; {rule}")
+
+
+def _floats(make: Callable[..., Tensor], *args: Any, **options: Any) -> Tensor:
+    """Return a new tensor in float32, also where tensors are double by default."""
+    return make(*args, **options, dtype=torch.float32)
+
+
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
@@ -332,12 +350,12 @@ def _limits(trials: Trials) -> Tensor:
 
 def _task_limits(task: TaskParameters) -> Tensor:
     """Return the limits of every trial of a task with a little room for rounding, ``(4,)``."""
-    far = torch.full((1, 2), task.target_distance_cm[1] / UNIT_CM)
+    far = _floats(torch.full, (1, 2), task.target_distance_cm[1] / UNIT_CM)
     ranges = (task.gain, task.process_noise, task.observation_noise)
-    gain, process, observation = (torch.tensor([float(bounds(x)[1])]) for x in ranges)
+    gain, process, observation = (_floats(torch.tensor, [bounds(x)[1]]) for x in ranges)
     linear = max(map(abs, bounds(task.peak_linear_cm_s))) / UNIT_CM
     angular = math.radians(max(map(abs, bounds(task.peak_angular_deg_s))))
-    peak = task.perturbed * torch.tensor([[linear, angular]])
+    peak = task.perturbed * _floats(torch.tensor, [[linear, angular]])
     limits = 1.01 * _limits(firefly.make_trials(task, far, gain, process, observation, peak))[0]
     if task.motion is not None:  # it may go anywhere
         limits[2:] = math.inf

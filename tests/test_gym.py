@@ -212,6 +212,17 @@ def test_seed_decides_everything(make):
     assert len(noise) == 3
 
 
+@pytest.mark.parametrize("num_envs", [1, 3])
+def test_a_seed_gives_the_same_trials_where_tensors_are_double(num_envs, request):
+    actions = np.full((40, num_envs, 2), 0.5, dtype=np.float32)
+    task = {"name": "perturbation", "gain": (1.0, 2.0)}
+    expected = record(make_vec(num_envs, task=task), actions, seed=7)
+    request.addfinalizer(lambda: torch.set_default_dtype(torch.float32))
+    torch.set_default_dtype(torch.float64)
+    env = make_vec(num_envs, task=task)  # Gymnasium warns of bounds that are not float32
+    assert_same(record(env, actions, seed=7), expected)
+
+
 def test_unseeded_episodes_differ_and_can_be_repeated():
     env, other = gymnasium.make(ENV_ID), gymnasium.make(ENV_ID)
     log = record(env, [DRIVE] * 3)

@@ -161,9 +161,11 @@ def test_pictures_of_a_batch():
     ("arguments", "error", "message"),
     [
         ({"task": {"gian": 2}}, TypeError, "gian"),
+        ({"task": "gain"}, TypeError, r"task is 'gain'; it must be modnav\.task\.TaskParameters"),
         ({"task": {"gain": -1}}, ValueError, r"task\.gain is -1; it must be above 0"),
         ({"render_mode": "ascii"}, ValueError, "render_mode is 'ascii'"),
         ({"num_envs": 0}, ValueError, "num_envs is 0"),
+        ({"num_envs": 2.5}, ValueError, r"num_envs is 2\.5; it must be a whole number"),
         ({"autoreset_mode": "Sometimes"}, ValueError, "Sometimes"),
         ({"max_episode_steps": 0}, ValueError, "max_steps is 0"),
     ],

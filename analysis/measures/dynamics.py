@@ -25,7 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from modnav.tables import Recording
+from modnav.tables import Recording, runs_of_trials
 
 from .arrays import Activity, as_activity
 from .decoding import LAYER, units_of
@@ -48,9 +48,10 @@ def unit_trials(recording: Recording, layer: str = LAYER) -> list[Activity]:
         layer: The layer.
 
     Raises:
-        ValueError: If there are no units of the layer.
+        ValueError: If there are no units of the layer, or steps of a trial are not in order.
     """
     x = units_of(recording, layer)
+    runs_of_trials(recording.steps)
     rows = recording.steps.reset_index(drop=True).groupby("trial", sort=True).indices
     return [x[there] for there in rows.values()]
 

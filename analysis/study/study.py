@@ -1,5 +1,6 @@
 """What panels ask for: agents and their curves, simulations, animals, kept in a cache."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,9 @@ ALL = Selection()
 """Agents of the default training, by the tests of it."""
 
 
+Place = str | os.PathLike[str]
+
+
 class Study:
     """Trained runs, animals and a cache; what panels are computed from.
 
@@ -48,26 +52,31 @@ class Study:
         subjects: Which agents and animals were looked at.
 
     Raises:
+        TypeError: If one folder is given in place of several.
         ValueError: If a folder holds no runs, or two runs are of one architecture, group and seed.
     """
 
     def __init__(
         self,
-        runs: Sequence[Path],
-        cache: Path,
-        monkey: Path | None = None,
+        runs: Sequence[Place],
+        cache: Place,
+        monkey: Place | None = None,
         published: bool = False,
         trials: int | None = None,
         workers: int = 1,
         progress: Progress | None = None,
     ) -> None:
-        self.members = find_members(runs)
+        if isinstance(runs, (str, os.PathLike)):
+            raise TypeError(
+                f"runs is {str(runs)!r}; it must be several folders, as [{str(runs)!r}]"
+            )
+        self.members = find_members(map(Path, runs))
         self.published = published
         self.trials = trials
         modules = {name for member in self.members for name in member.modules}
-        self.cache = Cache(cache, WorkerPool(workers, modules), progress)
+        self.cache = Cache(Path(cache), WorkerPool(workers, modules), progress)
         self._curves = Curves(self.cache, trials)
-        self._monkeys = Monkeys(monkey, self.cache)
+        self._monkeys = Monkeys(None if monkey is None else Path(monkey), self.cache)
         self.subjects = Subjects()
         self._groups = {
             file: each.group for each in self.members for file in each.run.checkpoints.values()

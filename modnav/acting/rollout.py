@@ -1,7 +1,7 @@
 """Run whole trials, many at once; one loop for every agent, every condition and every script."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -149,13 +149,19 @@ def rollout(
 
     Returns:
         The trials as they went; entries after the end of a dropped trial are 0.
+
+    Raises:
+        ValueError: If there is no such stream, or the policy returns something else.
     """
-    used = {name: (streams or {}).get(name) or STREAMS[name]() for name in sorted(sources)}
+    given, names = streams or {}, {sources} if isinstance(sources, str) else set(sources)
+    if unknown := [name for name in names if name not in STREAMS and name not in given]:
+        raise ValueError(f"sources has {unknown[0]!r}; it must be of {', '.join(STREAMS)}")
+    used = {name: given.get(name) or STREAMS[name]() for name in sorted(names)}
     now = _begin(used, trials)
     log = _Log(task.max_steps, trials)
     log.write(0, now.rows, state=now.world.state, **_inputs(now))
     for t in range(task.max_steps):
-        action, memory = policy(_inputs(now), now.memory)
+        action, memory = _acted(policy(_inputs(now), now.memory), now.world.state)
         log.write(t, now.rows, action=action, observed=now.sensation.velocity)
         draws = noise.process[t, now.rows], noise.observation[t, now.rows]
         world, sensation, outcome = advance(task, now.trials, now.world, action, action, *draws)
@@ -184,6 +190,20 @@ def _begin(used: Mapping[str, AbstractStream], trials: Trials) -> _Running:
     rows = torch.arange(len(trials.target), device=trials.target.device)
     started = start_streams(used, trials, sensation)
     return _Running(rows, rows >= 0, trials, world, sensation, started, None)
+
+
+def _acted(given: Any, state: Tensor) -> tuple[Tensor, Memory]:
+    """Return what a policy, which may be anybody's, did in the states ``(R, 5)``."""
+    two = isinstance(given, (tuple, list)) and len(given) == 2
+    action, memory = given if two else (given, None)
+    found = type(action).__name__
+    if isinstance(action, Tensor):
+        found = f"a tensor {tuple(action.shape)} of {action.dtype}"
+        fits = torch.promote_types(action.dtype, state.dtype) == state.dtype
+        if two and fits and action.shape == (len(state), 2):
+            return action, memory
+    rule = f"a tensor ({len(state)}, 2) of {state.dtype} and a memory (None if it has none)"
+    raise ValueError(f"the policy returned {found}{' and a memory' * two}; it must return {rule}")
 
 
 def _inputs(now: _Running) -> dict[str, Tensor]:

@@ -62,7 +62,7 @@ def train(
         >>> runs.best().checkpoint()  # doctest: +SKIP
     """
     args = ["fit"]
-    for config in (*_configs(agent), *_several(protocol)):
+    for config in (*_configs(agent), *_several("protocol", protocol)):
         args += ["--config", os.fspath(config)]
     args.append(f"--runs={os.fspath(runs)}")
     args += [f"--name={name}"] if name is not None else []
@@ -113,11 +113,18 @@ def _configs(agent: Name | Sequence[Name]) -> Sequence[Name]:
     if isinstance(agent, str) and agent in ARCHITECTURES and not Path(agent).is_file():
         actor, critic = ARCHITECTURES[agent]
         return "train", f"actors/{actor}", f"critics/{critic}"
-    return _several(agent)
+    return _several("agent", agent)
 
 
-def _several(names: Name | Sequence[Name]) -> Sequence[Name]:
-    return [names] if isinstance(names, (str, os.PathLike)) else names
+def _several(key: str, names: Name | Sequence[Name]) -> Sequence[Name]:
+    given = [names] if isinstance(names, (str, os.PathLike)) else names
+    if not isinstance(given, Sequence) or not all(
+        isinstance(name, (str, os.PathLike)) for name in given
+    ):
+        raise ValueError(
+            f"{key} is of kind {type(names).__name__}; it must be a name, a YAML file, or several"
+        )
+    return given
 
 
 def _several_seeds(seeds: Iterable[int]) -> list[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from modnav.files import in_shell
-from modnav.runs import RunFolder, checkpoint_at, read
+from modnav.runs import RunFolder, checkpoint_at, read, resume_command
 
 from .configs import is_overlay, shipped_configs
 from .refused import Parser
@@ -164,12 +164,12 @@ def _resumed(given: Path, rest: list[str], imported: Sequence[str]) -> list[str]
     check_run_config(folder.config, imported)
     there = os.path.lexists(state)
     if there:
-        _check_state(folder, state)
+        _check_state(folder, state, imported)
     elif folder.has_checkpoints():
         raise ValueError(
-            f"{folder.path} holds a run but no last.ckpt, the state to go on from{_former(folder)}"
-            f"; its checkpoints can be evaluated (modnav evaluate {in_shell(folder.path)}); to start anew and "
-            f"delete what is there: modnav fit --config {in_shell(folder.config)} --overwrite true"
+            f"{folder.path} holds a run but no last.ckpt, the state to go on from"
+            f"{_former(folder, imported)}; its checkpoints can be evaluated "
+            f"(modnav evaluate {in_shell(folder.path)}); to start anew and delete what is there: modnav fit --config {in_shell(folder.config)} --overwrite true"
         )
     if rest:
         tell(f"resuming {given} with its own configuration, but for: {' '.join(rest)}")
@@ -179,16 +179,16 @@ def _resumed(given: Path, rest: list[str], imported: Sequence[str]) -> list[str]
     return ["--config", str(folder.config), *rest, *where, "--folder", str(folder.path)]
 
 
-def _check_state(folder: RunFolder, state: Path) -> None:
+def _check_state(folder: RunFolder, state: Path, imported: Sequence[str]) -> None:
     try:
         read(state).check_whole()
     except ValueError as error:
-        former = "" if state == folder.former else _former(folder)
+        former = "" if state == folder.former else _former(folder, imported)
         raise ValueError(f"{error}{former}") from error
 
 
-def _former(folder: RunFolder) -> str:
+def _former(folder: RunFolder, imported: Sequence[str]) -> str:
     """Return what to do if there is a state before the last."""
     if not folder.former.is_file():
         return ""
-    return f"; the state before it: modnav fit --resume {in_shell(folder.former)}"
+    return f"; the state before it: {resume_command([folder.former], imported)}"

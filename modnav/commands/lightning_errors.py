@@ -20,6 +20,6 @@ def meant_by(error: BaseException) -> BaseException | None:
     if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):
         return ProcessLostError(
             "another process of the run ended, so this one stopped; what the other said is "
-            "above, if it said anything. Go on with: modnav fit --resume RUN"
+            "above, if it said anything"
         )
     return None

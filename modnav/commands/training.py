@@ -31,7 +31,8 @@ from modnav.callbacks import (
     TrialProgress,
     check_hooks,
 )
-from modnav.errors import RunEndedError
+from modnav.callbacks.parts import callback_of
+from modnav.errors import ProcessLostError, RunEndedError
 from modnav.files import one_line, plain_values, replacing
 from modnav.learning import (
     TD3,
@@ -49,7 +50,7 @@ from .own import own_part, told_error
 from .quiet import quieten
 from .refused import told, with_nearest_key
 from .run_options import OPTIONS, Seed, name_of_run
-from .strangers import own_imports, why_not_resumed
+from .strangers import command_for, own_imports, why_not_resumed
 from .terminal import tell
 
 
@@ -159,7 +160,8 @@ class ModnavCLI(LightningCLI):
             tell(f"this run can be trained, but neither resumed nor validated: {reason}")
 
     def _claim(self, folder: RunFolder, config: Any) -> None:
-        folder.claim(overwrite=config.overwrite, resume=folder.holds(config.ckpt_path))
+        resume = folder.holds(config.ckpt_path)
+        folder.claim(overwrite=config.overwrite, resume=resume, command=command_for)
 
     def after_predict(self) -> None:
         """Write the table of trials beside the checkpoint."""
@@ -224,6 +226,9 @@ class ModnavCLI(LightningCLI):
                 else:
                     super()._run_subcommand(subcommand)
         except Exception as error:  # parts of another kind than they should be raise many
+            if subcommand == "fit" and isinstance(meant := meant_by(error), ProcessLostError):
+                again = callback_of(self.trainer, LastCheckpoint).going_on(self.trainer)
+                raise ProcessLostError(f"{meant}; {again}") from error
             checkpoint = str(config.ckpt_path)
             restoring = self.trainer._checkpoint_connector._loaded_checkpoint
             if not restoring or checkpoint in str(error) or isinstance(error, RunEndedError):

@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from modnav.acting import Noise, draw_noise
+from modnav.errors import require, whole
 from modnav.task import TaskParameters, Trials, bounds, make_trials, sample_trials
 
 __all__ = [
@@ -98,7 +99,15 @@ def gain_conditions(
         count: Trials at each gain.
         generator: Source of targets and noise.
         name: What the conditions are for.
+
+    Raises:
+        ValueError: If there is no gain, one is not above 0, or no trial.
     """
+    require("count", whole("count", count), 1)
+    if not gains:
+        raise ValueError("gains is empty; it must be one or more")
+    for gain in gains:
+        replace(task, gain=gain, excluded_gain=None)  # refuses what no joystick has
     base = sample_trials(replace(task, gain=1.0, excluded_gain=None), count, generator)
     each = [_at_gain(task, base, gain) for gain in gains]
     labels = tuple(f"gain{gain:g}x" for gain in gains)
@@ -121,8 +130,11 @@ def perturbation_conditions(
         name: What the conditions are for.
 
     Raises:
-        ValueError: If a level is none of these.
+        ValueError: If a level is none of these, there is none, or no trial.
     """
+    require("count", whole("count", count), 1)
+    if not levels:
+        raise ValueError("levels is empty; it must be one or more")
     peaks: dict[int, dict[str, Any]] = {
         0: {"peak_linear_cm_s": 0.0, "peak_angular_deg_s": 0.0},
         1: {},

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from typing_extensions import override
 
 from modnav.acting import ROLES, AbstractExploration, Collector, Segment, Warmup, scripted_trials
-from modnav.errors import PhaseOneFailedError, require
+from modnav.errors import PhaseOneFailedError, require, require_kind, whole
 from modnav.evaluation import (
     TestTrials,
     fixed_gain_conditions,
@@ -63,6 +63,7 @@ class Experience(LightningDataModule):
             as the next epoch's, so it must not be saved as one within.
 
     Raises:
+        TypeError: If the task, the memory or the validation is of another kind.
         ValueError: If a number is not allowed; the message names the key, the value and the rule.
     """
 
@@ -101,7 +102,22 @@ class Experience(LightningDataModule):
         self.processes = 1
         self.within_epoch = False
         self._closing = False
+        self._check_kinds()
         self._check_numbers()
+
+    @override
+    def __str__(self) -> str:
+        return repr(self)  # Lightning's takes an epoch's batches from the loader, to count them
+
+    def _check_kinds(self) -> None:
+        require_kind("data.task", self.task, TaskParameters, "modnav.task.TaskParameters")
+        rule = "a memory such as modnav.learning.TrialReplay"
+        require_kind("data.replay", self.replay, AbstractReplay, rule)
+        require_kind(
+            "data.validation", self.validation, Validation, "a modnav.learning.Validation"
+        )
+        for key in ("parallel_trials", "steps_per_update", "epoch_trials", "check_trials", "seed"):
+            setattr(self, key, whole(f"data.{key}", getattr(self, key)))
 
     def _check_numbers(self) -> None:
         require("parallel_trials", self.parallel_trials, 1, LARGEST)

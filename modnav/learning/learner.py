@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch.optim import Adam, Optimizer
 from typing_extensions import override
 
 from modnav.acting import Rollout, Segment
-from modnav.errors import DivergedError, require
+from modnav.errors import DivergedError, require, require_kind
 from modnav.evaluation import (
     AbstractTrialMetric,
     TestTrials,
@@ -50,6 +50,11 @@ UPDATES_PER_STEP = 16
 
 BLOCK = 16
 """Normal numbers that generators draw at a time."""
+
+
+def _adam(parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """Return the published optimizer; a function with a name, which can be pickled."""
+    return Adam(parameters, lr=3e-4, eps=1.5e-4, fused=True)
 
 
 def _check_optimizer(make: OptimizerCallable) -> None:
@@ -95,6 +100,7 @@ class TD3(LightningModule):
         results: Numbers of the last validations, by validation, test task and column.
 
     Raises:
+        TypeError: If actor or critic is none.
         ValueError: If a number is not allowed; the message names the key, the value and the rule.
     """
 
@@ -102,7 +108,7 @@ class TD3(LightningModule):
         self,
         actor: Actor,
         critic: Critic,
-        optimizer: OptimizerCallable = lambda p: Adam(p, lr=3e-4, eps=1.5e-4, fused=True),
+        optimizer: OptimizerCallable = _adam,
         discount: float = 0.97,
         tau: float = 0.005,
         policy_delay: int = 2,
@@ -113,6 +119,9 @@ class TD3(LightningModule):
         metrics: list[AbstractTrialMetric] | AbstractTrialMetric | None = None,
     ) -> None:
         super().__init__()
+        require_kind("model.actor", actor, Actor, "a modnav.networks.Actor, such as agent.actor")
+        rule = "a modnav.networks.Critic, such as agent.critic.first"
+        require_kind("model.critic", critic, Critic, rule)
         unit = {"discount": discount, "tau": tau, "stop_threshold": stop_threshold}
         wide = {"noise_std": noise_std, "noise_clip": noise_clip}
         for key, value in (unit | wide).items():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from modnav.task import STREAMS
 
-from .actor_critic import Actor, Critic, TwinCritic
+from .actor_critic import ACTIONS, Actor, Critic, TwinCritic
 from .architectures import description_of, name_of
 from .description import Description, describe, rebuild
 from .initial import draw_weights
@@ -74,10 +74,10 @@ class Agent(nn.Module):
 
         Raises:
             TypeError: If they are neither tensors nor arrays.
-            ValueError: If a stream is missing or of the wrong size.
+            ValueError: If a stream is missing or of the wrong shape.
         """
         with evaluating(self.actor):
-            return self.actor(self._read(inputs, self.actor.sources))[0]
+            return self.actor(self._read(inputs, self.actor.sources, "T, B"))[0]
 
     @torch.no_grad()
     def values(self, inputs: Numbers | Mapping[str, Numbers], actions: Numbers) -> Tensor:
@@ -92,11 +92,17 @@ class Agent(nn.Module):
 
         Raises:
             TypeError: If they are neither tensors nor arrays.
-            ValueError: If a stream is missing or of the wrong size.
+            ValueError: If a stream is missing, or it or the actions are of the wrong shape.
         """
-        read = self._read(inputs, self.critic.first.sources)
+        read = self._read(inputs, self.critic.first.sources, "T, B")
+        taken = self._tensor(actions, "actions")
+        needed = (*next(iter(read.values())).shape[:2], ACTIONS)
+        if taken.shape != needed:
+            raise ValueError(
+                f"actions have shape {tuple(taken.shape)}; with these inputs it must be {needed}"
+            )
         with evaluating(self.critic):
-            return self.critic(read, self._tensor(actions, "actions"))
+            return self.critic(read, taken)
 
     @torch.no_grad()
     def act(
@@ -114,14 +120,15 @@ class Agent(nn.Module):
 
         Raises:
             TypeError: If they are neither tensors nor arrays.
-            ValueError: If a stream is missing or of the wrong size.
+            ValueError: If a stream is missing or of the wrong shape.
         """
-        read = self._read(inputs, self.actor.sources)
+        read = self._read(inputs, self.actor.sources, "B")
         with evaluating(self.actor):
             action, memory = self.actor({name: x[None] for name, x in read.items()}, memory)
         return action[0], memory
 
-    def _read(self, inputs: Any, sources: set[str]) -> dict[str, Tensor]:
+    def _read(self, inputs: Any, sources: set[str], counts: str) -> dict[str, Tensor]:
+        """Return tensors of each stream; ``counts`` names the dimensions before the features."""
         if not isinstance(inputs, Mapping):
             inputs = dict.fromkeys(sources, self._tensor(inputs, "inputs"))
         read = {}
@@ -131,9 +138,13 @@ class Agent(nn.Module):
                     f"the agent reads {name!r}; the inputs hold {', '.join(inputs) or 'nothing'}"
                 )
             read[name] = self._tensor(inputs[name], repr(name))
-            found, needed = read[name].shape[-1], STREAMS[name].features
-            if found != needed:
-                raise ValueError(f"{name!r} inputs have {found} features; it must be {needed}")
+            shape, needed = tuple(read[name].shape), STREAMS[name].features
+            if shape and shape[-1] != needed:
+                raise ValueError(f"{name!r} inputs have {shape[-1]} features; it must be {needed}")
+            # torch's cells would take (T, 6) for one trial, and every other module for T trials
+            if len(shape) != len(counts.split(", ")) + 1:
+                rule = f"it must be ({counts}, {needed}), also of one trial, where B is 1"
+                raise ValueError(f"{name!r} inputs have shape {shape}; {rule}")
         return read
 
     def _tensor(self, numbers: Any, what: str) -> Tensor:

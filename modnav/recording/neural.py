@@ -9,6 +9,7 @@ References:
     Viejo et al., "Pynapple, a toolbox for data analysis in neuroscience", eLife 12, RP85786 (2023).
 """
 
+import os
 import uuid
 from datetime import datetime, timezone
 from pathlib import Path
@@ -114,7 +115,7 @@ def _series(recording: Recording) -> dict[str, tuple[npt.NDArray[np.float64], st
 
 def write_nwb(
     recording: Recording,
-    path: Path,
+    path: str | os.PathLike[str],
     *,
     description: str = "Trials of an agent of modnav",
     started: datetime | None = None,
@@ -153,7 +154,7 @@ def write_nwb(
     times = trial_times(recording, pause)
     _add_trials(file, recording, times)
     _add_series(file, recording, _clock(recording, times))
-    with replacing(path) as temporary, pynwb.NWBHDF5IO(temporary, "w") as out:
+    with replacing(Path(path)) as temporary, pynwb.NWBHDF5IO(temporary, "w") as out:
         out.write(file)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from modnav.acting import Rollout, greedy, rollout
+from modnav.errors import require_kind
 from modnav.evaluation import TOGETHER, td_error
 from modnav.networks import Agent, evaluating
 from modnav.tables import Recording
@@ -78,6 +79,7 @@ def record(
         The tables, see :data:`modnav.tables.SCHEMA`; no ``units`` if ``layers`` is empty.
 
     Raises:
+        TypeError: If the agent is none.
         ValueError: If the session cannot be run, or a layer is unknown.
     """
     parts = recordings(
@@ -112,6 +114,7 @@ def recordings(
         session = make_session(**options)
     elif options:
         raise ValueError(f"{', '.join(options)}: the session that is given has that already")
+    require_kind("agent", agent, Agent, "a modnav.Agent, such as load_agent returns")
     streams = _streams(agent, session)
     chosen = {} if layers is not None and not layers else layers_of(agent, layers)
     device = next(agent.parameters()).device

@@ -1,5 +1,6 @@
 """Sessions: the trials that an agent runs in one go, drawn from a task or taken from a table."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from modnav.acting import Noise, draw_noise
-from modnav.errors import require, whole
+from modnav.errors import require, require_kind, whole
 from modnav.tables import refuse_unknown, tell_units
 from modnav.task import UNIT_CM, TaskParameters, Trials, make_trials, sample_trials
 
@@ -93,7 +94,7 @@ def make_session(
         The session, on the CPU.
 
     Raises:
-        TypeError: If the task is neither.
+        TypeError: If the task is neither, or targets are no table.
         ValueError: If a constant is unknown or not allowed, or the targets cannot be used.
     """
     task = _task_of(task, constants)
@@ -109,6 +110,7 @@ def make_session(
         if value is not None:
             require(key, value, 0)
     if targets is not None:
+        require_kind("targets", targets, pd.DataFrame, "a DataFrame, such as read_targets returns")
         targets = _checked(targets, trials)
         trials = len(targets)
     count = TRIALS if trials is None else trials
@@ -134,7 +136,7 @@ def _task_of(task: TaskParameters | str | None, constants: Mapping[str, Any]) ->
     return replace(task or TaskParameters(), **constants)
 
 
-def read_targets(path: Path) -> pd.DataFrame:
+def read_targets(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a table of targets, see :func:`make_session`.
 
     Args:
@@ -143,6 +145,7 @@ def read_targets(path: Path) -> pd.DataFrame:
     Raises:
         ValueError: If it cannot be read.
     """
+    path = Path(path)
     if path.suffix not in (".csv", ".parquet"):
         raise ValueError(f"{path} is not a .csv or .parquet file")
     try:

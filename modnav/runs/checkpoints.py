@@ -16,16 +16,14 @@ from modnav.networks import (
     Agent,
     check_saved,
     describe_agent,
-    description_of,
     misfit,
-    name_of,
     own_classes,
     plain_tensors,
     rebuild_agent,
 )
 from modnav.published import GROUPS, published_agent
 
-__all__ = ["Checkpoint", "load_agent", "read", "save_agent"]
+__all__ = ["Checkpoint", "read", "save_agent"]
 
 _PREFIX = "agent."
 """How the names of an agent's weights begin in a checkpoint of modnav."""
@@ -175,34 +173,6 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     if not isinstance(content, Mapping) or not {"modnav", *GROUPS} & content.keys():
         raise ValueError(f"{path} is neither a checkpoint of modnav nor one of the study")
     return Checkpoint(Path(path), content, digest)
-
-
-def load_agent(path: str | os.PathLike[str], architecture: str | None = None) -> Agent:
-    """Read a trained agent; code in the file is not run, and no random numbers are drawn.
-
-    Args:
-        path: A checkpoint of modnav, with weights only or with all (``last.ckpt``), or one of the
-            study (``.pth.tar``).
-        architecture: Name that the agent must have, such as ``"Actor3Critic5"`` or ``"modular"``;
-            needless, as every such file tells.
-
-    Returns:
-        The agent, in evaluation mode, in float32 on the CPU.
-
-    Raises:
-        ValueError: If the architecture is unknown or another, or the file is damaged or no such
-            checkpoint, or its weights do not fit; the message is one line.
-
-    Example:
-        >>> agent = load_agent("runs/quickstart/seed0/last.ckpt")  # doctest: +SKIP
-        >>> agent.architecture  # doctest: +SKIP
-        'Actor3Critic5'
-    """
-    expected = architecture and name_of(description_of(architecture))
-    agent = read(path).agent(architecture)
-    if expected and agent.architecture != expected:
-        raise ValueError(f"{path} holds {agent.architecture}, not {expected}")
-    return agent
 
 
 def save_agent(

@@ -1,15 +1,19 @@
 """The checkpoint that stands for a run, where a folder is named in place of a checkpoint."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
 
+from modnav.networks import Agent, description_of, name_of
+
+from .checkpoints import read
 from .trained import RunFiles, TrainedRun, find_files, find_runs
 from .validations import selection_scores, validations
 
-__all__ = ["best_run", "checkpoint_at", "last_or_best", "runs_at", "scores_of"]
+__all__ = ["best_run", "checkpoint_at", "last_or_best", "load_agent", "runs_at", "scores_of"]
 
 
 RunT = TypeVar("RunT", TrainedRun, RunFiles)
@@ -70,3 +74,32 @@ def checkpoint_at(path: Path) -> Path:
     runs = _after_phase_one(find_files([path], pre=True))
     run = runs[0] if len(runs) == 1 else best_run(runs)
     return run.checkpoints[last_or_best(run)]
+
+
+def load_agent(path: str | os.PathLike[str], architecture: str | None = None) -> Agent:
+    """Read a trained agent; code in the file is not run, and no random numbers are drawn.
+
+    Args:
+        path: A checkpoint of modnav, with weights only or with all (``last.ckpt``), or one of the
+            study (``.pth.tar``); or a folder as :func:`checkpoint_at` takes it.
+        architecture: Name that the agent must have, such as ``"Actor3Critic5"`` or ``"modular"``;
+            needless, as every such file tells.
+
+    Returns:
+        The agent, in evaluation mode, in float32 on the CPU.
+
+    Raises:
+        ValueError: If the architecture is unknown or another, or the file is damaged or no such
+            checkpoint, or its weights do not fit, or a folder has none; the message is one line.
+
+    Example:
+        >>> agent = load_agent("runs/quickstart")  # doctest: +SKIP
+        >>> agent.architecture  # doctest: +SKIP
+        'Actor3Critic5'
+    """
+    expected = architecture and name_of(description_of(architecture))
+    path = checkpoint_at(Path(path))
+    agent = read(path).agent(architecture)
+    if expected and agent.architecture != expected:
+        raise ValueError(f"{path} holds {agent.architecture}, not {expected}")
+    return agent

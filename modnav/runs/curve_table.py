@@ -6,6 +6,7 @@ References:
 
 import csv
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ FIRST, INTERVAL = 499, 500
 """First number of ``ordered_episode``, and the step between two."""
 
 
-def read_curve(path: Path, *, pre: bool = False) -> pd.DataFrame:
+def read_curve(path: str | os.PathLike[str], *, pre: bool = False) -> pd.DataFrame:
     """Read a training curve, one of modnav or of the study.
 
     A file of the study's first version may lack measured columns and ``ordered_episode``, and holds
@@ -55,6 +56,7 @@ def read_curve(path: Path, *, pre: bool = False) -> pd.DataFrame:
     Raises:
         ValueError: If there is none, it is damaged, or it holds no such checkpoints.
     """
+    path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} does not exist")
     table = pd.DataFrame(whole_rows(path, _NEEDED), columns=list(COLUMNS))

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from modnav.files import drop_leftovers, in_shell, one_line, read_text
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "resume_command"]
 
 _HALF = re.compile(r"\..*\.ckpt\..*")
 """Names of checkpoints that were being written."""
@@ -24,6 +24,12 @@ _PLACES = (
     ("checkpoints", Path.is_dir, "folder"),
     *((name, Path.is_file, "file") for name in (".lock", ".begun", "hparams.yaml", *_REPLACED)),
 )
+
+
+def resume_command(folders: Iterable[str | Path], imports: Iterable[str] = ()) -> str:
+    """Return the command that goes on with runs, and tells it modules of the user's own."""
+    told = "".join(f" --import {in_shell(module)}" for module in dict.fromkeys(imports))
+    return f"modnav fit --resume {in_shell(*folders)}{told}"
 
 
 class RunFolder:
@@ -108,8 +114,19 @@ class RunFolder:
             bool(kept) or (self.path / "validation.csv").is_file()
         )
 
-    def claim(self, *, overwrite: bool, resume: bool) -> None:
+    def claim(
+        self,
+        *,
+        overwrite: bool,
+        resume: bool,
+        command: Callable[[Path], str] = lambda path: resume_command([path]),
+    ) -> None:
         """Make the folder ready for a run.
+
+        Args:
+            overwrite: Whether a run that is there may be deleted.
+            resume: Whether the run is the one that is there.
+            command: Returns what goes on with a run that is there.
 
         Raises:
             ValueError: If it holds a run already and neither is wished, has links in the place of
@@ -118,7 +135,7 @@ class RunFolder:
         if self.has_checkpoints() and not resume and not overwrite:
             raise ValueError(
                 f"{self.path} holds a run already; go on with it by "
-                f"`modnav fit --resume {in_shell(self.path)}`, choose another --name, "
+                f"`{command(self.path)}`, choose another --name, "
                 "or start anew with --overwrite true"
             )
         self._check_places()

@@ -1,5 +1,6 @@
 """Trained runs as evaluation sees them: checkpoints by trial, seed, and what they were trained on."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -75,7 +76,7 @@ class TrainedRun:
         raise first or ValueError(f"{self.folder} holds no checkpoint")
 
 
-def find_runs(paths: Iterable[Path], *, pre: bool = False) -> list[TrainedRun]:
+def find_runs(paths: Iterable[str | os.PathLike[str]], *, pre: bool = False) -> list[TrainedRun]:
     """Return the runs in some folders.
 
     Args:
@@ -91,16 +92,16 @@ def find_runs(paths: Iterable[Path], *, pre: bool = False) -> list[TrainedRun]:
         ValueError: If there is nothing at a path, a run cannot be read, or what was trained cannot
             be told of what is itself named, or of all in a folder.
     """
-    paths = list(paths)
+    named = [Path(path) for path in paths]
     found, faults = [], dict[Path, ValueError]()
-    for files in find_files(paths, pre=pre):
+    for files in find_files(named, pre=pre):
         try:
             found.append(_run(*files))
         except ValueError as error:
             if (files.folder / CONFIG).is_file():
                 raise  # it is a run, and what is made of the others would lack it
             faults.setdefault(files.folder, error)
-    _check_left(paths, {run.folder for run in found}, faults)
+    _check_left(named, {run.folder for run in found}, faults)
     for fault in faults.values():
         shown = "".join(c if c.isprintable() else "?" for c in str(fault))
         print(f"modnav: left out: {shown}", file=sys.stderr)

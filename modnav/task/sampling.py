@@ -24,7 +24,13 @@ def sample_trials(task: TaskParameters, count: int, generator: Generator) -> Tri
 
     Returns:
         The trials.
+
+    Raises:
+        TypeError: If the generator is none of torch, such as a seed.
     """
+    if not isinstance(generator, Generator):
+        rule = "it must be a torch.Generator, such as torch.Generator().manual_seed(0)"
+        raise TypeError(f"generator is {generator!r}; {rule}")
     return sample_trials_of_each([task], [count], [generator])
 
 

@@ -10,6 +10,7 @@ References:
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -62,7 +63,12 @@ def make_trials(
 
     Returns:
         The trials.
+
+    Raises:
+        ValueError: If something is of another shape.
     """
+    each = {"gain": gain, "process_noise": process_noise, "observation_noise": observation_noise}
+    _check_shapes(len(target), {**each, "onset": onset}, {"target": target, "peak": peak})
     joystick_gain = gain[:, None] * gain.new_tensor(task.default_joystick_gain)
     return Trials(
         target,
@@ -73,6 +79,19 @@ def make_trials(
         torch.zeros_like(target) if peak is None else peak,
         torch.zeros_like(gain, dtype=torch.long) if onset is None else onset,
     )
+
+
+def _check_shapes(
+    count: int, each: Mapping[str, Tensor | None], pairs: Mapping[str, Tensor | None]
+) -> None:
+    """Check that there is a number of ``each`` and two of ``pairs`` for each of ``count`` trials."""
+    for given, last, rule in (each, (), "(B,)"), (pairs, (2,), "(B, 2)"):
+        for name, x in given.items():
+            if x is not None and x.shape != (count, *last):
+                told = f"{name} has shape {tuple(x.shape)}"
+                raise ValueError(
+                    f"{told}; it must be {rule}, with as many trials as target, {count}"
+                )
 
 
 def begin(trials: Trials) -> tuple[World, Sensation]:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -202,3 +203,32 @@ def test_noise_can_be_drawn_again():
     assert first.process.shape == first.observation.shape == (35, 4, 2)
     assert not torch.equal(first.process, first.observation)
     assert torch.cat(first).std().item() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            torch.zeros(2, 2),
+            r"returned a tensor \(2, 2\) of torch.float32; it must return a tensor",
+        ),
+        ((torch.zeros(2), None), r"a tensor \(2,\) of torch.float32 and a memory; it must"),
+        ((torch.zeros(2, 2).double(), None), "float64 and a memory; it must return a tensor"),
+        ((np.zeros((2, 2)), None), "returned ndarray and a memory; it must return a tensor"),
+        (None, "returned NoneType; it must return a tensor"),
+    ],
+)
+def test_a_policy_that_returns_something_else_is_told(given, told, generator):
+    task = TaskParameters()
+    trials, noise = sample_trials(task, 2, generator), draw_noise(35, 2, generator)
+    with pytest.raises(ValueError, match=told):
+        rollout(lambda inputs, memory: given, ["observation"], trials, noise, task)
+
+
+def test_streams_are_named(generator):
+    task = TaskParameters()
+    trials, noise = sample_trials(task, 2, generator), draw_noise(35, 2, generator)
+    lone = rollout(cruise, "observation", trials, noise, task)
+    assert torch.equal(lone.state, rollout(cruise, ["observation"], trials, noise, task).state)
+    with pytest.raises(ValueError, match="sources has 'sight'; it must be of observation, kalman"):
+        rollout(cruise, ["sight"], trials, noise, task)

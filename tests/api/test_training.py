@@ -98,6 +98,12 @@ def test_classes_and_numbers_of_numpy_are_options(monkeypatch):
     for wrong in ({"a": object()}, ["a"]):
         with pytest.raises(ValueError, match="overrides are"):
             modnav.train(overrides=wrong)
+    for wrong in (None, modnav.build_agent("EKF"), ["modular", 3]):
+        for key in ("agent", "protocol"):
+            with pytest.raises(
+                ValueError, match=f"{key} is of kind .*; it must be a name, a YAML"
+            ):
+                modnav.train(**{key: wrong})
     with pytest.raises(ValueError, match="sweep of a is 5; it must be several numbers"):
         modnav.train(seeds=[1], sweep={"a": 5})
 

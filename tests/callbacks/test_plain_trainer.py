@@ -1,5 +1,7 @@
 """A pl.Trainer of one's own with modnav's parts, as docs/python.md has it."""
 
+import signal
+
 import pytest
 import pytorch_lightning as pl
 from own_callbacks import Seen
@@ -34,7 +36,10 @@ def train(folder: str, trials: int, checkpoint: str | None = None) -> tuple[pl.T
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
 def test_it_trains_logs_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    handlers = [signal.getsignal(number) for number in LastCheckpoint.signals]
     trainer, learner = train("whole", 40)
+    # a script that has trained ends by SIGTERM as it did before
+    assert [signal.getsignal(number) for number in LastCheckpoint.signals] == handlers
     assert {"selection/reward_rate", "training/gain1x/TD_error"} <= trainer.callback_metrics.keys()
     steps = trainer.fit_loop.epoch_loop.total_batch_idx + 1
     assert steps < learner.updates <= 16 * steps

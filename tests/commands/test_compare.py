@@ -106,6 +106,7 @@ def test_mistakes_are_one_line(runs: Path, capsys: pytest.CaptureFixture[str]):
     told = refused(capsys, "kalman")
     assert "kalman has EKF and study has Actor1Critic1" in told
     assert "they must have an architecture in common" in told
+    assert "modnav compare RUNS --with RUNS2" in told
     make_training(Path("twice"), curve={500: 0.3})
     assert "are both Actor3Critic5, seed 0" in refused(capsys, "runs", "twice")
     assert not list(Path().glob("comparison.*"))

@@ -9,7 +9,7 @@ import yaml
 
 from modnav.callbacks.last import go_on_with
 from modnav.cli import main as modnav
-from modnav.commands.strangers import check_run_config, own_imports
+from modnav.commands.strangers import check_run_config, command_for, own_imports
 
 PAYLOAD = """
 from pathlib import Path
@@ -253,6 +253,33 @@ def test_a_run_that_no_command_would_read_is_told_before_it_begins(lab, small, c
         in out
     )
     assert "go on with: modnav fit --resume loose --import noted_lab\n" in out
+    with pytest.raises(SystemExit):
+        modnav([*fit, "--folder", "loose"])
+    told = "go on with it by `modnav fit --resume loose --import noted_lab`, choose another"
+    assert told in capsys.readouterr().err
+
+
+def test_a_run_that_lost_a_process_names_its_imports(lab, small, monkeypatch, capsys):
+    def lost(*_):
+        raise RuntimeError("[gloo/transport/tcp/pair.cc] Connection closed by peer")
+
+    monkeypatch.setattr("modnav.learning.TD3.training_step", lost)
+    belief = "--model.actor.init_args.belief"
+    with pytest.raises(SystemExit) as exit_info:
+        modnav(["fit", "--config", str(small), f"{belief}={lab}", "--folder", "lost"])
+    assert exit_info.value.code == 5
+    told = "if it said anything; go on with: modnav fit --resume lost --import noted_lab\n"
+    assert told in capsys.readouterr().err
+
+
+def test_members_that_are_to_go_on_name_their_imports(tmp_path):
+    for seed, module in enumerate(["lab", "other_lab; touch x"]):
+        (tmp_path / f"seed{seed}").mkdir()
+        written(tmp_path / f"seed{seed}", model={"actor": {"class_path": f"{module}.Belief"}})
+    (tmp_path / "seed2").mkdir()
+    (tmp_path / "seed2" / "config.yaml").write_text("]")
+    runs = sorted(tmp_path.glob("seed*"))
+    assert command_for(tmp_path, runs) == f"modnav fit --resume {tmp_path} --import lab"
 
 
 def test_the_module_of_a_class_within_another_is_named(monkeypatch):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 import modnav
 from modnav.cli import main
@@ -32,6 +33,14 @@ COMMANDS = {
     "validate": "validate --ckpt_path {}",
     "predict": "predict --ckpt_path={}",
 }
+
+
+def test_a_folder_is_read_in_python_as_well(best):
+    taken, expected = modnav.load_agent("runs"), modnav.load_agent(best)
+    other = modnav.load_agent(best.parent.parent / "last.ckpt")
+    for key, weight in taken.state_dict().items():
+        assert torch.equal(weight, expected.state_dict()[key])
+    assert any(not torch.equal(w, other.state_dict()[k]) for k, w in taken.state_dict().items())
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -249,3 +249,18 @@ def test_selection_while_training_is_on_the_fixed_trials(noise):
         strict=True,
     ):
         assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("gain", [-1.0, 0.0, float("nan"), float("inf")])
+def test_gains_are_those_of_a_joystick(gain):
+    with pytest.raises(ValueError, match=r"task.gain is .*; it must be"):
+        fixed_gain_conditions(TaskParameters(), (1.0, gain), 5)
+
+
+@pytest.mark.parametrize("conditions", [fixed_gain_conditions, fixed_perturbation_conditions])
+def test_there_is_a_condition_and_a_trial(conditions):
+    with pytest.raises(ValueError, match="is empty; it must be one or more"):
+        conditions(TaskParameters(), (), 5)
+    for count in (0, -1, 2.5):
+        with pytest.raises(ValueError, match=f"count is {count}; it must be"):
+            conditions(TaskParameters(), (1,), count)

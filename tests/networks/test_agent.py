@@ -119,6 +119,36 @@ def test_missing_and_misshapen_inputs_are_refused():
         agent.actions(observation)
 
 
+@pytest.mark.parametrize("name", ["modular", "EKF"])  # torch's cells took (T, F) for one trial
+@pytest.mark.parametrize("shape", [(), (7,), (7, 3), (7, 3, 2), (7, 3, 2, 1)])
+def test_inputs_are_of_one_shape(name, shape):
+    agent = build_agent(name)
+    features = {"modular": 6, "EKF": 13}[name]
+    x = torch.zeros(*shape[:-1], features) if shape else torch.zeros(())
+    counts = {2: ["B"], 3: ["T, B"]}.get(len(shape), [])
+    for rule, read in (
+        ("T, B", agent.actions),
+        ("B", agent.act),
+        ("T, B", lambda x: agent.values(x, torch.zeros(*x.shape[:-1], 2))),
+    ):
+        if rule in counts:
+            read(x)
+            continue
+        told = (
+            rf"have shape \({', '.join(map(str, x.shape))},?\); it must be \({rule}, {features}\)"
+        )
+        with pytest.raises(ValueError, match=told):
+            read(x)
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (7, 1, 2), (3, 7, 2), (7, 3, 3), (7, 2)])
+def test_actions_are_those_of_the_inputs(shape):
+    agent = build_agent("modular")
+    told = r"actions have shape \(.*\); with these inputs it must be \(7, 3, 2\)"
+    with pytest.raises(ValueError, match=told):
+        agent.values(torch.zeros(7, 3, 6), torch.zeros(shape))
+
+
 def test_a_kalman_critic_needs_a_kalman_actor():
     ekf, modular = build_agent("EKF"), build_agent("modular")
     with pytest.raises(ValueError, match="a Kalman critic is allowed with a Kalman actor only"):

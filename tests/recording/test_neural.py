@@ -33,7 +33,7 @@ def test_trials_follow_each_other_with_a_pause(recording):
 
 
 def test_an_nwb_file_is_read_back_by_pynapple(recording, tmp_path: Path):
-    write_nwb(recording, tmp_path / "agent.nwb")
+    write_nwb(recording, str(tmp_path / "agent.nwb"))
     read = nap.load_file(str(tmp_path / "agent.nwb"))
     steps, units = recording.steps, recording.units
     assert np.allclose(read["position"].values, 0.01 * steps[["x_cm", "y_cm"]], atol=1e-6)

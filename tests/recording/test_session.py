@@ -5,7 +5,7 @@ import torch
 from sessions import TASK, close
 
 from modnav.networks import build_agent
-from modnav.recording import make_session, record, simulate
+from modnav.recording import make_session, read_targets, record, simulate
 from modnav.task import TaskParameters
 
 
@@ -121,3 +121,18 @@ def test_a_session_is_not_changed_by_options(modular, session):
 def test_what_is_no_number_is_told(options, message):
     with pytest.raises(ValueError, match=message):
         make_session(**options)
+
+
+def test_what_is_no_table_and_no_agent_is_told(modular):
+    for targets in ([[0, 100]], "targets.csv"):
+        with pytest.raises(TypeError, match=r"targets is of kind .*; it must be a DataFrame"):
+            make_session(targets=targets)
+    for agent in ("modular", modular.actor):
+        with pytest.raises(TypeError, match=r"agent is of kind .*; it must be a modnav.Agent"):
+            simulate(agent, trials=1)
+
+
+def test_a_table_of_targets_is_read_from_a_path_in_any_form(tmp_path):
+    targets = pd.DataFrame({"target_x_cm": [0.0], "target_y_cm": [200.0]})
+    targets.to_csv(tmp_path / "targets.csv", index=False)
+    pd.testing.assert_frame_equal(read_targets(str(tmp_path / "targets.csv")), targets)

@@ -62,7 +62,7 @@ def test_a_curve_is_a_csv_file_of_the_published_columns(tmp_path):
         "episode,task,reward_fraction,error_distance,error_distance_shoot,reward_rate,"
         "TD_error_abs,TD_error,value_est,ordered_episode"
     )
-    table = read_curve(tmp_path / "a.csv")
+    table = read_curve(str(tmp_path / "a.csv"))
     assert table["episode"].tolist() == [499, 499, 999, 999, 2499, 2499]
     assert table["ordered_episode"].tolist() == [499, 499, 999, 999, 1499, 1499]
     assert table["task"].tolist() == [*TASKS] * 3

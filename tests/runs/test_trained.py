@@ -49,7 +49,7 @@ def test_a_run_that_cannot_be_read_is_refused_also_beside_others(make, fault):
 def test_what_is_no_run_is_left_out_of_a_folder_of_runs(make, capsys):
     config, said = FAULTS["no run"]
     good, bad = make("runs/good", GOOD), make("runs/mine", config)
-    (found,) = find_runs([good.parent])
+    (found,) = find_runs([str(good.parent)])
     assert found.folder == good
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"modnav: left out: {bad}")

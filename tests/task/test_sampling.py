@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator
@@ -28,3 +29,9 @@ def test_each_task_draws_what_it_would_draw_alone(task: TaskParameters):
             assert torch.equal(found, torch.cat(expected))
     for one, other in zip(together, alone, strict=True):
         assert torch.equal(one.get_state(), other.get_state())
+
+
+@pytest.mark.parametrize("generator", [0, None, np.random.default_rng(0)])
+def test_a_seed_is_no_generator(generator):
+    with pytest.raises(TypeError, match=r"it must be a torch\.Generator, such as"):
+        sample_trials(TaskParameters(), 3, generator)

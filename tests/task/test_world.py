@@ -388,3 +388,24 @@ def test_a_range_of_three_values_is_refused_by_key():
 def test_units_of_the_parameters():
     assert TASK.default_joystick_gain == (0.5, math.pi / 2)
     assert TASK.reward_zone_radius == pytest.approx(65 / 400)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("target", (2,)),
+        ("target", (3, 3)),
+        ("gain", (2,)),
+        ("gain", (1,)),
+        ("process_noise", ()),
+        ("observation_noise", (3, 1)),
+        ("peak", (3,)),
+        ("onset", (3, 2)),
+    ],
+)
+def test_conditions_of_other_shapes_are_refused(name, shape):
+    given = dict.fromkeys(("gain", "process_noise", "observation_noise"), torch.ones(3))
+    given |= {"target": torch.ones(3, 2), "peak": torch.ones(3, 2), "onset": torch.ones(3)}
+    make_trials(TaskParameters(), **given)
+    with pytest.raises(ValueError, match=r"has shape .*; it must be \(B, ?2?\), with as many"):
+        make_trials(TaskParameters(), **given | {name: torch.ones(shape)})

@@ -133,7 +133,9 @@ def test_a_killed_process_stops_the_other(small: Path):
         time.sleep(0.02)
     second = children(run.pid)[0]
     os.kill(second, signal.SIGKILL)
-    assert "modnav: error: another process of the run ended" in finished(run, status=5)
+    told = finished(run, status=5)
+    assert "modnav: error: another process of the run ended" in told
+    assert f"; go on with: modnav fit --resume {RUN}\n" in told
     assert read(RUN / "last.ckpt").content["processes"] == 2
 
 

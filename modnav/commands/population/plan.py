@@ -13,10 +13,10 @@ from modnav.callbacks import LastCheckpoint, TrainingPhases
 from modnav.callbacks.last import go_on_with
 from modnav.commands.checks import check_one_device
 from modnav.commands.keeping import KeptConfig
-from modnav.commands.strangers import check_run_config
+from modnav.commands.strangers import check_run_config, command_for
 from modnav.commands.terminal import tell
 from modnav.errors import FOR_GOOD
-from modnav.files import in_shell, one_line, read_text, regular, write_text_atomically
+from modnav.files import one_line, read_text, regular, write_text_atomically
 from modnav.learning import check_stackable, room_for
 from modnav.machine import open_files
 from modnav.runs import RunFolder
@@ -235,15 +235,17 @@ def _check_files(plan: Plan) -> None:
 
 def _refuse_unfinished(plan: Plan, *, overwrite: bool) -> None:
     for folder in plan.folders:
-        seeds = [
-            member.seed
+        begun = [
+            member
             for member in plan.members
             if member.folder.parent == folder and RunFolder(member.folder).has_checkpoints()
         ]
-        if seeds and not overwrite:
+        if begun and not overwrite:
+            seeds = told_seeds([member.seed for member in begun])
+            again = command_for(folder, [member.folder for member in begun])
             raise ValueError(
-                f"{folder} holds runs that are not finished (seeds {told_seeds(seeds)}); go on by "
-                f"`modnav fit --resume {in_shell(folder)}`, choose another --name, or start anew with "
+                f"{folder} holds runs that are not finished (seeds {seeds}); go on by "
+                f"`{again}`, choose another --name, or start anew with "
                 "--overwrite true"
             )
 
@@ -252,7 +254,7 @@ def _make_ready(configs: Mapping[Path, str], *, overwrite: bool) -> None:
     """Make members' folders, with configurations, so that each can be resumed before it began."""
     for path in configs:  # all are asked for before anything in one of them is deleted
         folder = RunFolder(path)
-        folder.claim(overwrite=overwrite, resume=False)
+        folder.claim(overwrite=overwrite, resume=False, command=command_for)
         folder.check_free()
     for path, config in configs.items():
         folder = RunFolder(path)

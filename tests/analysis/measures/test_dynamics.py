@@ -86,6 +86,11 @@ def test_trials_of_a_recording_stand_apart_and_halves_are_every_other():
     trials = unit_trials(recording)
     assert np.array_equal(np.concatenate(trials), units_of(recording, LAYER))
     assert [len(x) for x in trials] == recording.steps["trial"].value_counts(sort=False).tolist()
+    mixed = recording.steps.sample(frac=1, random_state=0).index
+    with pytest.raises(ValueError, match="not in order; sort them by trial and step"):
+        unit_trials(
+            recording._replace(steps=recording.steps.loc[mixed], units=recording.units.loc[mixed])
+        )
     table = halves_dynamics(recording, rank=4)
     assert table.columns.tolist() == ["half", "row", "0", "1", "2", "3"]
     second = table[table["half"] == 1].iloc[:, 2:].to_numpy()

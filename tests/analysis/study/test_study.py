@@ -71,3 +71,11 @@ def test_shortfall_in_words():
         "no Modular (extensive training)",
         "of 8 seeds: Holistic (extensive training) 3",
     ]
+
+
+def test_folders_may_be_texts(tmp_path):
+    make_run(tmp_path / "seed0", "EKF", 0, (499, 9999))
+    study = Study([str(tmp_path)], str(tmp_path / "cache"), str(tmp_path / "animals"))
+    assert len(study.members) == 1
+    with pytest.raises(TypeError, match="it must be several folders"):
+        Study(str(tmp_path), tmp_path / "cache")
