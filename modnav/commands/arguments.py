@@ -130,9 +130,13 @@ def taken_checkpoint(given: Path) -> Path:
     Raises:
         ValueError: If the folder holds none.
     """
-    found = checkpoint_at(given)
+    found, unknown = checkpoint_at(given)
     if found != given:
-        tell(f"{given}: its best checkpoint is {found}")
+        where = found.absolute()
+        kind = "last" if any(where.is_relative_to(run.absolute()) for run in unknown) else "best"
+        tell(f"{given}: its {kind} checkpoint is {found}")
+    for run in unknown:
+        tell(f"{run / 'validation.csv'} is missing, damaged or tells of none of its checkpoints")
     return found
 
 

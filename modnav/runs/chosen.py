@@ -57,16 +57,21 @@ def best_run(runs: Sequence[RunT]) -> RunT:
     return max(tops, key=lambda top: top[0])[1]
 
 
-def checkpoint_at(path: Path) -> Path:
+def checkpoint_at(path: Path) -> tuple[Path, list[Path]]:
     """Return a checkpoint: the file at a path, or the best of the run or runs in a folder.
 
     What was trained on is not read: it may name classes of a user's own.
+
+    Returns:
+        The checkpoint, and the folders of runs of which no validation of a checkpoint is known: of a
+        lone one the last checkpoint is taken, of several none.
 
     Raises:
         ValueError: If there is none, or several runs of which none was validated.
     """
     if not path.is_dir():
-        return path
+        return path, []
     runs = _after_phase_one(find_files([path], pre=True))
     run = runs[0] if len(runs) == 1 else best_run(runs)
-    return run.checkpoints[last_or_best(run)]
+    unknown = [run.folder for run in runs if scores_of(run).empty]
+    return run.checkpoints[last_or_best(run)], unknown
