@@ -25,6 +25,8 @@ _COLUMNS = {
     "reward_rate": float,
 }
 
+_WITHOUT = "the run is left out if the file is moved away"
+
 Outcome = Literal["left", "given up", "unfinished"]
 
 
@@ -101,8 +103,10 @@ def _log(path: Path) -> pd.DataFrame:
     try:
         log = pd.read_csv(regular(path, text=True), usecols=list(_COLUMNS), dtype=_COLUMNS)
     except ValueError as error:  # those of pandas, too
-        raise ValueError(f"{path} is no table of validations: {one_line(error)}") from error
+        raise ValueError(
+            f"{path} is no table of validations: {one_line(error)}; {_WITHOUT}"
+        ) from error
     log = log[log["validation"] == "selection"]
     if log.empty:
-        raise ValueError(f"{path} holds no validation on the fixed test trials")
+        raise ValueError(f"{path} holds no validation on the fixed test trials; {_WITHOUT}")
     return log

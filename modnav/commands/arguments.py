@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from modnav.files import in_shell
-from modnav.runs import RunFolder, checkpoint_at, read, resume_command
+from modnav.runs import RunFolder, checkpoint_at, lost_validations, read, resume_command
 
 from .configs import is_overlay, shipped_configs
 from .refused import Parser
@@ -130,9 +130,13 @@ def taken_checkpoint(given: Path) -> Path:
     Raises:
         ValueError: If the folder holds none.
     """
-    found = checkpoint_at(given)
+    found, unknown = checkpoint_at(given)
     if found != given:
-        tell(f"{given}: its best checkpoint is {found}")
+        where = found.absolute()
+        kind = "last" if any(where.is_relative_to(run.absolute()) for run in unknown) else "best"
+        tell(f"{given}: its {kind} checkpoint is {found}")
+    for run in unknown:
+        tell(lost_validations(run))
     return found
 
 

@@ -70,6 +70,11 @@ def check_fit(config: Any) -> None:
         raise ValueError(f"trainer.devices is {devices}; of a processor it must be 1 or more")
     if config.name and (Path(config.name).is_absolute() or ".." in Path(config.name).parts):
         raise ValueError(f"name is {one_line(config.name)}; it must name a folder below --runs")
+    if (elsewhere := config.checkpoint.dirpath) is not None:  # where members share it, too
+        raise ValueError(
+            f"checkpoint.dirpath is {one_line(elsewhere)}; leave it out: checkpoints lie in a run's own "
+            "folder, where every command looks for them; --folder or --runs says where that is"
+        )
     optimizer = config.model.get("optimizer")
     if optimizer is None:
         raise ValueError("model.optimizer is null; it must be a class, such as torch.optim.Adam")

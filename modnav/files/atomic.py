@@ -84,7 +84,8 @@ def _beside(path: Path) -> Path:
 
 
 def _not_written(path: Path, error: Exception) -> OSError:
-    reason = getattr(error, "strerror", None) or error
+    reasons = (getattr(x, "strerror", None) for x in (error, error.__context__))
+    reason = next(filter(None, reasons), error)  # torch's own is of positions in its archive
     return OSError(f"{path} could not be written and is as it was: {reason}")
 
 

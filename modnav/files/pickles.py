@@ -109,6 +109,8 @@ def _sound(content: bytes) -> bytes:
 
 def _reason(error: Exception, content: bytes) -> str:
     text = str(error)
+    if not content.strip(b"\0"):  # as a machine that lost its power leaves files
+        text = "it holds nothing but zeros" if content else "it is empty"
     asked = re.search(r"GLOBAL (\S+) (?:was not an allowed|whose module)", text)
     name = asked[1] if asked else _asked_for(content)
     if name:

@@ -1,6 +1,7 @@
 """The checkpoint that stands for a run, where a folder is named in place of a checkpoint."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +14,15 @@ from .checkpoints import read
 from .trained import RunFiles, TrainedRun, find_files, find_runs
 from .validations import selection_scores, validations
 
-__all__ = ["best_run", "checkpoint_at", "last_or_best", "load_agent", "runs_at", "scores_of"]
+__all__ = [
+    "best_run",
+    "checkpoint_at",
+    "last_or_best",
+    "load_agent",
+    "lost_validations",
+    "runs_at",
+    "scores_of",
+]
 
 
 RunT = TypeVar("RunT", TrainedRun, RunFiles)
@@ -61,19 +70,29 @@ def best_run(runs: Sequence[RunT]) -> RunT:
     return max(tops, key=lambda top: top[0])[1]
 
 
-def checkpoint_at(path: Path) -> Path:
+def checkpoint_at(path: Path) -> tuple[Path, list[Path]]:
     """Return a checkpoint: the file at a path, or the best of the run or runs in a folder.
 
     What was trained on is not read: it may name classes of a user's own.
+
+    Returns:
+        The checkpoint, and the folders of runs of which no validation of a checkpoint is known: of a
+        lone one the last checkpoint is taken, of several none.
 
     Raises:
         ValueError: If there is none, or several runs of which none was validated.
     """
     if not path.is_dir():
-        return path
+        return path, []
     runs = _after_phase_one(find_files([path], pre=True))
     run = runs[0] if len(runs) == 1 else best_run(runs)
-    return run.checkpoints[last_or_best(run)]
+    unknown = [run.folder for run in runs if scores_of(run).empty]
+    return run.checkpoints[last_or_best(run)], unknown
+
+
+def lost_validations(run: Path) -> str:
+    """Return in words that what a run's checkpoints reached is not known."""
+    return f"{run / 'validation.csv'} is missing, damaged or tells of none of its checkpoints"
 
 
 def load_agent(path: str | os.PathLike[str], architecture: str | None = None) -> Agent:
@@ -98,7 +117,9 @@ def load_agent(path: str | os.PathLike[str], architecture: str | None = None) ->
         'Actor3Critic5'
     """
     expected = architecture and name_of(description_of(architecture))
-    path = checkpoint_at(Path(path))
+    path, unknown = checkpoint_at(Path(path))
+    for run in unknown:
+        warnings.warn(lost_validations(run), stacklevel=2)
     agent = read(path).agent(architecture)
     if expected and agent.architecture != expected:
         raise ValueError(f"{path} holds {agent.architecture}, not {expected}")

@@ -191,6 +191,11 @@ def error_of(capsys, *args: str) -> str:
         ("--seeds 0-1 --seed_everything 3", "--seed_everything is a run's own"),
         ("--seeds 0-1 --folder x", "--folder is a run's own"),
         ("--seeds 0-1 --data.seed 3", "--data.seed is a run's own"),
+        (
+            "--seeds 0-1 --checkpoint.dirpath x",
+            "checkpoint.dirpath is x; leave it out: checkpoints",
+        ),
+        ("--checkpoint.dirpath x", "checkpoint.dirpath is x; leave it out: checkpoints"),
         ("--seeds 0-1 --config seed.yaml", "data.seed is 3; leave it out"),
         ("--seeds 0-1 --cores 0", "--cores is 0; it must be in [1, 10,000]"),
         ("--seeds 0-1 --cores few", "argument --cores: invalid int value: 'few'"),

@@ -1,5 +1,6 @@
 """Every command that takes a checkpoint takes a run in its place, and says which was taken."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 import modnav
 from modnav.cli import main
+from modnav.commands.arguments import taken_checkpoint
 from modnav.tables import read_tables
 
 
@@ -53,6 +55,26 @@ def test_the_best_checkpoint_of_a_run_is_taken(best, command, capsys):
         _, about = read_tables("out"), Path("out")
         assert str(best) in "".join(x.read_bytes().decode("latin1") for x in about.glob("trials*"))
     assert modnav.open_runs("runs").best().checkpoint().name == best.name
+
+
+def test_a_run_whose_validations_are_lost_is_named(best, capsys):
+    """Its last checkpoint is not called the best, and among other runs it does not stand back unsaid."""
+    run = best.parents[1]
+    shutil.copytree(run, run.parent / "seed1")
+    lost = run.parent / "seed1" / "validation.csv"
+    lost.write_bytes(b"")
+    taken = {path: str(taken_checkpoint(path)) for path in (lost.parent, run, run.parent)}
+    assert [Path(x).name for x in taken.values()] == ["00059.ckpt", best.name, best.name]
+    told = capsys.readouterr().out.splitlines()
+    damaged = f"{lost.absolute()} is missing, damaged or tells of none of its checkpoints"
+    kinds = ("last", "best", "best")
+    first, second, third = (
+        f"{path}: its {kind} checkpoint is {x}"
+        for kind, (path, x) in zip(kinds, taken.items(), strict=True)
+    )
+    assert told == [first, damaged, second, third, damaged]
+    with pytest.warns(UserWarning, match="validation.csv is missing"):
+        modnav.load_agent(lost.parent)
 
 
 def test_parts_of_a_runs_task_need_not_be_imported(best, capsys):

@@ -55,6 +55,21 @@ def test_an_error_names_the_file_and_not_that_beside_it(tmp_path):
         raise TimeoutError("slow")  # of what was to be written
 
 
+def test_a_large_tensor_that_cannot_be_written_is_told_as_what_was_wrong(tmp_path):
+    """Torch complains of positions in its archive, and not of the disk, which is what one can mend."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "x.ckpt"
+    write_atomically({"a": 1}, path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"x\.ckpt could not be .* as it was: File too large$"):
+            write_atomically({"a": torch.zeros(1_000_000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert torch.load(path) == {"a": 1}
+
+
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_the_umask_tells_who_may_read(umask, mode, tmp_path):
     before = os.umask(umask)

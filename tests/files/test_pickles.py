@@ -120,6 +120,19 @@ def test_a_record_that_is_called_a_folder_is_read_all_the_same(tmp_path):
     assert torch.equal(read_weights(path)[0]["x"], weights)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"", "it is empty"), (bytes(100), "it holds nothing but zeros")],
+    ids=("empty", "zeros"),
+)
+def test_a_file_of_nothing_is_told_as_that(content, told, tmp_path):
+    """As a machine that lost its power leaves them."""
+    (tmp_path / "x").write_bytes(content)
+    assert str(weights_or_reason(tmp_path / "x")).endswith(
+        f"is damaged or of another kind: {told}"
+    )
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_archives_that_torch_does_not_write_are_refused(tmp_path):
     path, whole = tmp_path / "x", torch_bytes({"x": torch.zeros(10000)})

@@ -17,6 +17,7 @@ from modnav.commands.terminal import plain_table, wide_console
 from modnav.errors import InterruptedRunError, JobsFailedError, require
 from modnav.files import write_text_atomically
 from modnav.machine import cores
+from modnav.networks import ARCHITECTURES, NICKNAMES
 from modnav.studies import Job, StudyFolder, gather
 
 from .about import write_about
@@ -25,7 +26,7 @@ from .engine import check_engine, jobs_are_elsewhere, run_engine
 from .page import INTERRUPTED, standing, told_time, write_page
 from .plan import cells, planned
 from .search_spec import database
-from .spec import StudySpec, read_spec, study_file
+from .spec import AgentSpec, StudySpec, read_spec, study_file
 
 _NO_GPU = ("--trainer.accelerator", "cpu", "--trainer.precision", "32-true")
 
@@ -183,7 +184,19 @@ def _check_trainings(
         run = str(folder.path / cell.run(spec.seeds[0]))
         args = ["fit", *words, "--seed_everything", str(spec.seeds[0]), "--folder", run, *other]
         with one_thread():
-            checked(with_config_paths(args), quiet=k > 0)
+            made = checked(with_config_paths(args), quiet=k > 0)
+        if not spec.search:  # which may go over from one to another
+            _check_named(cell.agent, made.model.agent.architecture)
+
+
+def _check_named(agent: AgentSpec, made: str) -> None:
+    """Refuse a published name for another published agent, as a protocol that is an agent's makes."""
+    meant = NICKNAMES.get(agent.name, agent.name)
+    if meant in ARCHITECTURES and made in ARCHITECTURES and made != meant:
+        raise ValueError(
+            f"architectures has {agent.name}, but with its protocol and options it is {made}: "
+            "leave out of protocol what makes an agent, such as modular, or choose another name"
+        )
 
 
 def _show(folder: StudyFolder, jobs: Sequence[Job], costs: Costs, at_once: int) -> None:

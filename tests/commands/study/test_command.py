@@ -66,6 +66,16 @@ def test_what_experience_refuses_is_told_before_any_job(spec_of, capsys):
     assert "data.replay holds single steps, but the agent is recurrent" in capsys.readouterr().err
 
 
+def test_what_makes_one_published_agent_of_another_is_told_before_any_job(spec_of, capsys):
+    spec_of(architectures=["modular", "holistic"], protocol=["modular", "debug"])
+    with pytest.raises(SystemExit):
+        main(["study", "study.yaml", "--dry-run"])
+    assert (
+        "architectures has holistic, but with its protocol and options it is Actor3Critic5"
+        in capsys.readouterr().err
+    )
+
+
 def test_a_dry_run_checks_what_the_next_step_would(spec_of, capsys):
     spec_of(protocol=["modulr"])
     with pytest.raises(SystemExit):
