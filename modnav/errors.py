@@ -97,13 +97,13 @@ def require(
         raise ValueError(f"{key} is {value}; it must be {rule}")
 
 
-def require_kind(key: str, value: Any, kind: type | tuple[type, ...], rule: str) -> None:
+def require_kind(key: str, value: Any, kind: type, rule: str) -> None:
     """Check that a value is of a kind.
 
     Args:
         key: What the user calls it.
         value: The value.
-        kind: Its class, or several.
+        kind: Its class.
         rule: What it must be, in words.
 
     Raises:

@@ -154,8 +154,12 @@ def rollout(
         ValueError: If there is no such stream, or the policy returns something else.
     """
     given, names = streams or {}, {sources} if isinstance(sources, str) else set(sources)
-    if unknown := [name for name in names if name not in STREAMS and name not in given]:
-        raise ValueError(f"sources has {unknown[0]!r}; it must be of {', '.join(STREAMS)}")
+    for name in sorted(names, key=str):
+        if not given.get(name) and name not in STREAMS:
+            raise ValueError(
+                f"sources has {name!r}; it must be of {', '.join(STREAMS)}, or the path of a "
+                "modnav.task.AbstractStream in an imported module"
+            )
     used = {name: given.get(name) or STREAMS[name]() for name in sorted(names)}
     now = _begin(used, trials)
     log = _Log(task.max_steps, trials)

@@ -117,13 +117,12 @@ def _configs(agent: Name | Sequence[Name]) -> Sequence[Name]:
 
 
 def _several(key: str, names: Name | Sequence[Name]) -> Sequence[Name]:
-    given = [names] if isinstance(names, (str, os.PathLike)) else names
-    if not isinstance(given, Sequence) or not all(
-        isinstance(name, (str, os.PathLike)) for name in given
-    ):
-        raise ValueError(
-            f"{key} is of kind {type(names).__name__}; it must be a name, a YAML file, or several"
-        )
+    lone = isinstance(names, (str, os.PathLike)) or not isinstance(names, Sequence)
+    given = [names] if lone else names
+    wrong = [name for name in given if not isinstance(name, (str, os.PathLike))]
+    if wrong:
+        kind = type(wrong[0]).__name__
+        raise ValueError(f"{key} has what is of kind {kind}; it must be names or YAML files")
     return given
 
 

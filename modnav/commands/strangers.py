@@ -10,13 +10,11 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from modnav.files import one_line, read_yaml
-from modnav.runs import RunFolder, resume_command
 
 from .own import import_own
 from .run_options import OPTIONS
@@ -53,20 +51,6 @@ def own_imports(config: Mapping[str, Any]) -> list[str]:
     paths = (text for key, text, _ in _texts(config) if key == "class_path")
     own = (x for x in paths if not x.startswith(TRUSTED) and _ADDRESS.fullmatch(x))
     return list(dict.fromkeys(map(_module_of, own)))
-
-
-def command_for(folder: Path, runs: Sequence[Path] = ()) -> str:
-    """Return the command that goes on with a run, with the modules that its configuration names.
-
-    Args:
-        folder: Folder of the run.
-        runs: Those that are meant, if it is a folder of runs.
-    """
-    imports: list[str] = []
-    for run in runs or [folder]:
-        with suppress(ValueError):  # what cannot be read names none, and is told by --resume
-            imports += own_imports(read_yaml(RunFolder(run).config))
-    return resume_command([folder], imports)
 
 
 def _module_of(class_path: str) -> str:

@@ -50,7 +50,7 @@ from .own import own_part, told_error
 from .quiet import quieten
 from .refused import told, with_nearest_key
 from .run_options import OPTIONS, Seed, name_of_run
-from .strangers import command_for, own_imports, why_not_resumed
+from .strangers import own_imports, why_not_resumed
 from .terminal import tell
 
 
@@ -161,7 +161,8 @@ class ModnavCLI(LightningCLI):
 
     def _claim(self, folder: RunFolder, config: Any) -> None:
         resume = folder.holds(config.ckpt_path)
-        folder.claim(overwrite=config.overwrite, resume=resume, command=command_for)
+        imports = own_imports(self.config[self.subcommand].as_dict())
+        folder.claim(overwrite=config.overwrite, resume=resume, imports=imports)
 
     def after_predict(self) -> None:
         """Write the table of trials beside the checkpoint."""

@@ -5,6 +5,7 @@ Agents are compared on one fixed set of trials, the same for all of them and at 
 checkpoints during training and ``modnav evaluate`` both run these, and so give the same numbers.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,7 +90,7 @@ class TestTrials:
 
 
 def gain_conditions(
-    task: TaskParameters, gains: tuple[float, ...], count: int, generator: Generator, name: str
+    task: TaskParameters, gains: Iterable[float], count: int, generator: Generator, name: str
 ) -> TestTrials:
     """Return ``count`` trials at each of several gains, with the same targets at all of them.
 
@@ -104,6 +105,7 @@ def gain_conditions(
         ValueError: If there is no gain, one is not above 0, or no trial.
     """
     require("count", whole("count", count), 1)
+    gains = tuple(map(float, gains))
     if not gains:
         raise ValueError("gains is empty; it must be one or more")
     for gain in gains:
@@ -115,7 +117,7 @@ def gain_conditions(
 
 
 def perturbation_conditions(
-    task: TaskParameters, levels: tuple[int, ...], count: int, generator: Generator, name: str
+    task: TaskParameters, levels: Iterable[int], count: int, generator: Generator, name: str
 ) -> TestTrials:
     """Return ``count`` trials at each of several levels of perturbation, at gain 1.
 
@@ -133,6 +135,7 @@ def perturbation_conditions(
         ValueError: If a level is none of these, there is none, or no trial.
     """
     require("count", whole("count", count), 1)
+    levels = tuple(whole("a level", level) for level in levels)
     if not levels:
         raise ValueError("levels is empty; it must be one or more")
     peaks: dict[int, dict[str, Any]] = {
@@ -162,7 +165,7 @@ def perturbation_conditions(
 
 def fixed_gain_conditions(
     task: TaskParameters,
-    gains: tuple[float, ...] = GAINS,
+    gains: Iterable[float] = GAINS,
     count: int = TRIALS,
     name: str = "selection",
 ) -> TestTrials:
@@ -179,7 +182,7 @@ def fixed_gain_conditions(
 
 def fixed_perturbation_conditions(
     task: TaskParameters,
-    levels: tuple[int, ...] = PERTURBATIONS,
+    levels: Iterable[int] = PERTURBATIONS,
     count: int = TRIALS,
     name: str = "perturbation",
 ) -> TestTrials:

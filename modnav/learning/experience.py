@@ -116,7 +116,13 @@ class Experience(LightningDataModule):
         require_kind(
             "data.validation", self.validation, Validation, "a modnav.learning.Validation"
         )
-        for key in ("parallel_trials", "steps_per_update", "epoch_trials", "check_trials", "seed"):
+        if self.warmup is not None:
+            require_kind("data.warmup", self.warmup, Warmup, "a modnav.acting.Warmup or None")
+        if self.exploration is not None:
+            rule = "a modnav.acting.AbstractExploration or None"
+            require_kind("data.exploration", self.exploration, AbstractExploration, rule)
+        counts = ("parallel_trials", "steps_per_update", "learning_starts", "epoch_trials")
+        for key in (*counts, "check_trials", "seed"):
             setattr(self, key, whole(f"data.{key}", getattr(self, key)))
 
     def _check_numbers(self) -> None:

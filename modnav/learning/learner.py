@@ -119,7 +119,12 @@ class TD3(LightningModule):
         metrics: list[AbstractTrialMetric] | AbstractTrialMetric | None = None,
     ) -> None:
         super().__init__()
-        require_kind("model.actor", actor, Actor, "a modnav.networks.Actor, such as agent.actor")
+        require_kind(
+            "model.actor",
+            actor,
+            Actor,
+            "a modnav.networks.Actor, such as agent.actor (compile it by agent.actor.compile())",
+        )
         rule = "a modnav.networks.Critic, such as agent.critic.first"
         require_kind("model.critic", critic, Critic, rule)
         unit = {"discount": discount, "tau": tau, "stop_threshold": stop_threshold}

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -114,19 +114,14 @@ class RunFolder:
             bool(kept) or (self.path / "validation.csv").is_file()
         )
 
-    def claim(
-        self,
-        *,
-        overwrite: bool,
-        resume: bool,
-        command: Callable[[Path], str] = lambda path: resume_command([path]),
-    ) -> None:
+    def claim(self, *, overwrite: bool, resume: bool, imports: Iterable[str] = ()) -> None:
         """Make the folder ready for a run.
 
         Args:
             overwrite: Whether a run that is there may be deleted.
             resume: Whether the run is the one that is there.
-            command: Returns what goes on with a run that is there.
+            imports: Modules of the user's own that this command names. Those that the run names are not
+                told: it may be a stranger's, and to import them is to run their code.
 
         Raises:
             ValueError: If it holds a run already and neither is wished, has links in the place of
@@ -135,7 +130,7 @@ class RunFolder:
         if self.has_checkpoints() and not resume and not overwrite:
             raise ValueError(
                 f"{self.path} holds a run already; go on with it by "
-                f"`{command(self.path)}`, choose another --name, "
+                f"`{resume_command([self.path], imports)}`, choose another --name, "
                 "or start anew with --overwrite true"
             )
         self._check_places()

@@ -230,5 +230,10 @@ def test_streams_are_named(generator):
     trials, noise = sample_trials(task, 2, generator), draw_noise(35, 2, generator)
     lone = rollout(cruise, "observation", trials, noise, task)
     assert torch.equal(lone.state, rollout(cruise, ["observation"], trials, noise, task).state)
-    with pytest.raises(ValueError, match="sources has 'sight'; it must be of observation, kalman"):
-        rollout(cruise, ["sight"], trials, noise, task)
+    unknown = (
+        "sources has 'my_lab.Sight'; it must be of observation, kalman, or the path of a .* in an"
+    )
+    with pytest.raises(ValueError, match=unknown):
+        rollout(cruise, ["observation", "sight", "my_lab.Sight"], trials, noise, task)
+    with pytest.raises(ValueError, match="sources has 'sight'"):
+        rollout(cruise, ["sight"], trials, noise, task, {"sight": None})

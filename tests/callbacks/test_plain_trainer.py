@@ -33,13 +33,17 @@ def train(folder: str, trials: int, checkpoint: str | None = None) -> tuple[pl.T
     return trainer, learner
 
 
+def test_a_script_that_has_trained_ends_by_signals_as_before(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    handlers = [signal.getsignal(number) for number in LastCheckpoint.signals]
+    train("short", 10)
+    assert [signal.getsignal(number) for number in LastCheckpoint.signals] == handlers
+
+
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
 def test_it_trains_logs_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    handlers = [signal.getsignal(number) for number in LastCheckpoint.signals]
     trainer, learner = train("whole", 40)
-    # a script that has trained ends by SIGTERM as it did before
-    assert [signal.getsignal(number) for number in LastCheckpoint.signals] == handlers
     assert {"selection/reward_rate", "training/gain1x/TD_error"} <= trainer.callback_metrics.keys()
     steps = trainer.fit_loop.epoch_loop.total_batch_idx + 1
     assert steps < learner.updates <= 16 * steps

@@ -9,7 +9,7 @@ import yaml
 
 from modnav.callbacks.last import go_on_with
 from modnav.cli import main as modnav
-from modnav.commands.strangers import check_run_config, command_for, own_imports
+from modnav.commands.strangers import check_run_config, own_imports
 
 PAYLOAD = """
 from pathlib import Path
@@ -272,14 +272,18 @@ def test_a_run_that_lost_a_process_names_its_imports(lab, small, monkeypatch, ca
     assert told in capsys.readouterr().err
 
 
-def test_members_that_are_to_go_on_name_their_imports(tmp_path):
-    for seed, module in enumerate(["lab", "other_lab; touch x"]):
-        (tmp_path / f"seed{seed}").mkdir()
-        written(tmp_path / f"seed{seed}", model={"actor": {"class_path": f"{module}.Belief"}})
-    (tmp_path / "seed2").mkdir()
-    (tmp_path / "seed2" / "config.yaml").write_text("]")
-    runs = sorted(tmp_path.glob("seed*"))
-    assert command_for(tmp_path, runs) == f"modnav fit --resume {tmp_path} --import lab"
+def test_what_a_strangers_run_names_is_not_told_to_be_imported(lab, small, tmp_path, capsys):
+    """Who pastes the line would run its code; `--resume` says to import it only if one trusts it."""
+    Path("loose/checkpoints").mkdir(parents=True)
+    (Path("loose") / "last.ckpt").write_bytes(b"x")
+    written(Path("loose"), model={"actor": {"class_path": "subprocess.Popen"}})
+    for more, told in (
+        ([], ""),
+        ([f"--model.actor.init_args.belief={lab}"], " --import noted_lab"),
+    ):
+        with pytest.raises(SystemExit):
+            modnav(["fit", "--config", str(small), *more, "--folder", "loose"])
+        assert f"go on with it by `modnav fit --resume loose{told}`" in capsys.readouterr().err
 
 
 def test_the_module_of_a_class_within_another_is_named(monkeypatch):

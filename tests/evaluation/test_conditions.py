@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -264,3 +265,13 @@ def test_there_is_a_condition_and_a_trial(conditions):
     for count in (0, -1, 2.5):
         with pytest.raises(ValueError, match=f"count is {count}; it must be"):
             conditions(TaskParameters(), (1,), count)
+    plain = conditions(TaskParameters(), (1, 2), 3)
+    for given in (np.array([1, 2]), torch.tensor([1, 2]), iter([1, 2])):
+        again = conditions(TaskParameters(), given, 3)
+        assert again.labels == plain.labels
+        assert all(torch.equal(x, y) for x, y in zip(again.trials, plain.trials, strict=True))
+
+
+def test_levels_are_whole_numbers():
+    with pytest.raises(ValueError, match=r"a level is 0\.5; it must be a whole number"):
+        fixed_perturbation_conditions(TaskParameters(), (0.5,), 3)

@@ -54,6 +54,13 @@ def test_it_is_known_beforehand_whether_a_block_or_an_epoch_ends_with_a_step():
             "data.replay is of kind ABCMeta; it must be a memory",
         ),
         ({"validation": 5}, TypeError, "data.validation is of kind int"),
+        (
+            {"warmup": 5},
+            TypeError,
+            "data.warmup is of kind int; it must be a modnav.acting.Warmup or",
+        ),
+        ({"exploration": "pink"}, TypeError, "data.exploration is of kind str; it must be"),
+        ({"learning_starts": "a"}, ValueError, "data.learning_starts is 'a'; it must be a whole"),
         ({"parallel_trials": 2.5}, ValueError, "data.parallel_trials is 2.5; it must be a whole"),
         ({"seed": "a"}, ValueError, "data.seed is 'a'; it must be a whole number"),
     ],

@@ -13,13 +13,13 @@ from modnav.callbacks import LastCheckpoint, TrainingPhases
 from modnav.callbacks.last import go_on_with
 from modnav.commands.checks import check_one_device
 from modnav.commands.keeping import KeptConfig
-from modnav.commands.strangers import check_run_config, command_for
+from modnav.commands.strangers import check_run_config
 from modnav.commands.terminal import tell
 from modnav.errors import FOR_GOOD
 from modnav.files import one_line, read_text, regular, write_text_atomically
 from modnav.learning import check_stackable, room_for
 from modnav.machine import open_files
-from modnav.runs import RunFolder
+from modnav.runs import RunFolder, resume_command
 
 from .checked import CheckedCLI, check_same, checked, is_finished, one_thread
 from .claims import OTHER_FILES, claim
@@ -100,8 +100,12 @@ class Plan:
 
     def going_on(self) -> str:
         """Return how to go on with the members, in words."""
-        imports = [module for cli in self.parts for module in cli.part(LastCheckpoint).imports]
-        return go_on_with(self.folders, imports)
+        return go_on_with(self.folders, self.imports)
+
+    @property
+    def imports(self) -> list[str]:
+        """Modules of the user's own that a command which resumes the members has to be told."""
+        return [module for cli in self.parts for module in cli.part(LastCheckpoint).imports]
 
     def room(self) -> tuple[int, int]:
         """Return the bytes that the members take if they are stacked, and those that there are.
@@ -159,7 +163,7 @@ def _begun(request: Request, more: tuple[str, ...], held: ExitStack) -> Plan:
     _check_files(plan)
     plan.settle(request.kind)
     claim([m.folder for m in plan.members], held)
-    _make_ready(texts, overwrite=overwrite)
+    _make_ready(texts, plan.imports, overwrite=overwrite)
     return plan
 
 
@@ -235,26 +239,24 @@ def _check_files(plan: Plan) -> None:
 
 def _refuse_unfinished(plan: Plan, *, overwrite: bool) -> None:
     for folder in plan.folders:
-        begun = [
-            member
+        seeds = [
+            member.seed
             for member in plan.members
             if member.folder.parent == folder and RunFolder(member.folder).has_checkpoints()
         ]
-        if begun and not overwrite:
-            seeds = told_seeds([member.seed for member in begun])
-            again = command_for(folder, [member.folder for member in begun])
+        if seeds and not overwrite:
             raise ValueError(
-                f"{folder} holds runs that are not finished (seeds {seeds}); go on by "
-                f"`{again}`, choose another --name, or start anew with "
+                f"{folder} holds runs that are not finished (seeds {told_seeds(seeds)}); go on by "
+                f"`{resume_command([folder], plan.imports)}`, choose another --name, or start anew with "
                 "--overwrite true"
             )
 
 
-def _make_ready(configs: Mapping[Path, str], *, overwrite: bool) -> None:
+def _make_ready(configs: Mapping[Path, str], imports: Sequence[str], *, overwrite: bool) -> None:
     """Make members' folders, with configurations, so that each can be resumed before it began."""
     for path in configs:  # all are asked for before anything in one of them is deleted
         folder = RunFolder(path)
-        folder.claim(overwrite=overwrite, resume=False, command=command_for)
+        folder.claim(overwrite=overwrite, resume=False, imports=imports)
         folder.check_free()
     for path, config in configs.items():
         folder = RunFolder(path)
