@@ -117,8 +117,9 @@ def _configs(agent: Name | Sequence[Name]) -> Sequence[Name]:
 
 
 def _several(key: str, names: Name | Sequence[Name]) -> Sequence[Name]:
-    lone = isinstance(names, (str, os.PathLike)) or not isinstance(names, Sequence)
-    given = [names] if lone else names
+    given: Sequence[Any] = [names]
+    if isinstance(names, Sequence) and not isinstance(names, str):
+        given = names
     wrong = [name for name in given if not isinstance(name, (str, os.PathLike))]
     if wrong:
         kind = type(wrong[0]).__name__
