@@ -153,14 +153,7 @@ def rollout(
     Raises:
         ValueError: If there is no such stream, or the policy returns something else.
     """
-    given, names = streams or {}, {sources} if isinstance(sources, str) else set(sources)
-    for name in sorted(names, key=str):
-        if not given.get(name) and name not in STREAMS:
-            raise ValueError(
-                f"sources has {name!r}; it must be of {', '.join(STREAMS)}, or the path of a "
-                "modnav.task.AbstractStream in an imported module"
-            )
-    used = {name: given.get(name) or STREAMS[name]() for name in sorted(names)}
+    used = _streams_of(sources, streams or {})
     now = _begin(used, trials)
     log = _Log(task.max_steps, trials)
     log.write(0, now.rows, state=now.world.state, **_inputs(now))
@@ -187,6 +180,20 @@ def rollout(
         if drop_ended and ending.any():
             now = now.without_ended()
     return _finished(log, trials, list(used), t + 1)
+
+
+def _streams_of(
+    sources: Iterable[str], given: Mapping[str, AbstractStream]
+) -> dict[str, AbstractStream]:
+    """Return the streams of some names, those that are given in place of the usual ones."""
+    names = {sources} if isinstance(sources, str) else set(sources)
+    for name in sorted(names, key=str):
+        if not given.get(name) and name not in STREAMS:
+            raise ValueError(
+                f"sources has {name!r}; it must be of {', '.join(STREAMS)}, or the path of a "
+                "modnav.task.AbstractStream in an imported module"
+            )
+    return {name: given.get(name) or STREAMS[name]() for name in sorted(names)}
 
 
 def _begin(used: Mapping[str, AbstractStream], trials: Trials) -> _Running:

@@ -57,6 +57,14 @@ def _adam(parameters: Iterable[nn.Parameter]) -> Optimizer:
     return Adam(parameters, lr=3e-4, eps=1.5e-4, fused=True)
 
 
+def _check_kinds(actor: Actor, critic: Critic) -> None:
+    """Refuse both critics in the place of one, and what torch makes of a module in its place."""
+    rule = "a modnav.networks.Actor, such as agent.actor (compile it by agent.actor.compile())"
+    require_kind("model.actor", actor, Actor, rule)
+    rule = "a modnav.networks.Critic, such as agent.critic.first"
+    require_kind("model.critic", critic, Critic, rule)
+
+
 def _check_optimizer(make: OptimizerCallable) -> None:
     """Refuse an optimizer that does not step along gradients alone."""
     weight = nn.Parameter(torch.zeros(2, 2))
@@ -119,14 +127,7 @@ class TD3(LightningModule):
         metrics: list[AbstractTrialMetric] | AbstractTrialMetric | None = None,
     ) -> None:
         super().__init__()
-        require_kind(
-            "model.actor",
-            actor,
-            Actor,
-            "a modnav.networks.Actor, such as agent.actor (compile it by agent.actor.compile())",
-        )
-        rule = "a modnav.networks.Critic, such as agent.critic.first"
-        require_kind("model.critic", critic, Critic, rule)
+        _check_kinds(actor, critic)
         unit = {"discount": discount, "tau": tau, "stop_threshold": stop_threshold}
         wide = {"noise_std": noise_std, "noise_clip": noise_clip}
         for key, value in (unit | wide).items():
